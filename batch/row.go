@@ -1,0 +1,107 @@
+package batch
+
+import (
+	"fmt"
+	"time"
+
+	"siprotate/batch/pace"
+)
+
+// A Source says where a row's password comes from.
+type Source string
+
+const (
+	Provided  Source = "provided"  // by the input
+	Generated Source = "generated" // by this program
+)
+
+// A Row is one row of the input: a device, and the password it shall get.
+type Row struct {
+	Number   int    // the data row, counted from 1
+	Line     int    // the line of the input at which the row starts, from 1
+	UserID   string // the user's id at the far side
+	DeviceID string // the device's id at the far side, unique within the user
+	SIPID    string // as the input has it; may be empty
+	Email    string // as the input has it; may be empty
+	Password Secret
+	Source   Source
+	Extra    []string // the input's other columns, in the order of its header
+
+	History History // what earlier sessions of the run know of the row
+}
+
+// A History is what is known of the attempts that a row has behind it.
+type History struct {
+	Attempts  int       // requests that left for the row
+	Doubt     bool      // one of them ended without a verdict: it may have taken effect
+	FirstSent time.Time // zero if none left
+	Reissued  int       // passwords drawn anew after a refusal of a generated one
+}
+
+// A Receipt is what the far side said in answer to one request, in its own
+// words. Everything is empty where there was no answer.
+type Receipt struct {
+	HTTPCode         int    // the HTTP status; 0 without an answer
+	Code             string // the code inside the answer
+	Status           string // the status inside the answer, such as "success"
+	RequestID        string
+	ErrorCode        string
+	ErrorMessage     string
+	ErrorDescription string
+
+	Hint pace.Hint // what the answer says of the allowance
+}
+
+// An Outcome is how a row stands.
+type Outcome uint8
+
+const (
+	NotAttempted Outcome = iota // never sent, or turned away before the far side looked at the row
+	Rotated                     // the far side confirmed the password
+	Failed                      // the far side refused it: the old password stands
+	Unknown                     // sent, and no verdict: either password may stand
+	Invalid                     // refused here, before sending
+)
+
+// Outcomes lists every outcome.
+var Outcomes = []Outcome{NotAttempted, Rotated, Failed, Unknown, Invalid}
+
+var outcomeNames = [...]string{"not_attempted", "rotated", "failed", "unknown", "invalid"}
+
+// String returns the outcome's name as reports and the journal spell it.
+func (o Outcome) String() string {
+	if int(o) < len(outcomeNames) {
+		return outcomeNames[o]
+	}
+	return fmt.Sprintf("outcome(%d)", uint8(o))
+}
+
+// MarshalText returns the outcome's name.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads an outcome's name.
+func (o *Outcome) UnmarshalText(text []byte) error {
+	for i, name := range outcomeNames {
+		if name == string(text) {
+			*o = Outcome(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("no outcome is called %q", text)
+}
+
+// A Result is how one row ended, at least for now.
+type Result struct {
+	Row      int // the row's number
+	Outcome  Outcome
+	History  History
+	Receipt  Receipt   // the last answer; zero if none came
+	Note     string    // in our words, why there is no verdict, no answer, or no request; may be empty
+	Finished time.Time // zero for a row that was never sent
+}
+
+// An Entry is one line of a run's account: a row and how it stands.
+type Entry struct {
+	Row    Row
+	Result Result
+}

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/batch/pace"
+	"siprotate/report"
+)
+
+// execute sends what is pending of a run, writes the reports, and says how it
+// ended. It closes the journal.
+func (a *app) execute(ctx context.Context, j *journal.Journal, acc account, s settings, o *options) error {
+	defer j.Close()
+	client, err := a.target(j, acc, s)
+	if err != nil {
+		return err
+	}
+	pacer, err := pace.New(s.rate)
+	if err != nil {
+		return usage(err, "")
+	}
+	pacer.Prime(j.Recent())
+	if err := j.Begin(tool(), o.retryFailed); err != nil {
+		return &exitError{exitFailure, err, "nothing was sent"}
+	}
+	pending, rows := j.Pending(o.retryFailed)
+	logger := a.logger(o)
+	s.config.Logger = logger
+	set := &batch.Limit{Pacer: pacer, Timeout: s.timeout, Next: &batch.WriteAhead{Log: j, Logger: logger, Next: setter{client}}}
+
+	p := a.startProgress(j.Info().Rows, pending, pacer, &s.config)
+	err = batch.Run(ctx, s.config, rows, set, j)
+	return a.finish(ctx, j, pacer, p, err, o)
+}
+
+// finish lays the run down: the reports first, since nothing that a terminal
+// does may keep them from being written.
+func (a *app) finish(ctx context.Context, j *journal.Journal, pacer *pace.Pacer, p *progress, stopped error, o *options) error {
+	totals := journal.Totals{Waited: pacer.State().Waited, Stopped: stoppedWhy(ctx, stopped)}
+	writing := j.Stop(totals)
+	digest, reporting := writeReports(&j.View)
+	closing := j.Close()
+	p.stop()
+	if err := errors.Join(writing, closing, reporting); err != nil {
+		err = &exitError{exitFailure, err, fmt.Sprintf("nothing that was sent is lost; once the cause is mended: siprotate resume %s", j.Dir())}
+		return errors.Join(err, stopped)
+	}
+	exit := verdict(ctx, j.Dir(), stopped, digest.Summary)
+	digest.Closing(a.err, report.ClosingOptions{Width: terminalWidth(a.err), Dir: j.Dir(), Next: nextCommand(j.Dir(), digest.Summary)})
+	if o.json {
+		if err := digest.Summary.Encode(a.out); err != nil {
+			return &exitError{exitFailure, fmt.Errorf("write the summary: %w", err), ""}
+		}
+	}
+	if exit != nil {
+		return exit
+	}
+	return nil
+}
+
+// verdict turns how a run ended into the program's exit; nil if every row was
+// rotated.
+func verdict(ctx context.Context, dir string, stopped error, sum report.Summary) error {
+	var stop *batch.Stop
+	errors.As(stopped, &stop)
+	resume := "siprotate resume " + dir
+	switch {
+	case stop == nil && sum.Rotated == sum.Rows:
+		return nil
+	case stop == nil:
+		return &exitError{code: exitUnfinished}
+	case stop.Reason == batch.Interrupted:
+		return interrupted(ctx)
+	case stop.Reason == batch.Broken:
+		return &exitError{exitFailure, stop.Err, "nothing that was sent is lost; once the cause is mended: " + resume}
+	}
+	return &exitError{exitStopped, stop, stopHint(stop, resume)}
+}
+
+func stopHint(stop *batch.Stop, resume string) string {
+	var advice interface{ Hint() string }
+	if errors.As(stop.Err, &advice) && advice.Hint() != "" {
+		return advice.Hint()
+	}
+	return "to go on: " + resume
+}
+
+// interrupted is how the program ends after a signal.
+func interrupted(ctx context.Context) *exitError {
+	var caught *signalError
+	if errors.As(context.Cause(ctx), &caught) {
+		return &exitError{code: caught.code()}
+	}
+	return &exitError{exitFailure, context.Cause(ctx), ""}
+}
+
+// stoppedWhy is what the summary says of why a run stopped.
+func stoppedWhy(ctx context.Context, stopped error) string {
+	var stop *batch.Stop
+	if !errors.As(stopped, &stop) {
+		return ""
+	}
+	if stop.Reason == batch.Interrupted {
+		return fmt.Sprintf("%s: %v", stop.Reason, context.Cause(ctx))
+	}
+	return stop.Error()
+}
+
+// nextCommand is the command that goes on with the run, if there is anything
+// left to do.
+func nextCommand(dir string, sum report.Summary) string {
+	switch {
+	case sum.NotAttempted+sum.Unknown > 0:
+		return "siprotate resume " + dir
+	case sum.Failed > 0:
+		return "siprotate resume " + dir + " --retry-failed"
+	}
+	return ""
+}
+
+// writeReports renders the reports of a run into its directory.
+func writeReports(v *journal.View) (report.Digest, error) {
+	info := v.Info()
+	return report.Write(v.Dir(), report.Run{
+		ID: info.Run, Account: info.Account, Host: info.Host, Columns: info.Columns,
+		StartedAt: info.StartedAt, FinishedAt: info.StoppedAt,
+		Requests: info.Requests, Throttled: info.Throttled, Waited: info.Waited, Stopped: info.Stopped,
+	}, v.Entries())
+}
+
+// logger returns where requests are logged: nowhere, unless it was asked for.
+func (a *app) logger(o *options) *slog.Logger {
+	level := slog.LevelError
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(lines{a}, &slog.HandlerOptions{Level: level}))
+}
+
+// lines is a writer that says each write as a line for people.
+type lines struct{ a *app }
+
+func (l lines) Write(p []byte) (int, error) {
+	n := len(p)
+	for n > 0 && p[n-1] == '\n' {
+		n--
+	}
+	l.a.say("%s", p[:n])
+	return len(p), nil
+}
+
+// A progress feeds the progress display from the engine's results.
+type progress struct {
+	*report.Progress
+	a      *app
+	total  int
+	before int // rows that needed no more work when the session began
+	done   atomic.Int64
+	failed atomic.Int64
+	pacer  *pace.Pacer
+	meter  meter
+}
+
+func (a *app) startProgress(total, pending int, pacer *pace.Pacer, c *batch.Config) *progress {
+	p := &progress{a: a, total: total, before: total - pending, pacer: pacer}
+	c.Observe = func(r batch.Result) {
+		p.done.Add(1)
+		if r.Outcome != batch.Rotated {
+			p.failed.Add(1)
+		}
+	}
+	width := func() int { return terminalWidth(a.err) }
+	p.Progress = report.NewProgress(a.err, isTerminal(a.err), width, p.status)
+	a.mu.Lock()
+	a.tell = p.Println
+	a.mu.Unlock()
+	p.Start()
+	return p
+}
+
+func (p *progress) stop() {
+	p.a.mu.Lock()
+	p.a.tell = nil
+	p.a.mu.Unlock()
+	p.Stop()
+}
+
+func (p *progress) status() report.Status {
+	now := time.Now()
+	state := p.pacer.State()
+	p.meter.add(now, state.Requests)
+	done := p.before + int(p.done.Load())
+	s := report.Status{
+		Total: p.total, Done: done, Failed: int(p.failed.Load()),
+		PerMinute: p.meter.perMinute(), ETA: p.eta(p.total - done),
+	}
+	if !state.Rate.IsUnlimited() {
+		s.Used, s.Allowance = state.Used, state.Rate.N
+	}
+	if state.Waiting.Reason != pace.Free {
+		s.Waiting, s.Until = string(state.Waiting.Reason), state.Waiting.Until
+	}
+	return s
+}
+
+// eta is what the allowance leaves at best, and what the speed of late makes
+// likely if that is longer.
+func (p *progress) eta(rows int) time.Duration {
+	eta := p.pacer.Estimate(rows)
+	if perMinute := p.meter.perMinute(); perMinute > 0 && p.pacer.State().Rate.IsUnlimited() {
+		eta = max(eta, time.Duration(float64(rows)/perMinute*float64(time.Minute)))
+	}
+	return eta
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"siprotate/batch/pace"
+	"siprotate/exotel/exoteltest"
+)
+
+// A sandbox is the flags of the stand-in.
+type sandbox struct {
+	listen  string
+	users   int
+	rate    string
+	limiter string
+	headers string
+	latency time.Duration
+	faults  string
+	seed    uint64
+}
+
+var limiters = map[string]exoteltest.Kind{
+	"fixed": exoteltest.FixedWindow, "sliding": exoteltest.SlidingWindow, "bucket": exoteltest.TokenBucket,
+}
+
+var headerModes = map[string]exoteltest.HeaderMode{
+	"none": exoteltest.NoHeaders, "retry-after": exoteltest.RetryAfter, "all": exoteltest.AllHeaders,
+}
+
+func newSandbox(a *app) *cobra.Command {
+	s := &sandbox{}
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "serve a local stand-in of the API, for trying things out",
+		Long: `Sandbox serves a stand-in of the API on this machine until it is interrupted.
+It says on standard output where it listens. The account, the key and the token
+are all "sandbox". Beside the API it answers
+
+  GET /sandbox/passwords   which password each device holds, as CSV
+  GET /sandbox/stats       what it counted, as JSON
+
+Faults are given as name=probability, separated by commas, for each password
+call. Their names:
+` + faultNames(),
+		Example: `  siprotate sandbox --users 200 --rate 50/m
+  siprotate sandbox --listen 127.0.0.1:8080 --faults http500=2%,reset-after=1%`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), s) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.listen, "listen", "127.0.0.1:0", "the loopback address to listen on; port 0 picks a free one")
+	f.IntVar(&s.users, "users", 50, "users of the account, each with one SIP device")
+	f.StringVar(&s.rate, "rate", "50/m", "the account's allowance, or unlimited")
+	f.StringVar(&s.limiter, "limiter", "fixed", "how requests are counted: fixed, sliding or bucket")
+	f.StringVar(&s.headers, "headers", "all", "what answers tell of the allowance: none, retry-after or all")
+	f.DurationVar(&s.latency, "latency", 0, "time that an answer takes")
+	f.StringVar(&s.faults, "faults", "", "faults and their probabilities")
+	f.Uint64Var(&s.seed, "seed", 0, "of everything random")
+	f.SortFlags = false
+	return cmd
+}
+
+func faultNames() (text string) {
+	for _, name := range exoteltest.FaultNames() {
+		text += "\n  " + name
+	}
+	return text
+}
+
+func (s *sandbox) options() (exoteltest.Options, error) {
+	o := exoteltest.Options{Users: s.users, Latency: s.latency, Seed: s.seed}
+	rate, err := pace.ParseRate(s.rate)
+	if err != nil {
+		return o, flagError("rate", s.rate, err)
+	}
+	kind, known := limiters[s.limiter]
+	if !known {
+		return o, flagError("limiter", s.limiter, errors.New("want fixed, sliding or bucket"))
+	}
+	if !rate.IsUnlimited() {
+		o.Limit = exoteltest.Limit{N: rate.N, Per: rate.Per, Kind: kind}
+	}
+	if o.Headers, known = headerModes[s.headers]; !known {
+		return o, flagError("headers", s.headers, errors.New("want none, retry-after or all"))
+	}
+	if o.Faults, err = exoteltest.ParseFaults(s.faults); err != nil {
+		return o, flagError("faults", s.faults, err)
+	}
+	if err := o.Validate(); err != nil {
+		return o, usage(err, "")
+	}
+	return o, nil
+}
+
+// serve runs the stand-in until ctx is cancelled.
+func (a *app) serve(ctx context.Context, s *sandbox) error {
+	o, err := s.options()
+	if err != nil {
+		return err
+	}
+	host, _, err := net.SplitHostPort(s.listen)
+	if err != nil {
+		return flagError("listen", s.listen, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return flagError("listen", s.listen, errors.New("the stand-in listens on loopback only, such as 127.0.0.1:8080"))
+	}
+	l, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return usage(err, "")
+	}
+	server := &http.Server{Handler: exoteltest.New(o), ReadHeaderTimeout: 10 * time.Second}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+
+	base := "http://" + l.Addr().String()
+	fmt.Fprintln(a.out, base)
+	a.say("serving %d users until interrupted; to use it:", s.users)
+	a.say("  export EXOTEL_BASE_URL=%s EXOTEL_ACCOUNT_SID=%s", base, exoteltest.DefaultCredential)
+	a.say("  export EXOTEL_API_KEY=%[1]s EXOTEL_API_TOKEN=%[1]s", exoteltest.DefaultCredential)
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return &exitError{exitFailure, err, ""}
+	}
+	return nil
+}

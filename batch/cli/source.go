@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"siprotate/batch"
+	"siprotate/batch/roster"
+	"siprotate/exotel"
+)
+
+// maxSpool bounds an input that can be read only once, and so is held in
+// memory.
+const maxSpool = 256 << 20
+
+// A source is an input that can be read more than once.
+type source struct {
+	name string // for people
+	out  string // the run directory that goes with it
+	open func() (io.ReadCloser, error)
+}
+
+// source finds the input that an argument names.
+func (a *app) source(arg string) (source, error) {
+	if arg == "-" {
+		return spool("standard input", "stdin.run", a.in)
+	}
+	s := source{
+		name: filepath.Base(arg),
+		out:  strings.TrimSuffix(filepath.Base(arg), ".csv") + ".run",
+		open: func() (io.ReadCloser, error) { return os.Open(arg) },
+	}
+	info, err := os.Stat(arg)
+	switch {
+	case err != nil:
+		return s, usage(err, "INPUT is a CSV file, or - for standard input")
+	case info.IsDir():
+		return s, usagef("INPUT is a CSV file; to go on with a run, use: siprotate resume "+arg, "%s is a folder", arg)
+	case info.Mode().IsRegular():
+		return s, nil
+	}
+	f, err := os.Open(arg) // a named pipe gives its text only once
+	if err != nil {
+		return s, usage(err, "")
+	}
+	defer f.Close()
+	return spool(s.name, s.out, f)
+}
+
+func spool(name, out string, r io.Reader) (source, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxSpool+1))
+	if err != nil {
+		return source{}, usage(fmt.Errorf("read %s: %w", name, err), "")
+	}
+	if len(text) > maxSpool {
+		return source{}, usagef("put it into a file", "%s holds more than %d MiB", name, maxSpool>>20)
+	}
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
+	return source{name, out, open}, nil
+}
+
+// sum returns the SHA-256 of the input, in hex.
+func (s source) sum() (string, error) {
+	r, err := s.open()
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return "", fmt.Errorf("read %s: %w", s.name, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// read hands the rows of the input to sink. Faults of the input are an error
+// for the user.
+func (s source) read(o *options, generate func() (string, error), sink roster.Sink) (roster.Summary, error) {
+	r, err := s.open()
+	if err != nil {
+		return roster.Summary{}, usage(err, "")
+	}
+	defer r.Close()
+	summary, err := roster.Read(r, roster.Options{
+		Name: s.name, Check: exotel.CheckPassword, Generate: generate, SkipInvalid: o.skipInvalid,
+	}, sink)
+	var faults *roster.Faults
+	if errors.As(err, &faults) {
+		return summary, usage(faults, faultHint(faults, o))
+	}
+	return summary, err
+}
+
+func faultHint(faults *roster.Faults, o *options) string {
+	hint := faults.Hint()
+	if !o.skipInvalid {
+		hint += "\nnothing was sent; --skip-invalid rotates the good rows and reports the others"
+	}
+	return strings.TrimPrefix(hint, "\n")
+}
+
+// check reads the whole input and keeps nothing of it.
+func (s source) check(o *options) (roster.Summary, error) {
+	return s.read(o, func() (string, error) { return "", nil }, nowhere{})
+}
+
+// nowhere is a sink that keeps nothing.
+type nowhere struct{}
+
+func (nowhere) Add(batch.Row) error      { return nil }
+func (nowhere) Refuse(int, string) error { return nil }
+
+func (o *options) generate() (string, error) {
+	return exotel.Generate(rand.Reader, o.passwordLength)
+}

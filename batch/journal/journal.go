@@ -1,0 +1,246 @@
+// Package journal keeps the truth of a run on disk: the plan with every
+// password, written and synced before the first request, and then what
+// happened, as it happens. It makes the run directory, locks it, and finds
+// after any crash how every row stands.
+//
+// The journal is one append-only file of JSON lines. Each line ends in a
+// checksum. A crash can leave a torn last line, which loading drops; anything
+// else that is not what was written is refused with its offset, as
+// [*DamageError].
+//
+// Before a request leaves, a record of it is written; it survives the death of
+// the process as soon as it is written, and a power cut once it is synced,
+// which happens within 10 ms. What a power cut may swallow is bounded by a
+// high-water mark, synced ahead in blocks: no request leaves beyond it.
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"siprotate/batch"
+)
+
+// A Journal is an open run. It is safe for concurrent use.
+type Journal struct {
+	View
+	lock   *flock.Flock
+	out    *writer
+	closed bool
+
+	mu    sync.Mutex // guards state and what follows
+	block int        // how far ahead the mark is set
+	next  mark       // appended, perhaps not yet on disk
+}
+
+// A mark is a high-water mark and the end of its record in the file.
+type mark struct {
+	markRecord
+	end int64
+}
+
+// The high-water mark is set this many requests ahead at first, and twice as
+// many each time that somebody had to wait for it.
+const (
+	firstBlock = 8
+	lastBlock  = 4096
+)
+
+func newJournal(dir string, f file, held *flock.Flock, s *state, size int64) *Journal {
+	j := &Journal{lock: held, out: newWriter(f, size), block: firstBlock}
+	j.View = View{dir: dir, at: f, state: s, guard: &j.mu}
+	return j
+}
+
+// Open takes up the run in dir. keep is how many of the latest answers' times
+// [View.Recent] shall know. The error is ErrNoRun, ErrLocked, ErrUnsafe,
+// ErrUnplanned, ErrNotAJournal, a *DamageError, or one of the file system.
+func Open(dir string, keep int) (*Journal, error) {
+	if !Exists(dir) {
+		return nil, fmt.Errorf("%s: %w", dir, ErrNoRun)
+	}
+	if err := checkDir(dir); err != nil {
+		return nil, err
+	}
+	held, err := lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	j, err := reopen(dir, held, keep)
+	if err != nil {
+		held.Unlock()
+		return nil, err
+	}
+	return j, nil
+}
+
+func reopen(dir string, held *flock.Flock, keep int) (*Journal, error) {
+	path := filepath.Join(dir, Name)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|noFollow, 0)
+	if err != nil {
+		return nil, err
+	}
+	s, size, err := load(path, f, keep)
+	if err == nil {
+		size, err = trim(f, size)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	s.endSession(bootID())
+	return newJournal(dir, f, held, s, size), nil
+}
+
+// trim cuts a torn end off, completes a last line that lacks only its line
+// end, and syncs: what was loaded is then what a later crash will find.
+func trim(f *os.File, size int64) (int64, error) {
+	if err := f.Truncate(size); err != nil {
+		return 0, err
+	}
+	var last [1]byte
+	if _, err := f.ReadAt(last[:], size-1); err != nil {
+		return 0, err
+	}
+	if last[0] != '\n' {
+		if _, err := f.Write([]byte("\n")); err != nil {
+			return 0, err
+		}
+		size++
+	}
+	return size, f.Sync()
+}
+
+// Begin records that this process takes the run up. It comes before the first
+// request.
+func (j *Journal) Begin(tool string, retryFailed bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	record := sessionRecord{Type: kindSession, At: time.Now().UTC(), Tool: tool, Boot: bootID(), RetryFailed: retryFailed}
+	at, end, err := j.out.append(record)
+	if err != nil {
+		return err
+	}
+	j.state.addSession(record, at)
+	return j.out.sync(end)
+}
+
+// Sending records that a request for the row is about to leave, the one that
+// makes row.History. Once it returns nil the request may be sent.
+func (j *Journal) Sending(row *batch.Row, at time.Time) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.reserve(row.Number); err != nil {
+		return err
+	}
+	record := sendRecord{Type: kindSend, Row: row.Number, Attempts: row.History.Attempts, At: at.UTC()}
+	if _, _, err := j.out.append(record); err != nil {
+		return err
+	}
+	j.state.addSend(record)
+	return nil
+}
+
+// reserve sees that one more request, for the row, lies below a high-water
+// mark that is on disk. The caller holds mu.
+func (j *Journal) reserve(row int) error {
+	for row > j.state.mark.Row || j.state.sends >= j.state.mark.Sends {
+		if j.next.Row < row || j.next.Sends <= j.state.sends {
+			if err := j.raise(row); err != nil {
+				return err
+			}
+		}
+		if !j.out.onDisk(j.next.end) {
+			j.block = min(2*j.block, lastBlock)
+			if err := j.out.sync(j.next.end); err != nil {
+				return err
+			}
+		}
+		j.state.mark = j.next.markRecord
+	}
+	if low := j.state.mark.Sends - j.block/2; j.state.sends >= low && j.next.Sends == j.state.mark.Sends {
+		return j.raise(row)
+	}
+	return nil
+}
+
+// raise appends a higher mark; it holds once it is on disk.
+func (j *Journal) raise(row int) error {
+	record := markRecord{
+		Type: kindMark,
+		Row:  min(max(row+j.block, j.state.mark.Row), j.state.rows()), Sends: j.state.sends + j.block,
+	}
+	_, end, err := j.out.append(record)
+	j.next = mark{record, end}
+	return err
+}
+
+// Tried records that a request for the row ended and the row goes on.
+func (j *Journal) Tried(r batch.Result) error {
+	return j.end(toResultRecord(kindTried, r), (*state).addTried)
+}
+
+// Finish records how a row ended.
+func (j *Journal) Finish(r batch.Result) error {
+	return j.end(toResultRecord(kindResult, r), (*state).addResult)
+}
+
+func (j *Journal) end(record resultRecord, add func(*state, resultRecord, int64)) error {
+	record.At = record.At.UTC()
+	record.FirstSent = record.FirstSent.UTC()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	at, _, err := j.out.append(record)
+	if err != nil {
+		return err
+	}
+	add(j.state, record, at)
+	return nil
+}
+
+// Reissue records that the row gets another password, row.Password. Once it
+// returns nil the password is on disk.
+func (j *Journal) Reissue(row *batch.Row) error {
+	record := reissueRecord{Type: kindReissue, Row: row.Number, Reissued: row.History.Reissued, Password: seal(row.Password)}
+	j.mu.Lock()
+	at, end, err := j.out.append(record)
+	if err == nil {
+		j.state.reissues[row.Number] = at
+	}
+	j.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return j.out.sync(end)
+}
+
+// Stop records that this process lays the run down, and syncs.
+func (j *Journal) Stop(t Totals) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	record := stopRecord{Type: kindStop, At: time.Now().UTC(), Totals: t}
+	_, end, err := j.out.append(record)
+	if err != nil {
+		return err
+	}
+	j.state.addStop(record)
+	return j.out.sync(end)
+}
+
+// Close syncs, closes the journal and frees the run directory. Another call
+// does nothing.
+func (j *Journal) Close() error {
+	if j.closed {
+		return nil
+	}
+	j.closed = true
+	return errors.Join(j.out.close(), j.lock.Unlock())
+}
+
+func isUnplanned(err error) bool { return errors.Is(err, ErrUnplanned) }

@@ -1,0 +1,218 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxLine bounds one record. A row of the input is far smaller: cells and
+// columns are limited when it is read.
+const maxLine = 256 << 20
+
+// A scanner reads a journal line by line.
+type scanner struct {
+	path   string
+	in     *bufio.Reader
+	offset int64 // of the next line
+	long   []byte
+}
+
+func newScanner(path string, r io.Reader) *scanner {
+	return &scanner{path: path, in: bufio.NewReaderSize(r, 1<<16)}
+}
+
+// next returns the next line without its line end, and where it starts; whole
+// says that there was a line end. The line is valid until the next call. After
+// the last line the error is io.EOF.
+func (s *scanner) next() (line []byte, at int64, whole bool, err error) {
+	at = s.offset
+	s.long = s.long[:0]
+	for {
+		piece, err := s.in.ReadSlice('\n')
+		s.offset += int64(len(piece))
+		if err == nil && len(s.long) == 0 {
+			return piece[:len(piece)-1], at, true, nil
+		}
+		s.long = append(s.long, piece...)
+		switch {
+		case err == nil:
+			return s.long[:len(s.long)-1], at, true, nil
+		case errors.Is(err, bufio.ErrBufferFull) && len(s.long) <= maxLine:
+		case errors.Is(err, bufio.ErrBufferFull):
+			return nil, at, false, s.damaged(at, "a record without an end")
+		case errors.Is(err, io.EOF) && len(s.long) > 0:
+			return s.long, at, false, nil
+		case errors.Is(err, io.EOF):
+			return nil, at, false, io.EOF
+		default:
+			return nil, at, false, fmt.Errorf("read %s: %w", s.path, err)
+		}
+	}
+}
+
+func (s *scanner) damaged(at int64, what string) error {
+	return &DamageError{Path: s.path, Offset: at, What: what}
+}
+
+// load reads a journal into a state. It returns the length of the part that
+// holds whole records; what follows it is the torn end of a write that a crash
+// cut short. The error is a *DamageError, ErrUnplanned, ErrNotAJournal, or one
+// of reading.
+func load(path string, r io.Reader, keep int) (s *state, size int64, err error) {
+	s = newState(keep)
+	in := newScanner(path, r)
+	for {
+		line, at, whole, err := in.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		if !intact(line) {
+			if torn(line, whole) && (s.planned.Type != "" || !in.finds(kindPlanned)) {
+				break
+			}
+			return nil, 0, in.damaged(at, "this record is not what was written")
+		}
+		end := at + int64(len(line)) + 1
+		if err := s.apply(line, at, end); err != nil {
+			if errors.Is(err, ErrNotAJournal) {
+				return nil, 0, fmt.Errorf("%s: %w", path, err)
+			}
+			return nil, 0, in.damaged(at, err.Error())
+		}
+		size = end
+		if !whole { // all but the line end was written
+			size--
+		}
+	}
+	if s.planned.Type == "" {
+		return nil, 0, fmt.Errorf("%s: %w", path, ErrUnplanned)
+	}
+	return s, size, nil
+}
+
+// torn reports whether a line that is not intact is the end of what a crash
+// left: a line cut short, or a stretch that the disk never got and that reads
+// as zeros. Anything else is damage. A record with something behind it is
+// damage, too: to drop it could lose a result.
+func torn(line []byte, whole bool) bool {
+	if bytes.Contains(line, []byte{0, 0}) {
+		return true
+	}
+	sum := bytes.LastIndex(line, []byte(sumMember))
+	return !whole && (sum < 0 || len(line)-sum < sumLength)
+}
+
+// finds reports whether a record of the kind follows.
+func (s *scanner) finds(kind string) bool {
+	for {
+		line, _, _, err := s.next()
+		if err != nil {
+			return false
+		}
+		if kindOf(line) == kind {
+			return true
+		}
+	}
+}
+
+// apply feeds one intact line to the state.
+func (s *state) apply(line []byte, at, end int64) error {
+	kind := kindOf(line)
+	if s.header.Type == "" && kind != kindHeader {
+		return ErrNotAJournal
+	}
+	if inPlan := s.planned.Type == ""; inPlan != (kind == kindHeader || kind == kindRow || kind == kindPlanned) && kind != kindResult {
+		return errMisplaced
+	}
+	switch kind {
+	case kindHeader:
+		return s.applyHeader(line)
+	case kindRow:
+		s.addRow()
+		return nil
+	case kindPlanned:
+		s.planEnd = end
+		return s.applyPlanned(line)
+	}
+	if s.planned.Type != "" && s.sessionAt == 0 && kind != kindSession {
+		return errMisplaced
+	}
+	return s.applyEvent(kind, line, at)
+}
+
+var errMisplaced = errors.New("a record that does not belong here")
+
+func (s *state) applyHeader(line []byte) error {
+	if s.header.Type != "" {
+		return errMisplaced
+	}
+	if err := json.Unmarshal(line, &s.header); err != nil {
+		return err
+	}
+	if s.header.Format != format || s.header.Codec != codec {
+		return fmt.Errorf("%w: it has format %d (%s), this is for %d (%s)",
+			ErrNotAJournal, s.header.Format, s.header.Codec, format, codec)
+	}
+	return nil
+}
+
+func (s *state) applyPlanned(line []byte) error {
+	if err := json.Unmarshal(line, &s.planned); err != nil {
+		return err
+	}
+	if s.planned.Rows != s.rows() {
+		return fmt.Errorf("the plan has %d rows and holds %d", s.planned.Rows, s.rows())
+	}
+	return nil
+}
+
+func (s *state) applyEvent(kind string, line []byte, at int64) error {
+	switch kind {
+	case kindSession:
+		return with(line, func(r sessionRecord) error { s.addSession(r, at); return nil })
+	case kindMark:
+		return with(line, func(r markRecord) error { s.mark = r; return nil })
+	case kindStop:
+		return with(line, func(r stopRecord) error { s.addStop(r); return nil })
+	case kindSend:
+		return with(line, func(r sendRecord) error {
+			return s.ifRow(r.Row, func() { s.addSend(r) })
+		})
+	case kindTried:
+		return with(line, func(r resultRecord) error {
+			return s.ifRow(r.Row, func() { s.addTried(r, at) })
+		})
+	case kindResult:
+		return with(line, func(r resultRecord) error {
+			return s.ifRow(r.Row, func() { s.addResult(r, at) })
+		})
+	case kindReissue:
+		return with(line, func(r reissueRecord) error {
+			return s.ifRow(r.Row, func() { s.reissues[r.Row] = at })
+		})
+	}
+	return fmt.Errorf("a record of unknown kind %q", kind)
+}
+
+func (s *state) ifRow(row int, add func()) error {
+	if !s.has(row) {
+		return fmt.Errorf("row %d is not in the plan", row)
+	}
+	add()
+	return nil
+}
+
+func with[R any](line []byte, add func(R) error) error {
+	var record R
+	if err := json.Unmarshal(line, &record); err != nil {
+		return err
+	}
+	return add(record)
+}

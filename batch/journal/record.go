@@ -1,0 +1,210 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"hash/crc32"
+	"time"
+
+	"siprotate/batch"
+)
+
+// format is the version of the journal's format. A journal of another one is
+// refused.
+const format = 1
+
+// The kinds of records, in the order in which a journal has them.
+const (
+	kindHeader  = "header"
+	kindRow     = "row"     // one row of the plan
+	kindResult  = "result"  // how a row ended; among the rows of the plan: that it is refused
+	kindPlanned = "planned" // the plan is whole
+	kindSession = "session" // a process takes up the run
+	kindMark    = "mark"    // the high-water mark: what may be sent from here on
+	kindSend    = "send"    // a request for a row is about to leave
+	kindTried   = "tried"   // a request for a row ended, and the row goes on
+	kindReissue = "reissue" // a row gets another password
+	kindStop    = "stop"    // the process lays the run down
+)
+
+type headerRecord struct {
+	Type    string    `json:"type"`
+	Format  int       `json:"format"`
+	Codec   string    `json:"codec"`
+	Run     string    `json:"run"`
+	Tool    string    `json:"tool"`
+	Account string    `json:"account"`
+	Host    string    `json:"host"`
+	Input   string    `json:"input"`
+	At      time.Time `json:"at"`
+}
+
+type rowRecord struct {
+	Type     string       `json:"type"`
+	Row      int          `json:"row"`
+	Line     int          `json:"line"`
+	UserID   string       `json:"user_id"`
+	DeviceID string       `json:"device_id"`
+	SIPID    string       `json:"sip_id,omitempty"`
+	Email    string       `json:"email,omitempty"`
+	Password string       `json:"password"`
+	Source   batch.Source `json:"source"`
+	Extra    []string     `json:"extra,omitempty"`
+}
+
+type plannedRecord struct {
+	Type    string   `json:"type"`
+	Rows    int      `json:"rows"`
+	SHA256  string   `json:"sha256"`
+	Columns []string `json:"columns"`
+}
+
+type sessionRecord struct {
+	Type        string    `json:"type"`
+	At          time.Time `json:"at"`
+	Tool        string    `json:"tool"`
+	Boot        string    `json:"boot"`
+	RetryFailed bool      `json:"retry_failed,omitempty"`
+}
+
+type markRecord struct {
+	Type  string `json:"type"`
+	Row   int    `json:"row"`   // no row after this one is sent
+	Sends int    `json:"sends"` // no more requests than this leave, counted over the whole run
+}
+
+type sendRecord struct {
+	Type     string    `json:"type"`
+	Row      int       `json:"row"`
+	Attempts int       `json:"attempts"` // with this one
+	At       time.Time `json:"at"`
+}
+
+type resultRecord struct {
+	Type        string        `json:"type"`
+	Row         int           `json:"row"`
+	Outcome     batch.Outcome `json:"outcome"`
+	Attempts    int           `json:"attempts,omitempty"`
+	Doubt       bool          `json:"doubt,omitempty"`
+	Reissued    int           `json:"reissued,omitempty"`
+	FirstSent   time.Time     `json:"first_sent_at,omitzero"`
+	At          time.Time     `json:"at,omitzero"`
+	HTTPCode    int           `json:"http_code,omitempty"`
+	Code        string        `json:"code,omitempty"`
+	Status      string        `json:"status,omitempty"`
+	RequestID   string        `json:"request_id,omitempty"`
+	ErrorCode   string        `json:"error_code,omitempty"`
+	Message     string        `json:"error_message,omitempty"`
+	Description string        `json:"error_description,omitempty"`
+	Throttled   bool          `json:"throttled,omitempty"`
+	Note        string        `json:"note,omitempty"`
+}
+
+type reissueRecord struct {
+	Type     string `json:"type"`
+	Row      int    `json:"row"`
+	Reissued int    `json:"reissued"`
+	Password string `json:"password"`
+}
+
+type stopRecord struct {
+	Type   string    `json:"type"`
+	At     time.Time `json:"at"`
+	Totals Totals    `json:"totals"`
+}
+
+// Totals are the sums of one session. Those of a run are the sums of its sessions'.
+type Totals struct {
+	Waited  time.Duration `json:"waited_ns"`
+	Stopped string        `json:"stopped,omitempty"` // why the session stopped early; empty if it ran to the end
+}
+
+func toRowRecord(r batch.Row) rowRecord {
+	return rowRecord{
+		Type: kindRow, Row: r.Number, Line: r.Line, UserID: r.UserID, DeviceID: r.DeviceID,
+		SIPID: r.SIPID, Email: r.Email, Password: seal(r.Password), Source: r.Source, Extra: r.Extra,
+	}
+}
+
+func (r rowRecord) row() (batch.Row, error) {
+	password, err := open(r.Password)
+	return batch.Row{
+		Number: r.Row, Line: r.Line, UserID: r.UserID, DeviceID: r.DeviceID,
+		SIPID: r.SIPID, Email: r.Email, Password: password, Source: r.Source, Extra: r.Extra,
+	}, err
+}
+
+func toResultRecord(kind string, r batch.Result) resultRecord {
+	return resultRecord{
+		Type: kind, Row: r.Row, Outcome: r.Outcome,
+		Attempts: r.History.Attempts, Doubt: r.History.Doubt, Reissued: r.History.Reissued,
+		FirstSent: r.History.FirstSent, At: r.Finished,
+		HTTPCode: r.Receipt.HTTPCode, Code: r.Receipt.Code, Status: r.Receipt.Status,
+		RequestID: r.Receipt.RequestID, ErrorCode: r.Receipt.ErrorCode,
+		Message: r.Receipt.ErrorMessage, Description: r.Receipt.ErrorDescription,
+		Throttled: r.Receipt.Hint.Throttled, Note: r.Note,
+	}
+}
+
+func (r resultRecord) result() batch.Result {
+	return batch.Result{
+		Row: r.Row, Outcome: r.Outcome, Note: r.Note, Finished: r.At,
+		History: batch.History{Attempts: r.Attempts, Doubt: r.Doubt, FirstSent: r.FirstSent, Reissued: r.Reissued},
+		Receipt: batch.Receipt{
+			HTTPCode: r.HTTPCode, Code: r.Code, Status: r.Status, RequestID: r.RequestID,
+			ErrorCode: r.ErrorCode, ErrorMessage: r.Message, ErrorDescription: r.Description,
+		},
+	}
+}
+
+// Every line ends in a checksum of what stands before it, as the last member
+// of its object: a line stays one JSON object, and is checked without parsing.
+const (
+	sumMember = `,"crc":"`
+	sumDigits = 8
+	sumLength = len(sumMember) + sumDigits + len(`"}`)
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// appendLine appends record as a line with its checksum.
+func appendLine(buf []byte, record any) ([]byte, error) {
+	object, err := json.Marshal(record)
+	if err != nil {
+		return buf, err
+	}
+	object = object[:len(object)-1]
+	buf = append(buf, object...)
+	buf = append(buf, sumMember...)
+	buf = appendSum(buf, object)
+	return append(buf, "\"}\n"...), nil
+}
+
+func appendSum(buf, object []byte) []byte {
+	var sum [sumDigits / 2]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(object, castagnoli))
+	return hex.AppendEncode(buf, sum[:])
+}
+
+// intact reports whether line, without its line end, is what was written.
+func intact(line []byte) bool {
+	at := len(line) - sumLength
+	if at < 0 || !bytes.HasPrefix(line[at:], []byte(sumMember)) || !bytes.HasSuffix(line, []byte(`"}`)) {
+		return false
+	}
+	var want [sumDigits]byte
+	return bytes.Equal(line[at+len(sumMember):][:sumDigits], appendSum(want[:0], line[:at]))
+}
+
+// kindOf returns the kind of an intact line. It relies on appendLine, which
+// writes the kind first.
+func kindOf(line []byte) string {
+	rest, ok := bytes.CutPrefix(line, []byte(`{"type":"`))
+	if !ok {
+		return ""
+	}
+	kind, _, _ := bytes.Cut(rest, []byte(`"`))
+	return string(kind)
+}

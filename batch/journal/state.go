@@ -1,0 +1,188 @@
+package journal
+
+import (
+	"time"
+
+	"siprotate/batch"
+)
+
+// A state is what a journal's records add up to. It keeps a few bytes a row:
+// where the row's latest record stands, and how the row stands. Loading and
+// running feed it the same records.
+type state struct {
+	header  headerRecord
+	planned plannedRecord
+	planEnd int64 // where the plan's last line ends
+
+	last     []int64            // by row: the offset of its latest result or tried record, 0 if none
+	standing []standing         // by row
+	flights  map[int]sendRecord // rows with a request under way
+	lost     map[int]sendRecord // rows whose last request was under way when a session died
+	reissues map[int]int64      // rows with another password: the offset of its record
+
+	session   sessionRecord
+	sessionAt int64 // offset of the session's record, 0 before the first
+	stopped   bool  // the session was laid down, or is known to have died
+	mark      markRecord
+
+	sends     int
+	throttled int
+	waited    time.Duration
+	startedAt time.Time
+	stoppedAt time.Time
+	why       string // why the last session stopped early
+
+	recent recent
+}
+
+// A standing is how a row stands, as bits: its outcome, and what may be besides.
+type standing uint8
+
+const (
+	outcomeBits standing = 0x07
+	settled     standing = 0x08 // a result was written, which a retry may replace
+	maybeSent   standing = 0x10 // a request may have left, though no record of it was kept
+)
+
+func (s standing) outcome() batch.Outcome { return batch.Outcome(s & outcomeBits) }
+
+func newState(keep int) *state {
+	return &state{flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{}, recent: recent{keep: keep}}
+}
+
+func (s *state) addRow() {
+	s.last = append(s.last, 0)
+	s.standing = append(s.standing, 0)
+}
+
+func (s *state) rows() int { return len(s.standing) }
+
+func (s *state) has(row int) bool { return row >= 1 && row <= s.rows() }
+
+func (s *state) addSession(r sessionRecord, at int64) {
+	s.endSession(r.Boot)
+	s.session, s.sessionAt, s.stopped = r, at, false
+	if s.startedAt.IsZero() {
+		s.startedAt = r.At
+	}
+	s.stoppedAt, s.why = time.Time{}, ""
+	// No more than what is recorded has left before this session; what may have
+	// left besides is spent by now.
+	s.mark = markRecord{Sends: s.sends}
+}
+
+func (s *state) addSend(r sendRecord) {
+	s.sends++
+	s.flights[r.Row] = r
+}
+
+func (s *state) addTried(r resultRecord, at int64) {
+	s.land(r)
+	s.last[r.Row-1] = at
+	outcome := batch.NotAttempted
+	if r.Doubt {
+		outcome = batch.Unknown
+	}
+	s.standing[r.Row-1] = standing(outcome)
+}
+
+func (s *state) addResult(r resultRecord, at int64) {
+	s.land(r)
+	s.last[r.Row-1] = at
+	s.standing[r.Row-1] = standing(r.Outcome) | settled
+}
+
+func (s *state) land(r resultRecord) {
+	delete(s.lost, r.Row)
+	if _, flying := s.flights[r.Row]; !flying {
+		return
+	}
+	delete(s.flights, r.Row)
+	s.recent.add(r.At)
+	if r.Throttled {
+		s.throttled++
+	}
+}
+
+func (s *state) addStop(r stopRecord) {
+	s.stopped, s.stoppedAt, s.why = true, r.At, r.Totals.Stopped
+	s.waited += r.Totals.Waited
+}
+
+// endSession settles what the last session left open, seen from a machine that
+// runs under the given boot. Requests under way are in doubt. If the machine
+// may have gone down since, records may be lost that were written and not
+// synced: then so are all rows that the mark allowed to be sent.
+func (s *state) endSession(boot string) {
+	if s.sessionAt == 0 || s.stopped {
+		return
+	}
+	powerCut := boot == "" || boot != s.session.Boot
+	if powerCut {
+		for row := 1; row <= min(s.mark.Row, s.rows()); row++ {
+			if s.mayHaveBeenSent(row) {
+				s.standing[row-1] |= maybeSent
+			}
+		}
+	}
+	lost := len(s.flights)
+	if powerCut {
+		lost += max(0, s.mark.Sends-s.sends)
+	}
+	for range min(lost, s.recent.keep) {
+		s.recent.add(time.Now())
+	}
+	for row, send := range s.flights {
+		s.standing[row-1] = standing(batch.Unknown) | maybeSent
+		s.lost[row] = send
+	}
+	clear(s.flights)
+	s.stopped = true
+}
+
+func (s *state) mayHaveBeenSent(row int) bool {
+	switch s.standing[row-1].outcome() {
+	case batch.NotAttempted:
+		return true
+	case batch.Failed:
+		return s.session.RetryFailed && s.last[row-1] < s.sessionAt
+	}
+	return false
+}
+
+// outcome returns how a row stands now.
+func (s *state) outcome(row int) batch.Outcome {
+	if _, flying := s.flights[row]; flying || s.standing[row-1]&maybeSent != 0 {
+		return batch.Unknown
+	}
+	return s.standing[row-1].outcome()
+}
+
+// pending reports whether a session shall send the row.
+func (s *state) pending(row int, retryFailed bool) bool {
+	switch s.outcome(row) {
+	case batch.NotAttempted, batch.Unknown:
+		return true
+	case batch.Failed:
+		return retryFailed
+	}
+	return false
+}
+
+// recent keeps the latest times at which an answer came.
+type recent struct {
+	keep  int
+	times []time.Time
+	next  int
+}
+
+func (r *recent) add(t time.Time) {
+	switch {
+	case r.keep == 0:
+	case len(r.times) < r.keep:
+		r.times = append(r.times, t)
+	default:
+		r.times[r.next] = t
+		r.next = (r.next + 1) % r.keep
+	}
+}

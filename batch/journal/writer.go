@@ -1,0 +1,179 @@
+package journal
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// syncWithin is how long a written record may wait for its fsync.
+const syncWithin = 10 * time.Millisecond
+
+// A file is what a writer needs of an [os.File].
+type file interface {
+	Write(p []byte) (int, error)
+	ReadAt(p []byte, off int64) (int, error)
+	Truncate(size int64) error
+	Sync() error
+	Close() error
+}
+
+// A writer appends records to a file. Each append is one write, so that a
+// record survives the process as soon as append returns; a goroutine of the
+// writer's own syncs what was written within syncWithin. The first error of
+// any kind is final: after a failed write or sync nobody knows what the disk
+// holds. Safe for concurrent use.
+type writer struct {
+	file file
+
+	mu     sync.Mutex
+	size   int64 // bytes written
+	synced int64 // bytes known to be on disk
+	err    error // the first error
+	buf    []byte
+
+	wrote  chan struct{} // something was written; holds one token
+	urgent chan struct{} // somebody waits for a sync; holds one token
+	moved  *sync.Cond    // synced or err changed
+	closed chan struct{}
+	done   sync.WaitGroup
+}
+
+// newWriter starts a writer at the end of f, which is size bytes long and synced.
+func newWriter(f file, size int64) *writer {
+	w := &writer{
+		file: f, size: size, synced: size,
+		wrote: make(chan struct{}, 1), urgent: make(chan struct{}, 1), closed: make(chan struct{}),
+	}
+	w.moved = sync.NewCond(&w.mu)
+	w.done.Go(w.syncer)
+	return w
+}
+
+// append writes record and returns the offset of its line and of the line's end.
+func (w *writer) append(record any) (from, to int64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return 0, 0, w.err
+	}
+	w.buf, err = appendLine(w.buf[:0], record)
+	if err != nil {
+		return 0, 0, w.fail(err)
+	}
+	from = w.size
+	if _, err := w.file.Write(w.buf); err != nil {
+		// What was written of the line is cut off again; should that fail too,
+		// loading drops it as a torn line.
+		_ = w.file.Truncate(from)
+		return 0, 0, w.fail(err)
+	}
+	w.size += int64(len(w.buf))
+	notify(w.wrote)
+	return from, w.size, nil
+}
+
+// sync returns once the first upTo bytes are on disk.
+func (w *writer) sync(upTo int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.synced < upTo && w.err == nil {
+		notify(w.urgent)
+		w.moved.Wait()
+	}
+	return w.err
+}
+
+func (w *writer) onDisk(upTo int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.synced >= upTo
+}
+
+func (w *writer) syncer() {
+	for {
+		select {
+		case <-w.urgent:
+		case <-w.wrote:
+			select {
+			case <-w.urgent:
+			case <-time.After(syncWithin):
+			case <-w.closed:
+			}
+		case <-w.closed:
+			return
+		}
+		w.flush()
+	}
+}
+
+func (w *writer) flush() {
+	w.mu.Lock()
+	size, err := w.size, w.err
+	w.mu.Unlock()
+	if err == nil {
+		err = w.file.Sync()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.fail(err)
+	} else {
+		w.synced = size
+	}
+	w.moved.Broadcast()
+}
+
+// fail keeps the first error. The caller holds mu.
+func (w *writer) fail(err error) error {
+	if w.err == nil {
+		w.err = fmt.Errorf("write the journal: %w", err)
+	}
+	return w.err
+}
+
+// close syncs, ends the goroutine and closes the file.
+func (w *writer) close() error {
+	w.mu.Lock()
+	size := w.size
+	w.mu.Unlock()
+	err := w.sync(size)
+	close(w.closed)
+	w.done.Wait()
+	if closing := w.file.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// A planWriter writes records in large pieces, for the plan, which counts for
+// nothing until it is whole and synced.
+type planWriter struct {
+	out  *bufio.Writer
+	size int64
+	buf  []byte
+}
+
+func newPlanWriter(f *os.File) *planWriter {
+	return &planWriter{out: bufio.NewWriterSize(f, 1<<16)}
+}
+
+// append writes record and returns the offset of its line.
+func (w *planWriter) append(record any) (from int64, err error) {
+	if w.buf, err = appendLine(w.buf[:0], record); err != nil {
+		return 0, err
+	}
+	from = w.size
+	n, err := w.out.Write(w.buf)
+	w.size += int64(n)
+	return from, err
+}

@@ -1,0 +1,118 @@
+package batch
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// MaxReissues is how many times a row may get another generated password
+// because the far side refused the one it had.
+const MaxReissues = 3
+
+// The wait before another try: doubled from one to the next, and spread by
+// half of itself to either side so that workers do not march in step. The
+// steps are those that the vendor advises: 1, 2, 4, 8, 16 s.
+const (
+	firstBackoff = time.Second
+	lastBackoff  = 16 * time.Second
+)
+
+func backoff(tries int) time.Duration {
+	step := min(firstBackoff<<min(tries-1, 10), lastBackoff)
+	return step/2 + rand.N(step)
+}
+
+// A retry tries a row until it has a verdict, or its tries are used up.
+type retry struct {
+	next   Setter
+	log    Log
+	config Config
+	taking context.Context // a row's first request leaves only while this goes on
+}
+
+func (r *retry) SetPassword(ctx context.Context, row *Row) (last Receipt, err error) {
+	admit := r.taking
+	for tries := 1; ; tries++ {
+		sent := row.History.Attempts
+		receipt, err := r.next.SetPassword(admit, row)
+		if row.History.Attempts == sent {
+			return last, err
+		}
+		last, admit = receipt, ctx
+		if err != nil && isAmbiguous(err) {
+			row.History.Doubt = true
+		}
+		wait, again := r.again(row, tries, err)
+		if !again {
+			return last, err
+		}
+		if err := r.goOn(row, last, err); err != nil {
+			return last, err
+		}
+		if isThrottled(err) {
+			tries--
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return last, err
+		}
+	}
+}
+
+// again says whether a row whose try ended with err shall have another one,
+// and after which wait. The allowance makes its own wait after a refusal for
+// exceeding it.
+func (r *retry) again(row *Row, tries int, err error) (wait time.Duration, again bool) {
+	switch {
+	case err == nil || isFatal(err):
+		return 0, false
+	case isThrottled(err):
+		return 0, true
+	case tries >= r.config.MaxAttempts:
+		return 0, false
+	case reissues(row, err):
+		return 0, true
+	}
+	return backoff(tries), isRetryable(err)
+}
+
+// reissues reports whether the row may get another password: only for a
+// definite refusal of a generated one. A password that may be in force is
+// never replaced.
+func reissues(row *Row, err error) bool {
+	return refusesPassword(err) && row.Source == Generated && !row.History.Doubt && row.History.Reissued < MaxReissues
+}
+
+// goOn records that the row has another try before it, with another password
+// where it needs one.
+func (r *retry) goOn(row *Row, receipt Receipt, err error) error {
+	tried := Result{Row: row.Number, History: row.History, Receipt: receipt, Note: err.Error(), Finished: time.Now()}
+	if err := r.log.Tried(tried); err != nil {
+		return &brokenError{err}
+	}
+	if !reissues(row, err) {
+		return nil
+	}
+	password, err := r.config.Redraw()
+	if err != nil {
+		return &brokenError{err}
+	}
+	row.Password = password
+	row.History.Reissued++
+	if err := r.log.Reissue(row); err != nil {
+		return &brokenError{err}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

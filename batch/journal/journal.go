@@ -128,6 +128,7 @@ func (j *Journal) Begin(tool string, retryFailed bool) error {
 		return err
 	}
 	j.state.addSession(record, at)
+	j.next = mark{}
 	return j.out.sync(end)
 }
 

@@ -1,0 +1,381 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"siprotate/batch"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var at = time.Date(2026, 3, 1, 20, 0, 0, 0, time.UTC)
+
+func testRow(n int) batch.Row {
+	return batch.Row{
+		Number: n, Line: n + 1, UserID: fmt.Sprintf("user%d", n), DeviceID: fmt.Sprint(490000 + n),
+		SIPID: "sip:x", Email: "a@example.com", Password: batch.NewSecret(fmt.Sprintf("Pass-word-%d", n)),
+		Source: batch.Generated, Extra: []string{"a,b", "\r\n\"ü"},
+	}
+}
+
+// planned returns a sealed journal of n rows.
+func planned(t *testing.T, n int) *Journal {
+	t.Helper()
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{Run: "r", Account: "acc", Host: "h", Input: "x.csv", Tool: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= n; i++ {
+		if err := p.Add(testRow(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j, err := p.Seal("sum", []string{"c1", "c2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	return j
+}
+
+func begin(t *testing.T, j *Journal) {
+	t.Helper()
+	must(t, j.Begin("t", false))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func send(t *testing.T, j *Journal, row, attempts int) {
+	t.Helper()
+	r := testRow(row)
+	r.History.Attempts = attempts
+	must(t, j.Sending(&r, at))
+}
+
+func result(row int, o batch.Outcome) batch.Result {
+	return batch.Result{
+		Row: row, Outcome: o, Finished: at.Add(time.Second), Note: "n",
+		History: batch.History{Attempts: 1, FirstSent: at, Doubt: o == batch.Unknown},
+		Receipt: batch.Receipt{HTTPCode: 200, Code: "200", Status: "success", RequestID: "id", ErrorCode: "1", ErrorMessage: "m", ErrorDescription: "d"},
+	}
+}
+
+// crash leaves the journal as a killed process does, and opens it again.
+func crash(t *testing.T, j *Journal) *Journal {
+	t.Helper()
+	must(t, j.Close())
+	again, err := Open(j.Dir(), 100)
+	must(t, err)
+	t.Cleanup(func() { again.Close() })
+	return again
+}
+
+// powerCut is a crash of the machine: records after the last sync are gone as
+// well, here all after the given number of bytes.
+func powerCut(t *testing.T, j *Journal, size int64) *Journal {
+	t.Helper()
+	must(t, j.Close())
+	path := filepath.Join(j.Dir(), Name)
+	must(t, os.Truncate(path, size))
+	f, err := os.Open(path)
+	must(t, err)
+	t.Cleanup(func() { f.Close() })
+	s, _, err := load(path, f, 100)
+	must(t, err)
+	s.endSession("another boot")
+	j.state, j.at = s, f
+	return j
+}
+
+func outcomes(t *testing.T, v *View) (got []batch.Outcome) {
+	t.Helper()
+	for entry, err := range v.Entries() {
+		must(t, err)
+		if entry.Row.Number != len(got)+1 || entry.Result.Row != entry.Row.Number {
+			t.Fatalf("row %d (result of %d) in place %d", entry.Row.Number, entry.Result.Row, len(got)+1)
+		}
+		got = append(got, entry.Result.Outcome)
+	}
+	return got
+}
+
+func TestPlanReadsBackAsItWas(t *testing.T) {
+	j := planned(t, 3)
+	begin(t, j)
+	j = crash(t, j)
+	n := 0
+	for entry, err := range j.Entries() {
+		must(t, err)
+		n++
+		want := testRow(n)
+		if got := entry.Row.Password.Reveal(); got != want.Password.Reveal() {
+			t.Errorf("row %d has password %q", n, got)
+		}
+		entry.Row.Password, want.Password = batch.Secret{}, batch.Secret{}
+		if diff := cmp.Diff(want, entry.Row, cmp.AllowUnexported(batch.Secret{})); diff != "" {
+			t.Error(diff)
+		}
+	}
+	info := j.Info()
+	if n != 3 || info.Rows != 3 || info.SHA256 != "sum" || info.Account != "acc" || len(info.Columns) != 2 {
+		t.Errorf("%d rows, info %+v", n, info)
+	}
+}
+
+func TestOutcomesAfterAKill(t *testing.T) {
+	j := planned(t, 7)
+	begin(t, j)
+	for row := 1; row <= 6; row++ {
+		send(t, j, row, 1)
+	}
+	must(t, j.Finish(result(1, batch.Rotated)))
+	must(t, j.Finish(result(2, batch.Failed)))
+	must(t, j.Finish(result(3, batch.Unknown)))
+	throttled := result(4, batch.NotAttempted)
+	throttled.Receipt.Hint.Throttled = true
+	must(t, j.Tried(throttled))
+	doubtful := result(5, batch.Unknown)
+	must(t, j.Tried(doubtful))
+	// Row 6 is under way; row 7 was never sent.
+	want := []batch.Outcome{batch.Rotated, batch.Failed, batch.Unknown, batch.NotAttempted, batch.Unknown, batch.Unknown, batch.NotAttempted}
+	if diff := cmp.Diff(want, outcomes(t, &j.View)); diff != "" {
+		t.Error("live:", diff)
+	}
+	j = crash(t, j)
+	if diff := cmp.Diff(want, outcomes(t, &j.View)); diff != "" {
+		t.Error("after a kill:", diff)
+	}
+	if info := j.Info(); info.Requests != 6 || info.Throttled != 1 {
+		t.Errorf("%d requests, %d throttled", info.Requests, info.Throttled)
+	}
+	for retry, want := range map[bool][]int{false: {3, 4, 5, 6, 7}, true: {2, 3, 4, 5, 6, 7}} {
+		count, rows := j.Pending(retry)
+		var got []int
+		for row, err := range rows {
+			must(t, err)
+			got = append(got, row.Number)
+			if doubt := row.Number == 3 || row.Number == 5 || row.Number == 6; row.History.Doubt != doubt {
+				t.Errorf("row %d: doubt %v", row.Number, row.History.Doubt)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || count != len(want) {
+			t.Errorf("pending (retry failed: %v): %d, %s", retry, count, diff)
+		}
+	}
+	if recent := j.Recent(); len(recent) != 6 {
+		t.Errorf("%d requests count against the allowance, want 6", len(recent))
+	}
+}
+
+func TestPowerCutDoubtsWhatTheMarkAllowed(t *testing.T) {
+	j := planned(t, 40)
+	begin(t, j)
+	send(t, j, 1, 1)
+	must(t, j.Finish(result(1, batch.Rotated)))
+	kept := j.out.size
+	for row := 2; row <= 6; row++ {
+		send(t, j, row, 1)
+	}
+	j = powerCut(t, j, kept)
+	allowed := j.state.mark.Row
+	if allowed < 6 || allowed > 6+2*lastBlock {
+		t.Fatalf("mark allows rows up to %d", allowed)
+	}
+	for i, o := range outcomes(t, &j.View) {
+		want := batch.Unknown
+		switch row := i + 1; {
+		case row == 1:
+			want = batch.Rotated
+		case row > allowed:
+			want = batch.NotAttempted
+		}
+		if o != want {
+			t.Errorf("row %d is %v, want %v", i+1, o, want)
+		}
+	}
+	if lost := j.state.mark.Sends - 1; len(j.Recent()) != lost+1 {
+		t.Errorf("%d requests count against the allowance, want %d", len(j.Recent()), lost+1)
+	}
+}
+
+func TestPowerCutDuringRetryOfFailedRows(t *testing.T) {
+	j := planned(t, 4)
+	begin(t, j)
+	for row := 1; row <= 4; row++ {
+		send(t, j, row, 1)
+		must(t, j.Finish(result(row, batch.Failed)))
+	}
+	must(t, j.Stop(Totals{}))
+	must(t, j.Begin("t", true))
+	send(t, j, 1, 2)
+	must(t, j.Finish(result(1, batch.Failed)))
+	kept := j.out.size
+	send(t, j, 2, 2)
+	j = powerCut(t, j, kept)
+	want := []batch.Outcome{batch.Failed, batch.Unknown, batch.Unknown, batch.Unknown}
+	if diff := cmp.Diff(want, outcomes(t, &j.View)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNothingIsSentBeyondTheSyncedMark(t *testing.T) {
+	j := planned(t, 800)
+	begin(t, j)
+	for row := 1; row <= 800; row++ {
+		send(t, j, row, 1)
+		if m := j.state.mark; row > m.Row || j.state.sends > m.Sends {
+			t.Fatalf("row %d, request %d is beyond the mark %+v", row, j.state.sends, m)
+		}
+		if m := j.state.mark; m.Row > row+2*lastBlock {
+			t.Fatalf("the mark runs away: row %d, mark %+v", row, m)
+		}
+	}
+}
+
+func TestReissuedPasswordIsTheRowsPassword(t *testing.T) {
+	j := planned(t, 2)
+	begin(t, j)
+	send(t, j, 2, 1)
+	must(t, j.Tried(result(2, batch.NotAttempted)))
+	row := testRow(2)
+	row.Password, row.History.Reissued = batch.NewSecret("Another-one-2"), 1
+	must(t, j.Reissue(&row))
+	j = crash(t, j)
+	var got []string
+	_, rows := j.Pending(false)
+	for row, err := range rows {
+		must(t, err)
+		got = append(got, fmt.Sprint(row.Password.Reveal(), " ", row.History.Reissued))
+	}
+	if diff := cmp.Diff([]string{"Pass-word-1 0", "Another-one-2 1"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRefusedRowsAreNeverPending(t *testing.T) {
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{})
+	must(t, err)
+	must(t, p.Add(testRow(1)))
+	must(t, p.Add(testRow(2)))
+	must(t, p.Refuse(1, "same device as line 3"))
+	j, err := p.Seal("", nil)
+	must(t, err)
+	defer j.Close()
+	j2 := crash(t, j)
+	if diff := cmp.Diff([]batch.Outcome{batch.Invalid, batch.NotAttempted}, outcomes(t, &j2.View)); diff != "" {
+		t.Error(diff)
+	}
+	if n, _ := j2.Pending(true); n != 1 {
+		t.Errorf("%d rows are pending", n)
+	}
+}
+
+func TestASecondProcessIsRefused(t *testing.T) {
+	j := planned(t, 1)
+	if _, err := Open(j.Dir(), 0); !errors.Is(err, ErrLocked) {
+		t.Errorf("Open: %v", err)
+	}
+	if _, err := Create(j.Dir(), Head{}); !errors.Is(err, ErrLocked) {
+		t.Errorf("Create: %v", err)
+	}
+	if _, done, err := Read(j.Dir()); err != nil {
+		t.Errorf("Read: %v", err)
+	} else {
+		done()
+	}
+}
+
+func TestASealedJournalIsNeverReplaced(t *testing.T) {
+	j := planned(t, 1)
+	must(t, j.Close())
+	if _, err := Create(j.Dir(), Head{}); err == nil {
+		t.Fatal("a run was overwritten")
+	}
+	again, err := Open(j.Dir(), 0)
+	must(t, err)
+	must(t, again.Close())
+}
+
+func TestAnUnsealedJournalIsReplaced(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "x.run")
+	p, err := Create(dir, Head{})
+	must(t, err)
+	must(t, p.Add(testRow(1)))
+	must(t, p.out.out.Flush())
+	must(t, p.file.Close())
+	must(t, p.lock.Unlock())
+	if _, err := Open(dir, 0); !errors.Is(err, ErrUnplanned) {
+		t.Fatalf("Open: %v", err)
+	}
+	p, err = Create(dir, Head{})
+	must(t, err)
+	must(t, p.Discard())
+	if Exists(dir) {
+		t.Error("a discarded plan stays")
+	}
+}
+
+func TestModes(t *testing.T) {
+	j := planned(t, 1)
+	for path, want := range map[string]fs.FileMode{j.Dir(): 0o700, filepath.Join(j.Dir(), Name): 0o600} {
+		info, err := os.Stat(path)
+		must(t, err)
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %o, want %o", path, got, want)
+		}
+	}
+}
+
+func TestUnsafeDirectoriesAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(dir string) error
+		want error
+	}{
+		"link":         {func(dir string) error { return os.Symlink(t.TempDir(), dir) }, ErrUnsafe},
+		"file":         {func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, ErrUnsafe},
+		"others write": {func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777)) }, ErrUnsafe},
+		"foreign files": {func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(dir+"/report.csv", nil, 0o600))
+		}, ErrNotEmpty},
+		"journal link": {func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Symlink("/nowhere", dir+"/"+Name)) }, ErrUnsafe},
+		"lock link": {func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o700), os.Symlink("/nowhere", dir+"/"+lockName))
+		}, ErrUnsafe},
+		"no parent": {func(dir string) error { return nil }, fs.ErrNotExist},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "x.run")
+			if name == "no parent" {
+				dir = filepath.Join(dir, "y.run")
+			}
+			must(t, c.make(dir))
+			if _, err := Create(dir, Head{}); !errors.Is(err, c.want) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestSecretsAreRedacted(t *testing.T) {
+	row := testRow(1)
+	for _, text := range []string{fmt.Sprint(row), fmt.Sprintf("%+v", row), fmt.Sprintf("%#v", row), fmt.Sprintf("%+v", struct{ r batch.Row }{row})} {
+		if strings.Contains(text, "Pass-word") {
+			t.Error(text)
+		}
+	}
+}

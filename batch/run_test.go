@@ -205,6 +205,7 @@ func TestOutcomes(t *testing.T) {
 		"offline, then refused":           {[]error{offline, refusal}, nil, Failed, 2},
 		"denied":                          {[]error{denied}, nil, NotAttempted, 1},
 		"throttled often, then confirmed": {append(slices.Repeat([]error{throttle}, 20), nil), nil, Rotated, 21},
+		"throttled often is no try":       {append(slices.Repeat([]error{throttle}, 20), outage, nil), nil, Rotated, 22},
 		"throttled, then refused":         {[]error{throttle, refusal}, nil, Failed, 2},
 		"policy, once":                    {[]error{policy, nil}, nil, Rotated, 2},
 		"policy, always":                  {[]error{policy}, nil, Failed, 1 + MaxReissues},

@@ -205,7 +205,7 @@ func (p *progress) status() report.Status {
 		s.Used, s.Allowance = state.Used, state.Rate.N
 	}
 	if state.Waiting.Reason != pace.Free {
-		s.Waiting, s.Until = string(state.Waiting.Reason), state.Waiting.Until
+		s.Waiting, s.Until = "waiting: "+string(state.Waiting.Reason), state.Waiting.Until
 	}
 	return s
 }

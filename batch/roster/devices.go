@@ -1,0 +1,100 @@
+package roster
+
+import (
+	"cmp"
+	"hash/maphash"
+	"iter"
+	"slices"
+)
+
+// A devices remembers which device stands in which row, in 16 bytes a row, to
+// find those that stand in several.
+//
+// It compares hashes of 64 bits: among a million devices, the odds that two of
+// them are taken for one are below one in ten million, and another start of
+// the program, which hashes differently, clears it up.
+type devices struct {
+	hash    maphash.Hash
+	scratch []byte
+	buckets [256][]sighting // by the first byte of the hash, so that growing one copies little
+}
+
+// A sighting is a row that names a device.
+type sighting struct {
+	hash uint64
+	row  uint32 // its highest bit: the row is refused already
+	line uint32
+}
+
+const refusedBit = 1 << 31
+
+func (s sighting) number() int   { return int(s.row &^ refusedBit) }
+func (s sighting) refused() bool { return s.row&refusedBit != 0 }
+
+func newDevices() *devices { return new(devices) }
+
+// add remembers a row and its line, both at most MaxLines. A user id is
+// compared without regard to case and dashes, since a UUID is written either
+// way.
+func (d *devices) add(userID, deviceID string, row, line int, refused bool) {
+	d.scratch = appendFolded(d.scratch[:0], userID)
+	d.hash.Reset()
+	d.hash.Write(d.scratch)
+	d.hash.WriteByte(0)
+	d.hash.WriteString(deviceID)
+	s := sighting{d.hash.Sum64(), uint32(row), uint32(line)}
+	if refused {
+		s.row |= refusedBit
+	}
+	bucket := &d.buckets[s.hash>>56]
+	*bucket = append(*bucket, s)
+}
+
+func appendFolded(dst []byte, userID string) []byte {
+	for i := range len(userID) {
+		switch b := userID[i]; {
+		case b == '-':
+		case 'A' <= b && b <= 'Z':
+			dst = append(dst, b+'a'-'A')
+		default:
+			dst = append(dst, b)
+		}
+	}
+	return dst
+}
+
+// twins returns every sighting of a device that stands in several rows, and the
+// line of another one: of the first, and for the first itself of the second.
+func (d *devices) twins() iter.Seq2[sighting, uint32] {
+	return func(yield func(sighting, uint32) bool) {
+		for _, bucket := range d.buckets {
+			slices.SortFunc(bucket, func(a, b sighting) int {
+				return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.line, b.line))
+			})
+			if !eachTwin(bucket, yield) {
+				return
+			}
+		}
+	}
+}
+
+// eachTwin yields the twins of a sorted bucket.
+func eachTwin(bucket []sighting, yield func(sighting, uint32) bool) bool {
+	first := 0
+	for i, s := range bucket {
+		if i == 0 || s.hash != bucket[i-1].hash {
+			first = i
+		}
+		other := first
+		if i == first {
+			other++
+		}
+		if other == len(bucket) || bucket[other].hash != s.hash {
+			continue
+		}
+		if !yield(s, bucket[other].line) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,250 @@
+package roster
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestKnownNames(t *testing.T) {
+	for column, names := range map[string][]string{
+		colUser:     {"user_id", "USER ID", "userId", "User-Id", "uuid", "UUID", "user_uuid", "\ufeffuser_id", "user\u00a0id", " user_id "},
+		colDevice:   {"device_id", "DeviceID", "device id"},
+		colSIP:      {"sip_id", "SIP ID", "sip_username", "contact_uri", "Contact URI"},
+		colEmail:    {"email", "e-mail", "E_Mail", "EMAIL"},
+		colPassword: {"password", "Pass word", "sip_password", "SIP Password"},
+	} {
+		for _, name := range names {
+			if got := known[fold(name)]; got != column {
+				t.Errorf("%q is the column %q, want %q", name, got, column)
+			}
+		}
+	}
+}
+
+func TestDoubtfulNames(t *testing.T) {
+	for name, meant := range map[string]string{
+		"passwrod": "password", "pasword": "password", "passwd": "password", "Passwort": "password", "pass_wrd": "password",
+		"sip_pasword": "sip_password", "devise_id": "device_id", "deviceids": "device_id", "divice id": "device_id",
+		"usr_id": "user_id", "user_ids": "user_id", "user_uid": "user_id", "user_uuuid": "user_uuid", "emial": "email", "emall": "email",
+		"sipp_id": "sip_id", "contact_url": "contact_uri", "sip_user_nmae": "sip_username", "password2": "password",
+	} {
+		p, column := doubtful(name)
+		if want := fmt.Sprintf("did you mean %s? rename the column", meant); column == "" || p.hint != want {
+			t.Errorf("%q: %+v, want the hint %q", name, p, want)
+		}
+	}
+	for _, name := range []string{"new_password", "Old Password", "web_pwd"} {
+		if p, column := doubtful(name); column != colPassword || !strings.Contains(p.text, "passwords") {
+			t.Errorf("%q: %+v", name, p)
+		}
+	}
+}
+
+func TestOrdinaryNames(t *testing.T) {
+	for _, name := range []string{
+		"", "user", "users", "name", "mail", "device", "devices", "device_ip", "device_no", "device name", "uid", "id", "guid", "status", "team",
+		"role", "first_name", "last_name", "username", "available", "verified", "department", "phone", "extension", "sip", "sip_ip", "user_ip",
+		"email 2", "email_verified", "contact", "contact_name", "account_sid", "word", "passport", "note", "Straße", "पासवर्ड", strings.Repeat("x", 60000),
+	} {
+		if p, column := doubtful(name); column != "" {
+			t.Errorf("%q: %+v", name, p)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"email", "email", 0}, {"mail", "email", 1}, {"emial", "email", 1},
+		{"passwrod", "password", 1}, {"user", "userid", 2}, {"device", "deviceid", 2}, {"ca", "abc", 3}, {"étage", "etage", 1},
+	} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+func TestIDs(t *testing.T) {
+	const any = "" // no fault
+	for _, c := range []struct {
+		fault func(string) problem
+		id    string
+		want  string // part of the fault
+	}{
+		{userFault, userA, any},
+		{userFault, strings.ToUpper(userA), any},
+		{userFault, "0f3c5d2e-8b7a-4961-a2b3-c4d5e6f70811", any},
+		{userFault, "12345678901234567890123456789e01", any},
+		{userFault, "12345678901234567890123456789012", any},
+		{userFault, "auth0:u.1_x~y@z", any},
+		{userFault, "507f1f77bcf86cd799439011", any},
+		{userFault, "1234567", turned},
+		{userFault, "1.23457E+31", turned},
+		{userFault, userA[1:], "has 31 hex digits instead of 32"},
+		{userFault, "a b", "holds a space"},
+		{userFault, "a\u00a0b", "holds a space"},
+		{userFault, "a\x1bb", "holds a control character"},
+		{userFault, "a\u200bb", "holds an invisible character"},
+		{userFault, "a\u202eb", "holds an invisible character"},
+		{userFault, ".", "path"}, {userFault, "..", "path"}, {userFault, "../x", "path"}, {userFault, `a\b`, "path"},
+		{userFault, "a?b", "path"}, {userFault, "a#b", "path"}, {userFault, "%2e%2e", "path"},
+		{userFault, "josé", "no URL"}, {userFault, "a<b", "no URL"},
+		{deviceFault, "490038", any}, {deviceFault, "0490038", any}, {deviceFault, "dev-1", any},
+		{deviceFault, "4.9E+05", turned}, {deviceFault, "4,9e+05", turned}, {deviceFault, "-4E-05", turned},
+		{deviceFault, "490038.0", turned}, {deviceFault, "490038,00", turned}, {deviceFault, "4,90,038", turned},
+		{deviceFault, "490 038", turned}, {deviceFault, "490\u202f038", turned}, {deviceFault, "490.038", turned}, {deviceFault, "490'038", turned},
+		{deviceFault, "#N/A", "error"}, {deviceFault, "#REF!", "error"}, {deviceFault, "#NAME?", "error"}, {deviceFault, "######", "error"},
+		{deviceFault, `="490038"`, "formula"}, {deviceFault, "'490038", "apostrophe"}, {deviceFault, "#x", "path"},
+		{addressFault, "", any}, {addressFault, "sip:asha1@voip.example.com", any}, {addressFault, "+919999999999", any},
+		{addressFault, "4.9E+05", turned}, {addressFault, "a b", "space"}, {addressFault, "#VALUE!", "error"},
+		{emailFault, "", any}, {emailFault, "josé.o'b+x@example.com", any}, {emailFault, "a b@example.com", "space"}, {emailFault, "=A1", "formula"},
+	} {
+		got := c.fault(c.id).text
+		if c.want == any && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.id, got, c.want)
+		}
+	}
+}
+
+func TestFaultText(t *testing.T) {
+	for _, c := range []struct {
+		fault Fault
+		want  string
+	}{
+		{Fault{File: "a.csv", Line: 17, Column: "device_id", Text: "bad"}, "a.csv:17: device_id: bad"},
+		{Fault{File: "a.csv", Line: 17, Text: "bad"}, "a.csv:17: bad"},
+		{Fault{File: "standard input", Text: "bad"}, "standard input: bad"},
+	} {
+		if got := c.fault.Error(); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestFirstFaults keeps the first faults by line, whatever the order in which
+// they are found.
+func TestFirstFaults(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lines := rapid.SliceOfN(rapid.IntRange(1, 100), 0, 200).Draw(t, "lines")
+		var f Faults
+		for _, line := range lines {
+			f.add(Fault{Line: line})
+		}
+		seen := make(map[int]int)
+		for i, fault := range f.First {
+			seen[fault.Line]++
+			if i > 0 && fault.Line < f.First[i-1].Line {
+				t.Fatal("out of order")
+			}
+		}
+		last := 101
+		if len(f.First) == MaxFaults {
+			last = f.First[MaxFaults-1].Line
+		}
+		for _, line := range lines {
+			if line < last {
+				seen[line]--
+			}
+		}
+		for line, n := range seen {
+			if line < last && n != 0 {
+				t.Fatalf("line %d is kept %+d times", line, n)
+			}
+		}
+		if f.Total != len(lines) || len(f.First) != min(len(lines), MaxFaults) {
+			t.Fatalf("%d of %d", len(f.First), f.Total)
+		}
+	})
+}
+
+func TestShow(t *testing.T) {
+	for _, c := range []struct{ value, want string }{
+		{"a", `"a"`},
+		{"\x1b[2J\u202e\xff", `"\x1b[2J\u202e\xff"`},
+		{strings.Repeat("é", 40), `"` + strings.Repeat("é", 40) + `"`},
+		{strings.Repeat("é", 41), `"` + strings.Repeat("é", 40) + `"…`},
+	} {
+		if got := show(c.value); got != c.want {
+			t.Errorf("show(%q) = %s", c.value, got)
+		}
+	}
+}
+
+// TestTwins compares with a map.
+func TestTwins(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ids := rapid.SliceOf(rapid.IntRange(0, 30)).Draw(t, "devices")
+		d := newDevices()
+		rows := make(map[int][]int)
+		for i, id := range ids {
+			d.add("user", strconv.Itoa(id), i+1, i+2, id%2 == 0)
+			rows[id] = append(rows[id], i+1)
+		}
+		want := make(map[int]uint32)
+		for _, same := range rows {
+			for i, row := range same {
+				if i > 0 {
+					want[row] = uint32(same[0] + 1)
+				} else if len(same) > 1 {
+					want[row] = uint32(same[1] + 1)
+				}
+			}
+		}
+		got := make(map[int]uint32)
+		for s, twin := range d.twins() {
+			got[s.number()] = twin
+			if s.refused() != (ids[s.number()-1]%2 == 0) {
+				t.Fatalf("row %d: refused is %t", s.number(), s.refused())
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// TestOthersTag holds the struct tag, which cannot name a constant, to it.
+func TestOthersTag(t *testing.T) {
+	field, _ := reflect.TypeFor[cells]().FieldByName("Others")
+	if got := field.Tag.Get("csv[]"); got != strconv.Itoa(MaxColumns) {
+		t.Errorf("gocsv knows %s columns, want %d", got, MaxColumns)
+	}
+}
+
+func TestWidestTable(t *testing.T) {
+	names, values := []string{"user_id", "device_id"}, []string{userA, "1"}
+	for i := len(names); i < MaxColumns; i++ {
+		names, values = append(names, fmt.Sprint("c", i)), append(values, fmt.Sprint("v", i))
+	}
+	l, s, err := readText(t, strings.Join(names, ";")+"\n"+strings.Join(values, ";"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(values[2:], l.rows[0].Extra); diff != "" || len(s.Columns) != MaxColumns-2 {
+		t.Error(diff)
+	}
+}
+
+func TestDelimiters(t *testing.T) {
+	for text, columns := range map[string]string{
+		"user_id;device_id;a,b,c,d\n":          "a,b,c,d",
+		"user_id\tdevice_id\t\"x;y;z,,,\"\n":   "x;y;z,,,",
+		"\"user_id\",\"device_id\",\"a;b\tc\"": "a;b\tc",
+		"SEP=;\nuser_id;device_id;a,b\n":       "a,b",
+		"\"sep=,\"\nuser_id,device_id,n\n":     "n",
+		"\n\n,,,\nuser_id,device_id,\n":        "",
+	} {
+		_, s, _ := readText(t, text)
+		if len(s.Columns) != 1 || s.Columns[0] != columns {
+			t.Errorf("%q: columns %q", text, s.Columns)
+		}
+	}
+}

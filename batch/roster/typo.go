@@ -1,0 +1,121 @@
+package roster
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ordinary are the folded names of columns that people do have and that stand
+// within a typing error of a known one.
+var ordinary = []string{"mail", "deviceip", "userip", "sipip", "passport"}
+
+// knownNames are the folded names and aliases of the known columns, in an order
+// that makes a tie end the same way each time.
+var knownNames = slices.Sorted(maps.Keys(known))
+
+// doubtful returns what is wrong with an unknown column, and the known column
+// that was probably meant: a misspelt password column would silently be taken
+// for no password column at all.
+func doubtful(name string) (problem, string) {
+	folded := fold(name)
+	if near, column := nearest(folded); column != "" {
+		return problem{label(name), "is no known column", fmt.Sprintf("did you mean %s? rename the column", near)}, column
+	}
+	if secretive(folded) {
+		return problem{label(name), "holds passwords by its name, but is not the column " + colPassword,
+			"rename the column to " + colPassword + ", or remove it: unknown columns are copied to the report"}, colPassword
+	}
+	return problem{}, ""
+}
+
+// secretive reports whether a column by its name holds passwords. As an unknown
+// column, they would end up in the report, which holds none.
+func secretive(folded string) bool {
+	for _, suffix := range []string{"password", "passwd", "pwd"} {
+		if strings.HasSuffix(folded, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// nearest returns the known name that a folded name misspells, if any, and the
+// column it stands for.
+func nearest(folded string) (name, column string) {
+	if slices.Contains(ordinary, folded) {
+		return "", ""
+	}
+	best := 0
+	for _, candidate := range knownNames {
+		of := known[candidate]
+		d := distance(folded, candidate)
+		if d > tolerance(candidate, of) || numbered(folded, candidate) && of != colPassword {
+			continue
+		}
+		if column == "" || d < best {
+			best, name, column = d, candidate, of
+		}
+	}
+	return spelling(name, column), column
+}
+
+// tolerance is how many typing errors turn a known name into a suspicious one.
+// Words like "user", "device" and "uid" are two errors or less away from a
+// known name without being one, so only the password columns, whose loss is
+// silent, get more than one, and short names none.
+func tolerance(candidate, column string) int {
+	switch {
+	case column == colPassword:
+		return 2
+	case len(candidate) >= len("email"):
+		return 1
+	}
+	return 0
+}
+
+// numbered reports whether a name is a known one with a number: "email 2".
+func numbered(folded, candidate string) bool {
+	return strings.TrimRight(folded, "0123456789") == candidate
+}
+
+// spelling returns a folded name as the documentation spells it.
+func spelling(folded, column string) string {
+	if fold(column) == folded {
+		return column
+	}
+	return map[string]string{
+		"useruuid": "user_uuid", "sipusername": "sip_username",
+		"contacturi": "contact_uri", "sippassword": "sip_password",
+	}[folded]
+}
+
+// distance counts the typing errors between two names: letters that are
+// missing, added, wrong, or swapped with their neighbour.
+func distance(from, to string) int {
+	a, b := []rune(from), []rune(to)
+	if len(a) > 2*len(b) {
+		return len(a)
+	}
+	var above, row []int
+	next := make([]int, len(b)+1)
+	for j := range next {
+		next[j] = j
+	}
+	for i := range a {
+		above, row, next = row, next, make([]int, len(b)+1)
+		next[0] = i + 1
+		for j := range b {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next[j+1] = min(row[j]+cost, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], above[j-1]+1)
+			}
+		}
+	}
+	return next[len(b)]
+}

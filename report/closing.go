@@ -1,0 +1,192 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rivo/uniseg"
+
+	"siprotate/batch"
+)
+
+const (
+	defaultWidth = 80
+	// closingGroups is how many reasons the closing summary tells.
+	closingGroups = 10
+)
+
+// ClosingOptions is what the closing summary tells beside the digest.
+type ClosingOptions struct {
+	Width int    // columns to fit into; 0 means 80
+	Dir   string // the folder of the reports
+	Next  string // the command to go on with; empty if there is none
+}
+
+// Closing writes the closing summary for people to w, in one write and without
+// colour: the counts, why rows were not rotated, where the files are, and the
+// command to go on with. Paths and the command stay on one line whatever the
+// width, so that they can be copied.
+func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
+	if o.Width <= 0 {
+		o.Width = defaultWidth
+	}
+	var b bytes.Buffer
+	d.headline(&b, o.Width)
+	d.counts(&b)
+	d.reasons(&b, o.Width)
+	d.spent(&b, o.Width)
+	fmt.Fprintf(&b, "\nreport       %s\n", Plain(filepath.Join(o.Dir, ReportName)))
+	fmt.Fprintf(&b, "credentials  %s\n", Plain(filepath.Join(o.Dir, CredentialsName)))
+	fmt.Fprintf(&b, "summary      %s\n", Plain(filepath.Join(o.Dir, SummaryName)))
+	if o.Next != "" {
+		fmt.Fprintf(&b, "\nto go on:\n  %s\n", Plain(o.Next))
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (d Digest) headline(b *bytes.Buffer, width int) {
+	s := d.Summary
+	text := fmt.Sprintf("%d of %s rotated", s.Rotated, rows(s.Rows))
+	if took := elapsed(s.StartedAt.Time, s.FinishedAt.Time); took > 0 {
+		text += " in " + Roughly(took)
+	}
+	if s.Stopped != nil {
+		text = "stopped: " + *s.Stopped + "; " + text
+	}
+	hang(b, "", text, width)
+}
+
+// counts writes one line for each outcome that occurred.
+func (d Digest) counts(b *bytes.Buffer) {
+	s := d.Summary
+	digits := len(fmt.Sprint(s.Rows))
+	b.WriteByte('\n')
+	for _, line := range []struct {
+		rows int
+		name string
+	}{
+		{s.Rotated, "rotated"},
+		{s.Failed, "failed: the old password stands"},
+		{s.Unknown, "unknown: either password may stand"},
+		{s.Invalid, "invalid: not sent"},
+		{s.NotAttempted, "not attempted: the old password stands"},
+	} {
+		if line.rows > 0 {
+			fmt.Fprintf(b, "  %*d  %s\n", digits, line.rows, line.name)
+		}
+	}
+}
+
+// reasons writes the groups, those with most rows first.
+func (d Digest) reasons(b *bytes.Buffer, width int) {
+	if len(d.Groups) == 0 {
+		return
+	}
+	shown := d.Groups[:min(len(d.Groups), closingGroups)]
+	countWidth, codeWidth := 0, 0
+	for _, g := range shown {
+		countWidth = max(countWidth, len(rows(g.Rows)))
+		codeWidth = max(codeWidth, uniseg.StringWidth(g.code()))
+	}
+	b.WriteString("\nnot rotated, and why:\n")
+	for _, g := range shown {
+		code := g.code() + strings.Repeat(" ", codeWidth-uniseg.StringWidth(g.code()))
+		hang(b, fmt.Sprintf("  %*s  %s  ", countWidth, rows(g.Rows), code), g.text(), width)
+	}
+	if left := d.Groups[len(shown):]; len(left) > 0 {
+		sum := 0
+		for _, g := range left {
+			sum += g.Rows
+		}
+		hang(b, "  ", fmt.Sprintf("and %s for other reasons, see the report", rows(sum)), width)
+	}
+}
+
+// spent writes what the run cost in requests and in waiting.
+func (d Digest) spent(b *bytes.Buffer, width int) {
+	s := d.Summary
+	text := fmt.Sprintf("%d requests", s.Requests)
+	if s.Requests == 1 {
+		text = "1 request"
+	}
+	if s.Throttled > 0 {
+		text += fmt.Sprintf(", %d of them throttled", s.Throttled)
+	}
+	if waited := time.Duration(s.WaitedS * float64(time.Second)); waited >= time.Second {
+		text += ", waited " + Roughly(waited) + " for the allowance"
+	}
+	b.WriteByte('\n')
+	hang(b, "", text, width)
+}
+
+// code returns what stands in the code's column.
+func (g Group) code() string {
+	switch {
+	case g.Rest:
+		return "other"
+	case g.Code != "":
+		return g.Code
+	case g.Outcome == batch.Invalid:
+		return "invalid"
+	}
+	return "no answer"
+}
+
+// text returns the reason and the first rows that it met.
+func (g Group) text() string {
+	message := g.Message
+	if g.Rest {
+		message = "many different reasons"
+	}
+	if message == "" {
+		message = "no reason given"
+	}
+	numbers := strings.Trim(fmt.Sprint(g.Examples), "[]")
+	examples := "row " + numbers
+	if g.Rows > 1 {
+		examples = "rows " + strings.ReplaceAll(numbers, " ", ", ")
+	}
+	if g.Rows > len(g.Examples) {
+		examples += ", …"
+	}
+	return message + " (" + examples + ")"
+}
+
+// rows returns "1 row", "2 rows".
+func rows(n int) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return fmt.Sprintf("%d rows", n)
+}
+
+// hang writes text after prefix, wrapped at width between words, with all lines
+// but the first indented as deep as the prefix, or less if that left no room.
+// A word longer than a line stays whole.
+func hang(b *bytes.Buffer, prefix, text string, width int) {
+	b.WriteString(prefix)
+	column := uniseg.StringWidth(prefix)
+	indent := min(column, width/2)
+	fresh := true
+	for word := range strings.FieldsSeq(text) {
+		size := uniseg.StringWidth(word)
+		switch {
+		case fresh:
+		case column+1+size > width:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			column = indent
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += size
+		fresh = false
+	}
+	b.WriteByte('\n')
+}

@@ -1,0 +1,152 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rivo/uniseg"
+
+	"siprotate/batch"
+)
+
+// closingDigest is of a large run with reasons of all shapes.
+func closingDigest(t *testing.T) Digest {
+	t.Helper()
+	entries := make([]batch.Entry, 3000)
+	for i := range entries {
+		n := i + 1
+		switch {
+		case n == 17:
+			entries[i] = entry(n, batch.Unknown, batch.Receipt{}, "no answer within 30 s; the connection was cut while the answer's body was read")
+		case n%97 == 4:
+			entries[i] = entry(n, batch.Failed, batch.Receipt{HTTPCode: 404, Code: "404", ErrorCode: "10801", ErrorMessage: "User not found"}, "")
+		case n%500 == 9:
+			entries[i] = entry(n, batch.Failed, batch.Receipt{HTTPCode: 400, ErrorCode: "1002", ErrorMessage: "无效的参数 \x1b[31mpassword\x1b[0m must have at least 8 characters of 3 classes"}, "")
+		case n > 2990:
+			entries[i] = entry(n, batch.NotAttempted, batch.Receipt{}, "")
+		default:
+			entries[i] = entry(n, batch.Rotated, batch.Receipt{HTTPCode: 200}, "")
+		}
+	}
+	run := sampleRun()
+	run.Requests, run.Throttled = 3021, 2
+	run.Stopped = "ten rows in a row failed, the last of them with 404 10801 User not found"
+	digest, err := Write(t.TempDir(), run, sequence(entries, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
+}
+
+func TestClosingIsGolden(t *testing.T) {
+	digest := closingDigest(t)
+	for _, width := range []int{60, 100} {
+		var b strings.Builder
+		err := digest.Closing(&b, ClosingOptions{Width: width, Dir: "users.run", Next: "siprotate resume users.run"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(b.String()) {
+			if uniseg.StringWidth(strings.TrimSuffix(line, "\n")) > width {
+				t.Errorf("wider than %d: %q", width, line)
+			}
+		}
+		golden(t, fmt.Sprintf("closing%d.txt", width), b.String())
+	}
+}
+
+func TestClosingOfASmoothRun(t *testing.T) {
+	run := sampleRun()
+	run.Stopped, run.Throttled, run.Waited, run.Requests = "", 0, 0, 1
+	digest, err := Write(t.TempDir(), run, sequence(sampleEntries()[:1], nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := digest.Closing(&b, ClosingOptions{Dir: "users.run"}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "closing-smooth.txt", b.String())
+}
+
+func TestClosingPassesOnTheWritersError(t *testing.T) {
+	r, w := io.Pipe()
+	r.Close()
+	if err := (Digest{}).Closing(w, ClosingOptions{}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A far side with an id in every message must not cost memory for every row.
+func TestGroupsAreBounded(t *testing.T) {
+	const n = 5000
+	var counts tally
+	for i := range n {
+		message := "twice"
+		if i >= 2 {
+			message = fmt.Sprintf("request %d: %s", i, strings.Repeat("é", 1000))
+		}
+		e := entry(i+1, batch.Failed, batch.Receipt{HTTPCode: 500, ErrorMessage: message}, "")
+		counts.add(&e, words(&e))
+	}
+	groups := counts.sorted()
+	if len(groups) != maxGroups+1 || !groups[maxGroups].Rest || groups[0].Message != "twice" {
+		t.Fatalf("%d groups, first %+v, last %+v", len(groups), groups[0], groups[len(groups)-1])
+	}
+	sum := 0
+	for _, g := range groups {
+		sum += g.Rows
+		if len(g.Examples) > maxExamples || len([]rune(g.Message)) > maxReason {
+			t.Errorf("group of %d examples and %d characters", len(g.Examples), len([]rune(g.Message)))
+		}
+	}
+	if sum != n {
+		t.Errorf("groups add up to %d rows of %d", sum, n)
+	}
+	var b strings.Builder
+	if err := (Digest{Groups: groups}).Closing(&b, ClosingOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "and 4989 rows for other reasons, see the report"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in:\n%s", want, b.String())
+	}
+}
+
+func TestGroupsOfTheSample(t *testing.T) {
+	var counts tally
+	for _, e := range sampleEntries() {
+		counts.add(&e, words(&e))
+	}
+	var got []string
+	for _, g := range counts.sorted() {
+		got = append(got, fmt.Sprintf("%s|%s|%s", g.Outcome, g.code(), g.text()))
+	}
+	want := []string{
+		"failed|404 10801|User not found (rows 2, 5)",
+		"failed|200 409|no such thing as [redacted] (row 3)",
+		"unknown|no answer|the connection was reset (row 4)",
+		"invalid|invalid|password: too short (row 6)",
+		"not_attempted|429 RATE_LIMIT_EXCEEDED|Rate limit exceeded (row 7)",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("groups:\n%s", strings.Join(got, "\n"))
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		n    int
+		want string
+	}{
+		{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 3, "äöü"}, {"äöüß", 3, "äö…"},
+	} {
+		if got := cut(c.in, c.n); got != c.want {
+			t.Errorf("cut(%q, %d) = %q, want %q", c.in, c.n, got, c.want)
+		}
+	}
+}

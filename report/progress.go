@@ -1,0 +1,139 @@
+package report
+
+import (
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rivo/uniseg"
+)
+
+// How often progress shows.
+const (
+	terminalBeat = 200 * time.Millisecond
+	plainBeat    = 30 * time.Second
+)
+
+// Progress shows how far a run is: on a terminal as one line that keeps moving,
+// elsewhere as a plain line every 30 seconds (so none for a run shorter than
+// that). Errors of its writer are ignored, since a closed terminal is no reason
+// to stop a run; a writer that blocks holds up Println and Stop.
+//
+// Println is safe for concurrent use; Start and Stop belong to one goroutine.
+type Progress struct {
+	w        io.Writer
+	terminal bool
+	width    func() int
+	status   func() Status
+
+	stop    chan struct{} // nil unless started
+	stopped chan struct{}
+
+	mu    sync.Mutex // guards what is written to w, and shown
+	shown string     // the line that stands on the terminal
+}
+
+// NewProgress returns a Progress that writes to w once it is started. The
+// function width gives the terminal's columns (0 or less if they are not known,
+// which counts as 80) and is called on a terminal only; status gives the
+// present state. Both are called from another goroutine.
+func NewProgress(w io.Writer, terminal bool, width func() int, status func() Status) *Progress {
+	return &Progress{w: w, terminal: terminal, width: width, status: status}
+}
+
+// Start begins to show progress. It must not be called twice without a Stop in
+// between.
+func (p *Progress) Start() {
+	p.stop, p.stopped = make(chan struct{}), make(chan struct{})
+	go p.run()
+}
+
+// Stop ends it, clears the line on a terminal, and returns when nothing more
+// will be written. Without a Start before it does nothing.
+func (p *Progress) Stop() {
+	if p.stop == nil {
+		return
+	}
+	close(p.stop)
+	<-p.stopped
+	p.stop = nil
+}
+
+// Println writes a line of its own, above the progress line if there is one. The
+// text is made harmless by [Plain].
+func (p *Progress) Println(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown == "" {
+		p.write(Plain(text) + "\n")
+		return
+	}
+	p.shown = clip(p.shown, p.columns())
+	p.write("\r" + pad(Plain(text), p.shown) + "\n" + p.shown)
+}
+
+func (p *Progress) run() {
+	defer close(p.stopped)
+	defer p.clear()
+	beat, show := plainBeat, p.showPlain
+	if p.terminal {
+		beat, show = terminalBeat, p.showFrame
+		show(0)
+	}
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-p.stop:
+			return
+		case <-ticker.C:
+			show(n)
+		}
+	}
+}
+
+func (p *Progress) showPlain(int) {
+	p.Println(p.status().line(time.Now()))
+}
+
+func (p *Progress) showFrame(beat int) {
+	columns := p.columns()
+	text := frame(p.status(), columns, beat, time.Now())
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.write("\r" + pad(text, clip(p.shown, columns)))
+	p.shown = text
+}
+
+// clear removes the line from the terminal.
+func (p *Progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown == "" {
+		return
+	}
+	p.write("\r" + pad("", clip(p.shown, p.columns())) + "\r")
+	p.shown = ""
+}
+
+// columns returns how many columns a line may take just now: one less than the
+// terminal has, since many terminals wrap once the last one is written.
+func (p *Progress) columns() int {
+	width := p.width()
+	if width <= 0 {
+		width = defaultWidth
+	}
+	return width - 1
+}
+
+// write writes in one call, so that other writers do not get in between.
+func (p *Progress) write(text string) { _, _ = io.WriteString(p.w, text) }
+
+// pad fills text with spaces so that it covers old. Spaces do it on every
+// terminal, also on those that know no escape sequences.
+func pad(text, old string) string {
+	missing := uniseg.StringWidth(old) - uniseg.StringWidth(text)
+	return text + strings.Repeat(" ", max(0, missing))
+}

@@ -1,0 +1,394 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"siprotate/batch"
+)
+
+func TestFilesAreGolden(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Write(dir, sampleRun(), sequence(sampleEntries(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{ReportName, CredentialsName, SummaryName} {
+		golden(t, name, readFile(t, dir, name))
+	}
+}
+
+func TestSummaryOfALiveRun(t *testing.T) {
+	run := Run{ID: "live", StartedAt: start}
+	dir := t.TempDir()
+	if _, err := Write(dir, run, sequence(nil, nil)); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		FinishedAt, Stopped *string
+		Duration            float64 `json:"duration_s"`
+	}
+	text := readFile(t, dir, SummaryName)
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.FinishedAt != nil || got.Stopped != nil || got.Duration != 0 {
+		t.Errorf("a live run has an end:\n%s", text)
+	}
+	var back Summary
+	if err := json.Unmarshal([]byte(text), &back); err != nil || !back.StartedAt.Equal(start) {
+		t.Errorf("the summary does not read back: %v", err)
+	}
+}
+
+func TestPermissions(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no permission bits")
+	}
+	dir := t.TempDir()
+	var during fs.FileMode
+	entries := func(yield func(batch.Entry, error) bool) {
+		info, err := os.Stat(filepath.Join(dir, "."+CredentialsName+".tmp"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		during = info.Mode().Perm()
+	}
+	if _, err := Write(dir, Run{}, entries); err != nil {
+		t.Fatal(err)
+	}
+	if during != 0o600 {
+		t.Errorf("credentials.csv has mode %v while it is written", during)
+	}
+	info, err := os.Stat(filepath.Join(dir, CredentialsName))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("credentials.csv: %v, %v", info.Mode(), err)
+	}
+}
+
+// An error at any point must leave the files of before, and no others.
+func TestErrorLeavesTheOldFiles(t *testing.T) {
+	broken := errors.New("broken")
+	sample := sampleEntries()
+	many := make([]batch.Entry, 3000) // more than a buffer holds
+	for i := range many {
+		many[i] = entry(i+1, batch.Rotated, batch.Receipt{}, "")
+	}
+	for name, c := range map[string]struct {
+		entries []batch.Entry
+		err     error
+		want    string
+	}{
+		"at once":      {nil, broken, "broken"},
+		"late":         {many, broken, "broken"},
+		"a row twice":  {append(sample[:2:2], sample[1]), nil, "row 2 comes after row 2"},
+		"out of order": {append(sample[4:5:5], sample[1]), nil, "row 2 comes after row 5"},
+		"no number":    {make([]batch.Entry, 1), nil, "row 0 comes after row 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if _, err := Write(dir, sampleRun(), sequence(sample, nil)); err != nil {
+				t.Fatal(err)
+			}
+			before := folder(t, dir)
+			_, err := Write(dir, Run{}, sequence(c.entries, c.err))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			if c.err != nil && !errors.Is(err, c.err) {
+				t.Errorf("%v does not wrap its cause", err)
+			}
+			if diff := cmp.Diff(before, folder(t, dir)); diff != "" {
+				t.Errorf("the folder changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestUnwritableTargetChangesNothing(t *testing.T) {
+	for _, name := range []string{ReportName, CredentialsName, SummaryName} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Write(dir, sampleRun(), sequence(sampleEntries(), nil)); err == nil {
+			t.Errorf("%s is a folder, and no error", name)
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) != 2 { // the folder and the lock
+			t.Errorf("%s: left %v, %v", name, entries, err)
+		}
+	}
+	if _, err := Write(filepath.Join(t.TempDir(), "missing"), Run{}, sequence(nil, nil)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing folder: %v", err)
+	}
+}
+
+// A crash leaves temporary files, and somebody may have put links in the way.
+func TestLeftoversAndLinksAreReplaced(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links need a privilege")
+	}
+	dir, victim := t.TempDir(), filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("untouched"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "."+ReportName+".tmp"), []byte("left over"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{CredentialsName, "." + CredentialsName + ".tmp", SummaryName} {
+		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Write(dir, sampleRun(), sequence(sampleEntries(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := readFile(t, filepath.Dir(victim), "victim"); got != "untouched" {
+		t.Errorf("wrote through a link: %q", got)
+	}
+	files := folder(t, dir)
+	if len(files) != 4 || len(readCSV(t, dir, ReportName)) != 9 {
+		t.Errorf("the folder holds %v", files)
+	}
+}
+
+func TestConcurrentWritesDoNotMix(t *testing.T) {
+	dir := t.TempDir()
+	var writers sync.WaitGroup
+	for n := range 8 {
+		writers.Go(func() {
+			run := Run{ID: strconv.Itoa(n), Columns: []string{strconv.Itoa(n)}}
+			if _, err := Write(dir, run, sequence(sampleEntries()[:n], nil)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	report := readCSV(t, dir, ReportName)
+	var summary Summary
+	if err := json.Unmarshal([]byte(readFile(t, dir, SummaryName)), &summary); err != nil {
+		t.Fatal(err)
+	}
+	if n := report[0][len(reportColumns)]; summary.Run != n || strconv.Itoa(summary.Rows) != n || summary.Rows != len(report)-1 {
+		t.Errorf("the report is of %s, the summary of %s with %d rows", n, summary.Run, summary.Rows)
+	}
+	if files := folder(t, dir); len(files) != 4 {
+		t.Errorf("the folder holds %v", files)
+	}
+}
+
+// folder returns the content of every file in dir.
+func folder(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := make(map[string]string)
+	for _, e := range entries {
+		files[e.Name()] = readFile(t, dir, e.Name())
+	}
+	return files
+}
+
+// cellText draws text of any bytes, with those that matter to CSV in plenty.
+var cellText = rapid.Custom(func(t *rapid.T) string {
+	if rapid.Bool().Draw(t, "raw") {
+		return string(rapid.SliceOfN(rapid.Byte(), 0, 8).Draw(t, "bytes"))
+	}
+	return rapid.StringOfN(rapid.SampledFrom([]rune("a,;\"'\r\n\t =+-@\\.＝é\x00\u202e")), 0, 8, -1).Draw(t, "text")
+})
+
+func drawEntry(t *rapid.T, number int) batch.Entry {
+	text := func(name string) string { return cellText.Draw(t, name) }
+	outcome := rapid.SampledFrom(batch.Outcomes).Draw(t, "outcome")
+	return batch.Entry{
+		Row: batch.Row{
+			Number: number, Line: 2 * number,
+			UserID: text("user"), DeviceID: text("device"), SIPID: text("sip"), Email: text("email"),
+			Password: batch.NewSecret(text("password")), Source: batch.Generated,
+			Extra: []string{text("extra"), text("extra")},
+		},
+		Result: batch.Result{
+			Outcome: outcome,
+			History: batch.History{Attempts: rapid.IntRange(0, 6).Draw(t, "attempts")},
+			Receipt: batch.Receipt{
+				HTTPCode: rapid.SampledFrom([]int{0, 200, 404}).Draw(t, "http"),
+				Code:     text("code"), Status: text("status"), RequestID: text("request"),
+				ErrorCode: text("error"), ErrorMessage: text("message"), ErrorDescription: text("description"),
+			},
+			Note: text("note"),
+		},
+	}
+}
+
+// Whatever the cells hold: each row once and in order, the input's own columns
+// and the passwords byte for byte, and counts that add up.
+func TestEveryRowOnceAndByteExact(t *testing.T) {
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		var entries []batch.Entry
+		for n := range rapid.IntRange(0, 4).Draw(t, "rows") {
+			entries = append(entries, drawEntry(t, n+1))
+		}
+		run := Run{Columns: []string{cellText.Draw(t, "column"), "b"}}
+		digest, err := Write(dir, run, sequence(entries, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, credentials := mustCSV(t, dir, ReportName), mustCSV(t, dir, CredentialsName)
+		if got := report[0][len(reportColumns):]; !cmp.Equal(got, run.Columns) {
+			t.Fatalf("columns %q, want %q", got, run.Columns)
+		}
+		if len(report) != 1+len(entries) {
+			t.Fatalf("%d lines for %d rows", len(report)-1, len(entries))
+		}
+		held := 1
+		for i, e := range entries {
+			line, row := report[i+1], e.Row
+			same(t, line[:7], strconv.Itoa(i+1), strconv.Itoa(2*i+2),
+				row.UserID, row.DeviceID, row.SIPID, row.Email, e.Result.Outcome.String())
+			same(t, line[len(reportColumns):], row.Extra...)
+			for _, cell := range line[7:14] {
+				if disarm(Plain(cell)) != cell && !strings.HasPrefix(cell, "'") && !strings.Contains(cell, ";'") {
+					t.Fatalf("the far side's cell %q is armed", cell)
+				}
+			}
+			if holdsPassword(e.Result.Outcome) {
+				same(t, credentials[held], strconv.Itoa(i+1), row.UserID, row.DeviceID, row.SIPID, row.Email,
+					row.Password.Reveal(), e.Result.Outcome.String())
+				held++
+			}
+		}
+		if len(credentials) != held {
+			t.Fatalf("%d credentials, want %d", len(credentials)-1, held-1)
+		}
+		s := digest.Summary
+		if sum := s.Rotated + s.Failed + s.Unknown + s.Invalid + s.NotAttempted; s.Rows != len(entries) || sum != s.Rows {
+			t.Fatalf("%d rows, counted %d, adding up to %d", len(entries), s.Rows, sum)
+		}
+	})
+}
+
+func mustCSV(t *rapid.T, dir, name string) [][]string {
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := parseCSV(string(text))
+	if err != nil {
+		t.Fatalf("%s: %v in %q", name, err, text)
+	}
+	return lines
+}
+
+func same(t *rapid.T, got []string, want ...string) {
+	if !cmp.Equal(got, want) {
+		t.Fatalf("cells %q, want %q", got, want)
+	}
+}
+
+func TestCellsAreCutOrFilledUpToTheHeader(t *testing.T) {
+	dir := t.TempDir()
+	short, long := sampleEntries()[0], sampleEntries()[1]
+	short.Row.Extra, long.Row.Extra = nil, []string{"a", "b", "c"}
+	if _, err := Write(dir, sampleRun(), sequence([]batch.Entry{short, long}, nil)); err != nil {
+		t.Fatal(err)
+	}
+	lines := readCSV(t, dir, ReportName)
+	got := [][]string{lines[1][len(reportColumns):], lines[2][len(reportColumns):]}
+	if diff := cmp.Diff([][]string{{"", ""}, {"a", "b"}}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDurationOfAClockSetBack(t *testing.T) {
+	dir := t.TempDir()
+	e := sampleEntries()[0]
+	e.Result.Finished = e.Result.History.FirstSent.Add(-time.Hour)
+	if _, err := Write(dir, Run{}, sequence([]batch.Entry{e}, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := readCSV(t, dir, ReportName)[1][18]; got != "0" {
+		t.Errorf("duration %q", got)
+	}
+}
+
+func TestStampIsTheLayouts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "s"), rapid.Int64Range(0, 1e9-1).Draw(t, "ns"))
+		want := at.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+		if got := string(appendStamp(nil, at)); got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	})
+}
+
+// A far side that repeats the password everywhere must not bring it out.
+func TestPasswordStandsInCredentialsOnly(t *testing.T) {
+	const canary = "Canary=Pa55;word"
+	said := "refused " + canary + ": <" + canary + ">"
+	var entries []batch.Entry
+	for i, outcome := range batch.Outcomes {
+		e := entry(i+1, outcome, batch.Receipt{
+			HTTPCode: 400, Code: said, Status: said, RequestID: said,
+			ErrorCode: said, ErrorMessage: said, ErrorDescription: said,
+		}, said)
+		e.Row.Password = batch.NewSecret(canary)
+		e.Result.History.Attempts = 1
+		entries = append(entries, e)
+	}
+	dir := t.TempDir()
+	digest, err := Write(dir, sampleRun(), sequence(entries, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var closing strings.Builder
+	if err := digest.Closing(&closing, ClosingOptions{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		ReportName:  readFile(t, dir, ReportName),
+		SummaryName: readFile(t, dir, SummaryName),
+		"closing":   closing.String(),
+		"digest":    fmt.Sprintf("%+v", digest),
+	} {
+		// Also in parts, since a spreadsheet's apostrophe may stand between.
+		if strings.Contains(text, "Canary") || strings.Contains(text, "Pa55") {
+			t.Errorf("%s tells the password:\n%s", name, text)
+		}
+	}
+	if !strings.Contains(readFile(t, dir, CredentialsName), canary) {
+		t.Error("credentials.csv does not tell the password")
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	ok := batch.Receipt{HTTPCode: 200, Code: "200", Status: "success", RequestID: "affd93c2e3674424993e4d70c012156e"}
+	one := entry(1, batch.Rotated, ok, "")
+	entries := func(yield func(batch.Entry, error) bool) {
+		for n := range b.N {
+			one.Row.Number = n + 1
+			if !yield(one, nil) {
+				return
+			}
+		}
+	}
+	b.ReportAllocs()
+	if _, err := Write(b.TempDir(), sampleRun(), entries); err != nil {
+		b.Fatal(err)
+	}
+}

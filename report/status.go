@@ -1,0 +1,61 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Status is how far a run is.
+type Status struct {
+	Total  int // rows of the run
+	Done   int // rows that need no more work in this session
+	Failed int // of these, the ones that were not rotated
+
+	PerMinute float64       // requests a minute, of late
+	ETA       time.Duration // until the run is done; below 0 if not known
+
+	Used      int // requests used in the allowance's present window
+	Allowance int // requests that a window allows; 0 if unlimited
+
+	Waiting string    // such as "waiting for the allowance"; empty unless everything waits
+	Until   time.Time // when the wait ends; zero if not known
+}
+
+// countdownBelow is where a wait is told in seconds, and no more by the clock.
+const countdownBelow = 2 * time.Minute
+
+// waiting returns why everything waits, and how long: as a countdown if that is
+// short, and by the clock if it is not. It is empty if nothing waits.
+func (s Status) waiting(now time.Time) string {
+	if s.Waiting == "" {
+		return ""
+	}
+	text := Plain(s.Waiting)
+	left := s.Until.Sub(now)
+	switch {
+	case s.Until.IsZero():
+		return text
+	case left < countdownBelow:
+		return text + ", " + Roughly(left)
+	case left < 24*time.Hour:
+		return text + ", until " + s.Until.Local().Format("15:04:05")
+	}
+	return text + ", until " + s.Until.Local().Format("Jan 2 15:04")
+}
+
+// line returns the status as one line for a log.
+func (s Status) line(now time.Time) string {
+	parts := []string{
+		fmt.Sprintf("%d/%d rows", s.Done, s.Total),
+		fmt.Sprintf("%d failed", s.Failed),
+		fmt.Sprintf("%.0f requests/min", s.PerMinute),
+	}
+	if s.ETA >= 0 {
+		parts = append(parts, "about "+Roughly(s.ETA)+" left")
+	}
+	if waiting := s.waiting(now); waiting != "" {
+		parts = append(parts, waiting)
+	}
+	return strings.Join(parts, ", ")
+}

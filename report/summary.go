@@ -1,0 +1,95 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"math"
+	"time"
+
+	"siprotate/batch"
+)
+
+// A Summary holds the counts and the times of a run, as summary.json spells
+// them. The five outcomes add up to Rows.
+type Summary struct {
+	Run          string  `json:"run"`
+	Account      string  `json:"account"`
+	Host         string  `json:"host"`
+	StartedAt    Stamp   `json:"started_at"`
+	FinishedAt   Stamp   `json:"finished_at"` // null for a run that is live or crashed
+	DurationS    float64 `json:"duration_s"`  // from start to finish, to the millisecond; 0 if either is missing
+	Rows         int     `json:"rows"`
+	Rotated      int     `json:"rotated"`
+	Failed       int     `json:"failed"`
+	Unknown      int     `json:"unknown"`
+	Invalid      int     `json:"invalid"`
+	NotAttempted int     `json:"not_attempted"`
+	Requests     int     `json:"requests"`
+	Throttled    int     `json:"throttled"`
+	WaitedS      float64 `json:"waited_s"` // waited for the allowance, to the millisecond
+	Stopped      *string `json:"stopped"`  // why the run stopped early; null if it did not
+}
+
+func summarize(run Run, counts *tally) Summary {
+	return Summary{
+		Run:          run.ID,
+		Account:      run.Account,
+		Host:         run.Host,
+		StartedAt:    Stamp{run.StartedAt},
+		FinishedAt:   Stamp{run.FinishedAt},
+		DurationS:    seconds(elapsed(run.StartedAt, run.FinishedAt)),
+		Rows:         counts.rows,
+		Rotated:      counts.by[batch.Rotated],
+		Failed:       counts.by[batch.Failed],
+		Unknown:      counts.by[batch.Unknown],
+		Invalid:      counts.by[batch.Invalid],
+		NotAttempted: counts.by[batch.NotAttempted],
+		Requests:     run.Requests,
+		Throttled:    run.Throttled,
+		WaitedS:      seconds(run.Waited),
+		Stopped:      reasonOrNull(run.Stopped),
+	}
+}
+
+// Encode writes the summary to w as one indented JSON object and a line end.
+func (s Summary) Encode(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(s)
+}
+
+// A Stamp is a time that marshals as RFC 3339 in UTC with milliseconds, and as
+// null if it is zero.
+type Stamp struct{ time.Time }
+
+// MarshalJSON returns the time as summary.json spells it.
+func (s Stamp) MarshalJSON() ([]byte, error) {
+	if s.IsZero() {
+		return []byte("null"), nil
+	}
+	return append(appendStamp([]byte{'"'}, s.Time), '"'), nil
+}
+
+// elapsed returns the time between two moments; a missing one, or a clock that
+// was set back, makes it zero.
+func elapsed(from, to time.Time) time.Duration {
+	if from.IsZero() || to.IsZero() {
+		return 0
+	}
+	return max(0, to.Sub(from))
+}
+
+func seconds(d time.Duration) float64 {
+	return math.Round(d.Seconds()*1000) / 1000
+}
+
+// reasonOrNull returns the reason harmless to a terminal, since it may quote
+// the far side, and nil for none.
+func reasonOrNull(reason string) *string {
+	if reason == "" {
+		return nil
+	}
+	reason = Plain(reason)
+	return &reason
+}

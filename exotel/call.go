@@ -1,0 +1,105 @@
+package exotel
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+)
+
+// The most that is read of an answer's body, in bytes. An answer to a change is
+// below 1 KiB, and a page of 50 users below 64 KiB.
+const (
+	maxChangeBody  = 1 << 20
+	maxListingBody = 8 << 20
+)
+
+// A call is one request to the API.
+type call struct {
+	op       string
+	request  *http.Request
+	maxBody  int64
+	password string // to be kept out of what is said of the call; may be empty
+}
+
+// A reply is what came back for a call: at least the head of an answer.
+type reply struct {
+	answer   Answer
+	envelope envelope
+	problem  string // what keeps the body from telling anything
+	err      error  // the problem's cause, if reading the body failed
+}
+
+// do sends the call's request and reads the answer. The error is an [*Error].
+func (c *Client) do(ctx context.Context, call call) (reply, error) {
+	// The transport would notice as well, but could not say that nothing left.
+	if err := ctx.Err(); err != nil {
+		return reply{}, c.unanswered(call, unsent, err)
+	}
+	var d departure
+	call.request = call.request.WithContext(httptrace.WithClientTrace(ctx, d.trace()))
+	head, err := c.transport.RoundTrip(call.request)
+	if err != nil {
+		return reply{}, c.unanswered(call, classifyFailure(err, d.left()), explain(ctx, err))
+	}
+	defer head.Body.Close()
+	return call.read(ctx, head), nil
+}
+
+// read reads an answer to its end, so that the connection can be used again, or
+// up to the limit, in which case closing the body drops the connection.
+func (call call) read(ctx context.Context, head *http.Response) reply {
+	r := reply{answer: newAnswer(head)}
+	if head.StatusCode == http.StatusSwitchingProtocols {
+		r.problem = problemNotJSON // the body is the bare connection, without an end
+		return r
+	}
+	body, err := io.ReadAll(io.LimitReader(head.Body, call.maxBody+1))
+	switch {
+	case err != nil:
+		r.err = explain(ctx, err)
+		r.problem = "the answer broke off: " + reasonFor(r.err)
+	case int64(len(body)) > call.maxBody:
+		r.problem = fmt.Sprintf("the answer exceeds %d MiB", call.maxBody>>20)
+	default:
+		r.envelope, r.problem = parseEnvelope(body)
+	}
+	return r
+}
+
+// answered returns the error for a call whose answer is not a success.
+func (c *Client) answered(call call, r reply, how class, doubt string) error {
+	e := &Error{Op: call.op, Answer: r.answer, class: how}
+	e.Answer.redact(c.credentials(), call.password)
+	if doubt != "" {
+		e.reason = "no verdict: " + doubt
+		e.err = c.credentials().redactError(r.err, call.password)
+	}
+	return e
+}
+
+// unanswered returns the error for a call that got no answer.
+func (c *Client) unanswered(call call, how class, err error) error {
+	reason := reasonFor(err)
+	err = c.credentials().redactError(err, call.password)
+	return &Error{Op: call.op, class: how, reason: reason, detail: err.Error(), err: err}
+}
+
+// A departure tells whether any byte of a request can have left. Only a
+// transport that said it was looking for a connection, and then never said that
+// it got one, has certainly sent nothing; one that says nothing proves nothing.
+//
+// The transport looks for a second connection only after an idle one turned out
+// to be closed before a byte was written to it: it resends no other PUT.
+type departure struct{ seeking atomic.Bool }
+
+func (d *departure) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { d.seeking.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { d.seeking.Store(false) },
+	}
+}
+
+func (d *departure) left() bool { return !d.seeking.Load() }

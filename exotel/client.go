@@ -1,0 +1,113 @@
+package exotel
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+)
+
+// A Config says which account a [Client] works on, and how. Printing one shows
+// no credentials.
+type Config struct {
+	// BaseURL is where the API is, such as [Region.BaseURL] tells, or a proxy in
+	// front of it, which may add a path. It must be https, except on loopback
+	// (localhost, 127.0.0.0/8, ::1), and have no user info, query or fragment.
+	BaseURL string
+
+	// AccountSID names the account, as the dashboard's API settings show it.
+	AccountSID string
+
+	// Credentials returns the API key and the API token of the dashboard's API
+	// settings. It is a function so that nothing that prints a Config finds them.
+	// [New] calls it once; to use others later, make a new Client.
+	Credentials func() (key, token string, err error)
+
+	// Connections is the greatest number of connections, and so of requests at
+	// one time; more wait for one to become free. 0 means [DefaultConnections].
+	Connections int
+
+	// UserAgent is the header of that name; "" leaves it to net/http.
+	UserAgent string
+
+	// Transport carries the requests; nil means one of the client's own, which
+	// verifies TLS, speaks HTTP/1.1, takes its proxy from the environment, and
+	// has Connections connections. Another one must not follow redirects or
+	// resend a request on its own. Unless it reports GetConn and GotConn to the
+	// request's [net/http/httptrace.ClientTrace], as [net/http.Transport] does,
+	// every request that fails in it counts as one that may have been carried out.
+	Transport http.RoundTripper
+}
+
+// A Client sends requests to one account. It is safe for concurrent use.
+// Printing one shows no credentials.
+type Client struct {
+	endpoint    endpoint
+	userAgent   []string
+	credentials func() credentials
+	transport   http.RoundTripper
+}
+
+// New returns a client, having sent nothing. The errors are for people; of its
+// own, they show neither credentials nor the base URL.
+func New(config Config) (*Client, error) {
+	endpoint, err := newEndpoint(config.BaseURL, config.AccountSID)
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := loadCredentials(config.Credentials)
+	if err != nil {
+		return nil, err
+	}
+	userAgent, err := userAgentHeader(config.UserAgent)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := config.transport(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{endpoint, userAgent, credentials, transport}, nil
+}
+
+func userAgentHeader(name string) ([]string, error) {
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return nil, errors.New("user agent holds a control character")
+	}
+	if name == "" {
+		return nil, nil
+	}
+	return []string{name}, nil
+}
+
+func (config Config) transport(e endpoint) (http.RoundTripper, error) {
+	switch {
+	case config.Connections < 0:
+		return nil, fmt.Errorf("%d connections: want at least 1, or 0 for %d", config.Connections, DefaultConnections)
+	case config.Transport != nil:
+		return config.Transport, nil
+	case config.Connections == 0:
+		return newTransport(e.usersURL(""), DefaultConnections)
+	}
+	return newTransport(e.usersURL(""), config.Connections)
+}
+
+// CloseIdleConnections closes the connections that no request is using.
+func (c *Client) CloseIdleConnections() {
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// header returns the header that every request has.
+func (c *Client) header() http.Header {
+	h := http.Header{
+		"Accept":        {"application/json"},
+		"Authorization": {c.credentials().authorization},
+	}
+	if c.userAgent != nil {
+		h["User-Agent"] = c.userAgent
+	}
+	return h
+}

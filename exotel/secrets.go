@@ -1,0 +1,81 @@
+package exotel
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// maxText bounds each text that an answer brings, in bytes. The vendor's own
+// are below 100; a far side gone wrong shall not fill the caller's disk.
+const maxText = 2048
+
+const redacted = "[redacted]"
+
+// credentials are one account's way in. They live in a closure only, which
+// nothing can print.
+type credentials struct {
+	authorization string // the header's value
+	token         string
+}
+
+// loadCredentials reads and checks the key and the token. Of its own, its errors
+// show neither.
+func loadCredentials(read func() (key, token string, err error)) (func() credentials, error) {
+	if read == nil {
+		return nil, errors.New("credentials: none are given")
+	}
+	key, token, err := read()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("credentials: %w", err)
+	case key == "" || token == "":
+		return nil, errors.New("credentials: the API key or the API token is empty")
+	case strings.Contains(key, ":"):
+		return nil, errors.New("credentials: the API key holds a colon, which HTTP basic authentication cannot carry")
+	case strings.ContainsFunc(key+token, unicode.IsControl):
+		return nil, errors.New("credentials: the API key or the API token holds a control character, such as a line end")
+	}
+	loaded := credentials{
+		authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte(key+":"+token)),
+		token:         token,
+	}
+	return func() credentials { return loaded }, nil
+}
+
+// redact returns the text without the credentials and the password, should a
+// far side, or something in between, have echoed them; and bounds its length.
+func (c credentials) redact(text, password string) string {
+	if text == "" {
+		return ""
+	}
+	for _, secret := range [...]string{password, c.token, strings.TrimPrefix(c.authorization, "Basic ")} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
+	}
+	return cut(text, maxText)
+}
+
+// redactError returns err, unless its text holds a secret: net/http quotes what it
+// cannot read of an answer. Such an error is replaced by its redacted text.
+func (c credentials) redactError(err error, password string) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if safe := c.redact(text, password); safe != text {
+		return errors.New(safe)
+	}
+	return err
+}
+
+// cut returns the text, without what exceeds n bytes.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
+}

@@ -11,6 +11,7 @@
 //	Throttled() bool        turned away for exceeding the allowance: that was no try
 //	Fatal() bool            no row can succeed until somebody acts
 //	RefusesPassword() bool  the far side will never take this password, but may take another
+//	Reason() string         in few words why there is no verdict
 //
 // An unambiguous error that has none of the others is a definite refusal of
 // the row: the old password stands.

@@ -86,7 +86,7 @@ func reissues(row *Row, err error) bool {
 // goOn records that the row has another try before it, with another password
 // where it needs one.
 func (r *retry) goOn(row *Row, receipt Receipt, err error) error {
-	tried := Result{Row: row.Number, History: row.History, Receipt: receipt, Note: err.Error(), Finished: time.Now()}
+	tried := Result{Row: row.Number, History: row.History, Receipt: receipt, Note: note(err), Finished: time.Now()}
 	if err := r.log.Tried(tried); err != nil {
 		return &brokenError{err}
 	}

@@ -184,9 +184,14 @@ func judge(row *Row, receipt Receipt, err error) Result {
 	return result
 }
 
+// note says in few words why a row has no verdict.
 func note(err error) string {
-	if isRefusal(err) {
+	var brief interface{ Reason() string }
+	switch {
+	case isRefusal(err):
 		return "an earlier request for the row had no verdict, so this refusal settles nothing"
+	case errors.As(err, &brief) && brief.Reason() != "":
+		return brief.Reason()
 	}
 	return err.Error()
 }

@@ -168,7 +168,7 @@ func testConfig() Config {
 // rotate runs n rows against a far side in virtual time.
 func rotate(t *testing.T, ctx context.Context, c Config, n int, edit func(*Row), far *farSide, notes *notebook) error {
 	t.Helper()
-	pacer, err := pace.New(pace.Unlimited)
+	pacer, err := pace.New(pace.Options{Rate: pace.Unlimited})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,11 +22,11 @@ func (a *app) execute(ctx context.Context, j *journal.Journal, acc account, s se
 	if err != nil {
 		return err
 	}
-	pacer, err := pace.New(s.rate)
+	pacer, err := pace.New(pace.Options{Rate: s.rate})
 	if err != nil {
 		return usage(err, "")
 	}
-	pacer.Prime(j.Recent())
+	pacer.Prime(j.Recent(), time.Time{})
 	if err := j.Begin(tool(), o.retryFailed); err != nil {
 		return &exitError{exitFailure, err, "nothing was sent"}
 	}

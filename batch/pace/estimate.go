@@ -19,17 +19,18 @@ func (p *Pacer) Estimate(n int) time.Duration {
 	now := time.Now()
 	p.expire(now)
 	held := max(0, p.gate.Sub(now))
-	if p.rate.IsUnlimited() || n <= 0 {
+	per := p.options.Rate.Per
+	if p.options.Rate.IsUnlimited() || n <= 0 {
 		return held
 	}
-	waiting := n - (p.rate.N - p.flying - p.ends.len())
+	waiting := n - (p.limit - p.used())
 	if waiting <= 0 {
 		return held
 	}
-	rounds, place := (waiting-1)/p.rate.N, (waiting-1)%p.rate.N
-	first := p.rate.Per
+	rounds, place := (waiting-1)/p.limit, (waiting-1)%p.limit
+	first := per
 	if place < p.ends.len() {
-		first = p.ends.at(place).Add(p.rate.Per).Sub(now)
+		first = p.ends.at(place).Add(per).Sub(now)
 	}
-	return max(held, first) + time.Duration(rounds)*p.rate.Per
+	return max(held, first) + time.Duration(rounds)*per
 }

@@ -10,6 +10,9 @@
 // they were fewer than N. Fixed windows, sliding windows and token buckets of
 // the same allowance are all satisfied, at the cost of one round trip a window.
 //
+// What answers say of the allowance only refines this: it can hold requests
+// back, and it can raise N where the caller asked for that (see [Options]).
+//
 // The package knows nothing of rows, HTTP or any vendor.
 package pace
 
@@ -19,6 +22,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // MaxHold is the longest wait that a far side may ask for. A longer one makes
@@ -36,22 +41,28 @@ func (e *HoldError) Error() string {
 // Fatal reports true: no request can be sent for a long time.
 func (e *HoldError) Fatal() bool { return true }
 
-// The wait after a refusal that does not say how long to wait: doubled with
-// each further one, as the vendor advises (1, 2, 4, 8, 16 s).
-const (
-	firstBackoff = time.Second
-	lastBackoff  = 16 * time.Second
-)
+// Options say how to spend an allowance.
+type Options struct {
+	Rate Rate
+	// Learn lets a limit that the far side advertises take the place of Rate.N,
+	// also a higher one. Without it, Rate is a ceiling.
+	Learn bool
+	// Even spreads requests evenly over the window. Without it, an idle
+	// allowance is spent as fast as slots are taken.
+	Even bool
+}
 
 // A Pacer hands out slots. Make one with [New]. It is safe for concurrent use.
 type Pacer struct {
-	rate Rate
-
-	turn chan struct{} // held by the one caller that waits for the next slot
+	options Options
+	turn    chan struct{} // held by the one caller that waits for the next slot
 
 	mu      sync.Mutex
+	limit   int // requests a window
 	flying  int // slots taken and not given back
 	ends    queue
+	far     far
+	even    *rate.Limiter
 	gate    time.Time     // nothing is sent before
 	backoff time.Duration // the last wait that was chosen here
 	changed chan struct{} // closed and replaced when a slot may have come free earlier
@@ -70,7 +81,9 @@ type Reason string
 const (
 	Free      Reason = ""
 	Allowance Reason = "the allowance is used up"
+	Shared    Reason = "others use the allowance, too"
 	Held      Reason = "the API asked to wait"
+	Spread    Reason = "requests are spread evenly"
 )
 
 // Stats count what a Pacer did.
@@ -83,23 +96,35 @@ type Stats struct {
 // State is a moment's view of a Pacer.
 type State struct {
 	Stats
-	Rate    Rate
-	Used    int // requests that count against the allowance now
+	Rate    Rate // as it is now, learned or given
+	Used    int  // requests that count against the allowance now
+	Others  int  // requests of others that seem to count against it
 	Waiting Wait
 }
 
-// New returns a Pacer for the allowance. The error is [ErrRate].
-func New(rate Rate) (*Pacer, error) {
-	if err := rate.check(); err != nil {
+// New returns a Pacer. The error is [ErrRate].
+func New(o Options) (*Pacer, error) {
+	if err := o.Rate.check(); err != nil {
 		return nil, err
 	}
-	return &Pacer{rate: rate, turn: make(chan struct{}, 1), changed: make(chan struct{})}, nil
+	p := &Pacer{
+		options: o, limit: o.Rate.N, turn: make(chan struct{}, 1), changed: make(chan struct{}),
+		far: far{trial: time.Now().Add(trialWindows * o.Rate.Per)},
+	}
+	if o.Even && !o.Rate.IsUnlimited() {
+		p.even = rate.NewLimiter(p.perSecond(), 1)
+	}
+	return p, nil
+}
+
+func (p *Pacer) perSecond() rate.Limit {
+	return rate.Limit(float64(p.limit) / p.options.Rate.Per.Seconds())
 }
 
 // Prime counts requests that were sent before this Pacer was made, each by the
 // time of its answer; where that is not known, by the latest time at which it
-// can have come. Times in the future count as now.
-func (p *Pacer) Prime(ends []time.Time) {
+// can have come. Times in the future count as now. Nothing is sent before held.
+func (p *Pacer) Prime(ends []time.Time, held time.Time) {
 	now := time.Now()
 	sorted := sortedUpTo(ends, now)
 	p.mu.Lock()
@@ -107,11 +132,12 @@ func (p *Pacer) Prime(ends []time.Time) {
 	for _, end := range sorted {
 		p.ends.push(end)
 	}
+	p.hold(held)
 }
 
 // Take waits until a request may be sent and takes its slot. The caller sends
 // at once and calls [Slot.Done] when the answer came or the attempt is over.
-// It fails with the context's error, or with a [*HoldError].
+// It fails with the context's cause, or with a [*HoldError].
 func (p *Pacer) Take(ctx context.Context) (Slot, error) {
 	select {
 	case p.turn <- struct{}{}:
@@ -119,39 +145,47 @@ func (p *Pacer) Take(ctx context.Context) (Slot, error) {
 		return Slot{}, context.Cause(ctx)
 	}
 	defer func() { <-p.turn }()
-
-	var since time.Time
-	for {
-		now := time.Now()
-		p.mu.Lock()
-		wait := p.next(now)
+	began := time.Now()
+	for now := began; ; now = time.Now() {
+		slot, wait, changed := p.tryTake(now)
 		if wait.Reason == Free {
-			p.flying++
-			p.stats.Requests++
-			if !since.IsZero() {
-				p.stats.Waited += now.Sub(since)
-			}
-			p.mu.Unlock()
-			return Slot{p}, nil
+			p.waited(now.Sub(began))
+			return slot, nil
 		}
-		changed := p.changed
-		p.mu.Unlock()
-		if wait.Until.Sub(now) > MaxHold && wait.Reason == Held {
+		if wait.Reason == Held && wait.Until.Sub(now) > MaxHold {
 			return Slot{}, &HoldError{wait.Until}
 		}
-		if since.IsZero() {
-			since = now
-		}
-		if err := p.sleep(ctx, wait.Until, now, changed); err != nil {
-			p.mu.Lock()
-			p.stats.Waited += time.Since(since)
-			p.mu.Unlock()
+		if err := sleep(ctx, wait.Until, now, changed); err != nil {
+			p.waited(time.Since(began))
 			return Slot{}, err
 		}
 	}
 }
 
-func (p *Pacer) sleep(ctx context.Context, until, now time.Time, changed <-chan struct{}) error {
+func (p *Pacer) waited(d time.Duration) {
+	if d == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stats.Waited += d
+}
+
+func (p *Pacer) tryTake(now time.Time) (Slot, Wait, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if wait := p.next(now); wait.Reason != Free {
+		return Slot{}, wait, p.changed
+	}
+	if p.even != nil {
+		p.even.AllowN(now, 1)
+	}
+	p.flying++
+	p.stats.Requests++
+	return Slot{p, p.far.take(p.used())}, Wait{}, nil
+}
+
+func sleep(ctx context.Context, until, now time.Time, changed <-chan struct{}) error {
 	var timer <-chan time.Time
 	if !until.IsZero() {
 		timer = time.After(until.Sub(now))
@@ -171,28 +205,50 @@ func (p *Pacer) next(now time.Time) Wait {
 	if now.Before(p.gate) {
 		return Wait{Held, p.gate}
 	}
-	if p.rate.IsUnlimited() {
+	if p.options.Rate.IsUnlimited() {
 		return Wait{}
 	}
 	p.expire(now)
-	if p.flying+p.ends.len() < p.rate.N {
-		return Wait{}
+	if p.used() >= p.limit {
+		return Wait{Allowance, p.nextEnd()}
 	}
-	if p.ends.len() == 0 {
-		return Wait{Reason: Allowance}
+	if wait := p.far.next(p.limit, p.used(), p.flying); wait.Reason != Free {
+		if end := p.nextEnd(); wait.Until.IsZero() || !end.IsZero() && end.Before(wait.Until) {
+			wait.Until = end
+		}
+		return wait
 	}
-	return Wait{Allowance, p.ends.at(0).Add(p.rate.Per)}
+	if p.even != nil {
+		if missing := 1 - p.even.TokensAt(now); missing > 0 {
+			return Wait{Spread, now.Add(max(1, time.Duration(missing/float64(p.even.Limit())*float64(time.Second))))}
+		}
+	}
+	return Wait{}
 }
 
-// expire forgets the answers that came a window ago or earlier.
+func (p *Pacer) used() int { return p.flying + p.ends.len() }
+
+// nextEnd returns when the oldest answer is a window ago; zero if there is none.
+func (p *Pacer) nextEnd() time.Time {
+	if p.ends.len() == 0 {
+		return time.Time{}
+	}
+	return p.ends.at(0).Add(p.options.Rate.Per)
+}
+
+// expire forgets what is a window ago.
 func (p *Pacer) expire(now time.Time) {
-	for p.ends.len() > 0 && !p.ends.at(0).Add(p.rate.Per).After(now) {
+	for p.ends.len() > 0 && !p.nextEnd().After(now) {
 		p.ends.pop()
 	}
+	p.far.expire(now)
 }
 
 // A Slot is the right to send one request.
-type Slot struct{ p *Pacer }
+type Slot struct {
+	p     *Pacer
+	place place
+}
 
 // Done gives the slot back: the answer came now, and said hint of the
 // allowance, or the attempt is over without one. Call it once.
@@ -202,18 +258,59 @@ func (s Slot) Done(hint Hint) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	p.flying--
-	if !p.rate.IsUnlimited() {
+	p.far.ended++
+	if !p.options.Rate.IsUnlimited() {
+		p.expire(now)
 		p.ends.push(now)
+		p.learn(hint, now)
+		p.far.heed(hint, s.place, p.limit, p.options.Rate.Per, now)
 	}
 	p.heed(hint, now)
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
+const (
+	// The window of an advertised limit, as the vendor documents it.
+	advertisedWindow = time.Minute
+	// The highest advertised limit that is believed: 200 times what the vendor
+	// grants every account.
+	maxAdvertised = 10_000
+)
+
+// learn takes over an advertised limit: any under Options.Learn, else a lower
+// one.
+func (p *Pacer) learn(hint Hint, now time.Time) {
+	if hint.Limit < 1 || hint.Limit > maxAdvertised {
+		return
+	}
+	p.far.limit = hint.Limit
+	limit := p.options.Rate.N
+	switch {
+	case p.options.Learn:
+		limit = hint.Limit
+	case p.options.Rate.Per == advertisedWindow:
+		limit = min(limit, hint.Limit)
+	}
+	if limit == p.limit {
+		return
+	}
+	p.limit = limit
+	if p.even != nil {
+		p.even.SetLimitAt(now, p.perSecond())
+	}
+}
+
+// The wait after a refusal that does not say how long to wait: doubled with
+// each further one, as the vendor advises (1, 2, 4, 8, 16 s).
+const (
+	firstBackoff = time.Second
+	lastBackoff  = 16 * time.Second
+)
+
+// heed closes the gate for all where the far side asks for it.
 func (p *Pacer) heed(hint Hint, now time.Time) {
-	if !hint.Throttled {
-		p.backoff = 0
-	} else {
+	if hint.Throttled {
 		p.stats.Throttled++
 	}
 	switch {
@@ -222,10 +319,12 @@ func (p *Pacer) heed(hint Hint, now time.Time) {
 	case hint.Throttled && !now.Before(p.gate):
 		p.backoff = min(max(2*p.backoff, firstBackoff), lastBackoff)
 		p.hold(now.Add(p.backoff + rand.N(p.backoff/2)))
+	case !hint.Throttled:
+		p.backoff = 0
 	}
 }
 
-// hold closes the gate for all until the later of until and what holds now.
+// hold closes the gate until the later of until and what holds now.
 func (p *Pacer) hold(until time.Time) {
 	if until.After(p.gate) {
 		p.gate = until
@@ -237,5 +336,9 @@ func (p *Pacer) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	wait := p.next(time.Now())
-	return State{p.stats, p.rate, p.flying + p.ends.len(), wait}
+	rate := p.options.Rate
+	if !rate.IsUnlimited() {
+		rate.N = p.limit
+	}
+	return State{p.stats, rate, p.used(), len(p.far.others), wait}
 }

@@ -1,20 +1,27 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/text/encoding/unicode"
 
 	"siprotate/batch/cli"
 	"siprotate/batch/pace"
@@ -33,17 +40,18 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
-			env.Values[far{}] = new(far)
+			// A program with the race detector in it would sleep a second as it ends.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			env.Values[farKey{}] = newFar()
 			return nil
 		},
 		Cmds: commands,
 	})
 }
 
-// A far is the stand-in that a script talks to.
-type far struct{ *exoteltest.Server }
+type farKey struct{}
 
-func farSide(ts *testscript.TestScript) *far { return ts.Value(far{}).(*far) }
+func farSide(ts *testscript.TestScript) *far { return ts.Value(farKey{}).(*far) }
 
 // commands are what scripts can do beside testscript's own commands.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
@@ -52,6 +60,10 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":    exits,
 	"holds":    holds,
 	"requests": requests,
+	"strike":   armStrike,
+	"await":    awaitRequests,
+	"utf16":    encodeUTF16,
+	"get":      get,
 	"outcomes": outcomes,
 	"mode":     mode,
 }
@@ -61,7 +73,10 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 //
 //	standin [-users N] [-rate R] [-faults F] [-seed N] [-latency D] [-401-from N] [-length N]
 func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
-	o := exoteltest.Options{Headers: exoteltest.AllHeaders, SlowBy: 2 * time.Second, Record: true}
+	o := exoteltest.Options{
+		AccountSID: "sample-account", Key: "sample-key", Token: "sample-token",
+		Headers: exoteltest.AllHeaders, SlowBy: 2 * time.Second, Record: true,
+	}
 	f := flag.NewFlagSet("standin", flag.ContinueOnError)
 	f.IntVar(&o.Users, "users", 10, "")
 	f.Uint64Var(&o.Seed, "seed", 1, "")
@@ -87,14 +102,14 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 			return fmt.Errorf("password must have %d characters", *length)
 		}
 	}
-	standIn := exoteltest.New(o)
-	server := httptest.NewServer(standIn)
+	far := farSide(ts)
+	far.Server = exoteltest.New(o)
+	server := httptest.NewServer(far)
 	ts.Defer(server.Close)
-	farSide(ts).Server = standIn
 	ts.Setenv("EXOTEL_BASE_URL", server.URL)
-	for _, variable := range []string{"EXOTEL_ACCOUNT_SID", "EXOTEL_API_KEY", "EXOTEL_API_TOKEN"} {
-		ts.Setenv(variable, exoteltest.DefaultCredential)
-	}
+	ts.Setenv("EXOTEL_ACCOUNT_SID", o.AccountSID)
+	ts.Setenv("EXOTEL_API_KEY", o.Key)
+	ts.Setenv("EXOTEL_API_TOKEN", o.Token)
 }
 
 // writeUsers writes an input with the stand-in's first users, one row each:
@@ -113,7 +128,7 @@ func writeUsers(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// exits runs a command and wants an exit code:
+// exits runs a command and wants an exit code; that of a killed one is -1:
 //
 //	exits CODE COMMAND [ARG ...]
 func exits(ts *testscript.TestScript, _ bool, args []string) {
@@ -141,8 +156,10 @@ func holds(ts *testscript.TestScript, neg bool, args []string) {
 	for _, line := range lines {
 		known[line["user_id"]+"/"+line["device_id"]] = line["password"]
 	}
+	far := farSide(ts)
+	far.settle()
 	wrong := 0
-	for held := range farSide(ts).Passwords() {
+	for held := range far.Passwords() {
 		if held.Password != known[held.UserID+"/"+held.DeviceID] {
 			wrong++
 		}
@@ -156,7 +173,9 @@ func holds(ts *testscript.TestScript, neg bool, args []string) {
 //
 //	requests N
 func requests(ts *testscript.TestScript, _ bool, args []string) {
-	if got := farSide(ts).Stats().Requests; strconv.Itoa(got) != args[0] {
+	far := farSide(ts)
+	far.settle()
+	if got := far.Stats().Requests; strconv.Itoa(got) != args[0] {
 		ts.Fatalf("%d requests, want %s", got, args[0])
 	}
 }
@@ -207,4 +226,136 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 	if got := strconv.FormatInt(int64(info.Mode().Perm()), 8); got != args[0] {
 		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
 	}
+}
+
+// armStrike makes the stand-in's next request but N-1 strike: before it is
+// looked at, the program whose process id stands in the file pid gets the
+// signals. With -hold the request waits until the program has gone, and takes
+// effect all the same:
+//
+//	strike [-hold] N SIGNAL ...
+func armStrike(ts *testscript.TestScript, _ bool, args []string) {
+	s := strike{pid: ts.MkAbs("pid")}
+	if args[0] == "-hold" {
+		s.hold, args = true, args[1:]
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for _, name := range args[1:] {
+		signal, known := signals[name]
+		if !known {
+			ts.Fatalf("no signal is called %s", name)
+		}
+		s.signals = append(s.signals, signal)
+	}
+	farSide(ts).arm(n, s)
+}
+
+// awaitRequests returns once that many requests have come to the stand-in:
+//
+//	await N
+func awaitRequests(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	far := farSide(ts)
+	for range n {
+		select {
+		case <-far.came:
+		case <-time.After(time.Minute):
+			ts.Fatalf("the requests do not come")
+		}
+	}
+}
+
+// encodeUTF16 writes a copy of a file as spreadsheets save "Unicode text":
+//
+//	utf16 FROM TO
+func encodeUTF16(ts *testscript.TestScript, _ bool, args []string) {
+	encoder := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder()
+	text, err := encoder.String(ts.ReadFile(args[0]))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// get prints what a path below the URL in a file answers:
+//
+//	get FILE PATH
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	response, err := http.Get(strings.TrimSpace(ts.ReadFile(args[0])) + args[1])
+	ts.Check(err)
+	defer response.Body.Close()
+	_, err = io.Copy(ts.Stdout(), response.Body)
+	ts.Check(err)
+}
+
+// A far is the stand-in that a script talks to.
+type far struct {
+	*exoteltest.Server
+	came     chan struct{} // a token for each request
+	underWay sync.RWMutex  // each request holds it for reading
+
+	mu     sync.Mutex // guards what follows
+	left   int        // requests up to the strike; 0: none
+	strike strike
+}
+
+func newFar() *far { return &far{came: make(chan struct{}, 1000)} }
+
+func (f *far) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.underWay.RLock()
+	defer f.underWay.RUnlock()
+	f.came <- struct{}{}
+	if s, due := f.count(); due {
+		r = s.hit(r)
+	}
+	f.Server.ServeHTTP(w, r)
+}
+
+// settle returns once no request is under way: one can outlive its program.
+func (f *far) settle() {
+	f.underWay.Lock()
+	defer f.underWay.Unlock()
+}
+
+func (f *far) arm(left int, s strike) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left, f.strike = left, s
+}
+
+// count counts a request, and returns the strike if its turn has come.
+func (f *far) count() (strike, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left--
+	return f.strike, f.left == 0
+}
+
+// A strike is signals that the program gets while a request of it is under way.
+type strike struct {
+	pid     string // the file with the program's process id
+	signals []os.Signal
+	hold    bool // the request outlives the program
+}
+
+var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
+
+// hit sends the signals, and returns the request that the stand-in shall look
+// at. What goes wrong shows in the program's exit code.
+func (s strike) hit(r *http.Request) *http.Request {
+	// Only once the body is read, the request's context tells that the peer has gone.
+	body, _ := io.ReadAll(r.Body)
+	text, _ := os.ReadFile(s.pid)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+		program, _ := os.FindProcess(pid)
+		for _, signal := range s.signals {
+			_ = program.Signal(signal)
+		}
+	}
+	if s.hold {
+		<-r.Context().Done()
+		r = r.WithContext(context.WithoutCancel(r.Context()))
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return r
 }

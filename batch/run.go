@@ -123,18 +123,24 @@ func (r *run) settle(row Row) (e end) {
 		e.result = judge(&row, receipt, e.err)
 	}()
 	receipt, e.err = r.retry.SetPassword(r.sending, &row)
+	r.stopFor(e.err)
 	return e
+}
+
+// stopFor stops the run for an error under which no row can be sent. The
+// worker that met it calls this, before another one sends in vain.
+func (r *run) stopFor(err error) {
+	var broken *brokenError
+	switch {
+	case errors.As(err, &broken):
+		r.stop(&Stop{Broken, broken.err})
+	case err != nil && isFatal(err):
+		r.stop(&Stop{Refused, err})
+	}
 }
 
 // take enters what a worker has to say. It is called by one goroutine.
 func (r *run) take(e end) {
-	var broken *brokenError
-	switch {
-	case errors.As(e.err, &broken):
-		r.stop(&Stop{Broken, broken.err})
-	case isFatal(e.err):
-		r.stop(&Stop{Refused, e.err})
-	}
 	if !e.sent || e.result.Outcome == NotAttempted {
 		r.left.Store(true)
 	}

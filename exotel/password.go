@@ -55,7 +55,11 @@ func CheckPassword(password string) error {
 		faults = append(faults, "holds a control character")
 	}
 	if n := utf8.RuneCountInString(password); n < MinPasswordLength {
-		faults = append(faults, fmt.Sprintf("has %d characters where at least %d are needed", n, MinPasswordLength))
+		characters := "characters"
+		if n == 1 {
+			characters = "character"
+		}
+		faults = append(faults, fmt.Sprintf("has %d %s where at least %d are needed", n, characters, MinPasswordLength))
 	}
 	if has := classesOf(password); has.count() < minPasswordClasses {
 		faults = append(faults, fmt.Sprintf("needs %d more of %s", minPasswordClasses-has.count(), has.missing()))

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -46,12 +47,13 @@ func (a answer) description() string {
 
 // reason returns the words that best tell people why.
 func (a answer) reason() string {
-	for _, text := range []string{a.errorMessage, a.errorDescription, a.note} {
-		if text != "" {
-			return text
-		}
+	switch {
+	case a.errorMessage != "" && a.errorDescription != "" && a.errorDescription != a.errorMessage:
+		return a.errorMessage + ": " + a.errorDescription
+	case a.errorMessage+a.errorDescription != "":
+		return cmp.Or(a.errorMessage, a.errorDescription)
 	}
-	return a.status
+	return cmp.Or(a.note, a.status)
 }
 
 func httpCode(code int) string {

@@ -126,7 +126,7 @@ func TestGroupsOfTheSample(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s|%s|%s", g.Outcome, g.code(), g.text()))
 	}
 	want := []string{
-		"failed|404 10801|User not found (rows 2, 5)",
+		`failed|404 10801|User not found: =HYPERLINK("x")\r\n\x1b[2J (rows 2, 5)`,
 		"failed|200 409|no such thing as [redacted] (row 3)",
 		"unknown|no answer|the connection was reset (row 4)",
 		"invalid|invalid|password: too short (row 6)",

@@ -26,8 +26,9 @@ type Summary struct {
 	NotAttempted int     `json:"not_attempted"`
 	Requests     int     `json:"requests"`
 	Throttled    int     `json:"throttled"`
-	WaitedS      float64 `json:"waited_s"` // waited for the allowance, to the millisecond
-	Stopped      *string `json:"stopped"`  // why the run stopped early; null if it did not
+	WaitedS      float64 `json:"waited_s"`            // waited for the allowance, to the millisecond
+	Stopped      *string `json:"stopped"`             // why the run stopped early; null if it did not
+	PerMinute    float64 `json:"requests_per_minute"` // over the whole time; 0 if that is not known
 }
 
 func summarize(run Run, counts *tally) Summary {
@@ -48,7 +49,15 @@ func summarize(run Run, counts *tally) Summary {
 		Throttled:    run.Throttled,
 		WaitedS:      seconds(run.Waited),
 		Stopped:      reasonOrNull(run.Stopped),
+		PerMinute:    perMinute(run.Requests, elapsed(run.StartedAt, run.FinishedAt)),
 	}
+}
+
+func perMinute(requests int, d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return math.Round(float64(requests)/d.Minutes()*10) / 10
 }
 
 // Encode writes the summary to w as one indented JSON object and a line end.

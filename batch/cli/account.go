@@ -36,7 +36,10 @@ func (a *app) account(o *options) (account, error) {
 	if o.sandbox {
 		return account{sandboxAccount, "https://" + sandboxHost}, nil
 	}
-	acc := account{sid: a.setting(o.accountSID, "EXOTEL_ACCOUNT_SID"), baseURL: a.setting(o.baseURL, "EXOTEL_BASE_URL")}
+	acc := account{sid: a.setting(o.accountSID, "EXOTEL_ACCOUNT_SID"), baseURL: o.baseURL}
+	if o.region == "" {
+		acc.baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL")
+	}
 	if acc.sid == "" {
 		return acc, usagef("set EXOTEL_ACCOUNT_SID, or give --account-sid; it stands in the dashboard's API settings",
 			"no account: its SID is not set")
@@ -76,7 +79,7 @@ func (a *app) client(acc account, connections int) (*exotel.Client, error) {
 	if errors.As(err, &exit) {
 		return nil, exit
 	}
-	return nil, usage(err, "")
+	return nil, usage(err, "--base-url or EXOTEL_BASE_URL, --account-sid or EXOTEL_ACCOUNT_SID, EXOTEL_API_KEY and EXOTEL_API_TOKEN say where and who")
 }
 
 func (a *app) credentials() (key, token string, err error) {

@@ -16,39 +16,35 @@ import (
 
 // execute sends what is pending of a run, writes the reports, and says how it
 // ended. It closes the journal.
-func (a *app) execute(ctx context.Context, j *journal.Journal, acc account, s settings, o *options) error {
+func (a *app) execute(ctx context.Context, j *journal.Journal, al *allowance, acc account, s settings, o *options) error {
 	defer j.Close()
 	client, err := a.target(j, acc, s)
 	if err != nil {
 		return err
 	}
-	pacer, err := pace.New(pace.Options{Rate: s.rate})
-	if err != nil {
-		return usage(err, "")
-	}
-	pacer.Prime(j.Recent(), time.Time{})
 	if err := j.Begin(tool(), o.retryFailed); err != nil {
 		return &exitError{exitFailure, err, "nothing was sent"}
 	}
 	pending, rows := j.Pending(o.retryFailed)
 	logger := a.logger(o)
 	s.config.Logger = logger
-	set := &batch.Limit{Pacer: pacer, Timeout: s.timeout, Next: &batch.WriteAhead{Log: j, Logger: logger, Next: setter{client}}}
+	set := &batch.Limit{Pacer: al.Pacer, Timeout: s.timeout, Next: &batch.WriteAhead{Log: j, Logger: logger, Next: setter{client}}}
 
-	p := a.startProgress(j.Info().Rows, pending, pacer, &s.config)
+	defer context.AfterFunc(ctx, func() { a.say("finishing the requests under way; interrupt again to stop at once") })()
+	p := a.startProgress(j.Info().Rows, pending, al.Pacer, &s.config)
 	err = batch.Run(ctx, s.config, rows, set, j)
-	return a.finish(ctx, j, pacer, p, err, o)
+	return a.finish(ctx, j, al, p, err, o)
 }
 
 // finish lays the run down: the reports first, since nothing that a terminal
 // does may keep them from being written.
-func (a *app) finish(ctx context.Context, j *journal.Journal, pacer *pace.Pacer, p *progress, stopped error, o *options) error {
-	totals := journal.Totals{Waited: pacer.State().Waited, Stopped: stoppedWhy(ctx, stopped)}
+func (a *app) finish(ctx context.Context, j *journal.Journal, al *allowance, p *progress, stopped error, o *options) error {
+	totals := journal.Totals{Waited: al.State().Waited, Stopped: stoppedWhy(ctx, stopped)}
 	writing := j.Stop(totals)
 	digest, reporting := writeReports(&j.View)
-	closing := j.Close()
+	closing := errors.Join(j.Close(), al.done())
 	p.stop()
-	if err := errors.Join(writing, closing, reporting); err != nil {
+	if err := errors.Join(writing, reporting, closing); err != nil {
 		err = &exitError{exitFailure, err, fmt.Sprintf("nothing that was sent is lost; once the cause is mended: siprotate resume %s", j.Dir())}
 		return errors.Join(err, stopped)
 	}
@@ -108,7 +104,7 @@ func stoppedWhy(ctx context.Context, stopped error) string {
 		return ""
 	}
 	if stop.Reason == batch.Interrupted {
-		return fmt.Sprintf("%s: %v", stop.Reason, context.Cause(ctx))
+		return fmt.Sprintf("%s by %v", stop.Reason, context.Cause(ctx))
 	}
 	return stop.Error()
 }

@@ -40,7 +40,12 @@ func usagef(hint, format string, args ...any) *exitError {
 // A signalError is a signal that asks the program to end.
 type signalError struct{ signal os.Signal }
 
-func (e *signalError) Error() string { return e.signal.String() }
+func (e *signalError) Error() string {
+	if e.signal == os.Interrupt {
+		return "SIGINT"
+	}
+	return "SIGTERM"
+}
 
 func (e *signalError) code() int {
 	if number, ok := e.signal.(syscall.Signal); ok {

@@ -19,6 +19,8 @@ type options struct {
 	baseURL        string
 	sandbox        bool
 	rate           string
+	even           bool
+	wait           bool
 	workers        int
 	timeout        time.Duration
 	maxAttempts    int
@@ -56,7 +58,9 @@ func (o *options) accountFlags(f *pflag.FlagSet) {
 
 // sendFlags are the flags that run and resume share.
 func (o *options) sendFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.rate, "rate", "auto", "the allowance: auto (50/m), or N per window such as 50/m, 5/s, 600/h, 50/5s, or unlimited")
+	f.StringVar(&o.rate, "rate", "auto", "the allowance: N per window such as 50/m, 5/s, 600/h, 50/5s, or unlimited; auto: 50/m, or what the API advertises")
+	f.BoolVar(&o.even, "even", false, "spread requests evenly, for accounts that share the allowance with other programs")
+	f.BoolVar(&o.wait, "wait", false, "wait while another run on the account is at work")
 	f.IntVar(&o.workers, "workers", defaultWorkers, "requests under way at once")
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "time for one request")
 	f.IntVar(&o.maxAttempts, "max-attempts", defaultAttempts, "tries for one row; waiting out a 429 is no try")
@@ -71,16 +75,17 @@ func (o *options) sendFlags(f *pflag.FlagSet) {
 // A plan of how to send, from checked flags.
 type settings struct {
 	config  batch.Config
-	rate    pace.Rate
+	pace    pace.Options
 	timeout time.Duration
 }
 
 // settings checks the flags that say how to send.
 func (o *options) settings() (settings, error) {
-	s := settings{timeout: o.timeout, rate: autoRate}
+	s := settings{timeout: o.timeout, pace: pace.Options{Rate: autoRate, Learn: true, Even: o.even}}
 	var err error
 	if o.rate != "auto" {
-		if s.rate, err = pace.ParseRate(o.rate); err != nil {
+		s.pace.Learn = false
+		if s.pace.Rate, err = pace.ParseRate(o.rate); err != nil {
 			return s, flagError("rate", o.rate, err)
 		}
 	}

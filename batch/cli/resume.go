@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -21,22 +22,7 @@ is that of the run; only the credentials are needed.`,
 		Example: `  siprotate resume users.run
   siprotate resume users.run --retry-failed`,
 		Args: oneArg("RUN-DIR", "the folder that run made"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := o.settings()
-			if err != nil {
-				return err
-			}
-			j, err := open(args[0], s)
-			if err != nil {
-				return err
-			}
-			acc, err := a.accountOf(&j.View, o)
-			if err != nil {
-				j.Close()
-				return err
-			}
-			return a.execute(cmd.Context(), j, acc, s, o)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.resume(cmd.Context(), args[0], o) },
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.retryFailed, "retry-failed", false, "also send failed rows again")
@@ -46,23 +32,51 @@ is that of the run; only the credentials are needed.`,
 	return cmd
 }
 
+func (a *app) resume(ctx context.Context, dir string, o *options) error {
+	s, err := o.settings()
+	if err != nil {
+		return err
+	}
+	head, err := journal.ReadHead(dir)
+	if err != nil {
+		return dirError(err, dir)
+	}
+	acc, err := a.accountOf(head, dir, o)
+	if err != nil {
+		return err
+	}
+	al, err := a.allowance(ctx, acc, s, dir, o.wait)
+	if err != nil {
+		return err
+	}
+	defer al.done()
+	j, err := open(dir, s)
+	if err != nil {
+		return err
+	}
+	al.prime(j.Recent(), j.Held())
+	return a.execute(ctx, j, al, acc, s, o)
+}
+
 // accountOf returns the account of a run. What flags and environment say of
 // the account must agree.
-func (a *app) accountOf(v *journal.View, o *options) (account, error) {
-	info := v.Info()
-	if info.Host == sandboxHost {
-		return account{info.Account, "https://" + sandboxHost}, nil
+func (a *app) accountOf(run journal.Head, dir string, o *options) (account, error) {
+	if run.Host == sandboxHost {
+		return account{run.Account, "https://" + sandboxHost}, nil
 	}
 	known := options{
-		accountSID: a.setting(o.accountSID, "EXOTEL_ACCOUNT_SID", info.Account),
+		accountSID: a.setting(o.accountSID, "EXOTEL_ACCOUNT_SID", run.Account),
 		baseURL:    a.setting(o.baseURL, "EXOTEL_BASE_URL"),
-		region:     a.setting(o.region, "EXOTEL_REGION", string(regionOf(info.Host))),
+		region:     o.region,
+	}
+	if known.baseURL == "" && known.region == "" {
+		known.region = a.setting("", "EXOTEL_REGION", string(regionOf(run.Host)))
 	}
 	acc, err := a.account(&known)
 	if err != nil {
 		return acc, err
 	}
-	return acc, sameAccount(info, acc, v.Dir())
+	return acc, sameAccount(run, acc, dir)
 }
 
 func regionOf(host string) exotel.Region {
@@ -74,12 +88,12 @@ func regionOf(host string) exotel.Region {
 	return ""
 }
 
-func sameAccount(info journal.Info, acc account, dir string) error {
-	if info.Account == acc.sid && info.Host == acc.host() {
+func sameAccount(run journal.Head, acc account, dir string) error {
+	if run.Account == acc.sid && run.Host == acc.host() {
 		return nil
 	}
 	return usagef("a run can be resumed only on its own account; for this one name another folder with -o",
-		"%s holds a run of account %s at %s, not of %s at %s", dir, info.Account, info.Host, acc.sid, acc.host())
+		"%s holds a run of account %s at %s, not of %s at %s", dir, run.Account, run.Host, acc.sid, acc.host())
 }
 
 func newReport(a *app) *cobra.Command {

@@ -13,7 +13,6 @@ import (
 
 	"siprotate/batch/journal"
 	"siprotate/batch/roster"
-	"siprotate/report"
 )
 
 const runExample = `  siprotate run users.csv --dry-run
@@ -85,14 +84,20 @@ func (a *app) rotate(ctx context.Context, arg string, o *options) error {
 	if o.dryRun {
 		return a.dryRun(src, acc, s, o)
 	}
-	j, err := a.reopen(src, acc, s, o)
+	al, err := a.allowance(ctx, acc, s, o.out, o.wait)
+	if err != nil {
+		return err
+	}
+	defer al.done()
+	j, err := a.reopen(src, acc, s, al, o)
 	if err == nil && j == nil {
-		j, err = a.plan(ctx, src, acc, s, o)
+		al.prime(nil, time.Time{})
+		j, err = a.plan(ctx, src, acc, s, al, o)
 	}
 	if err != nil {
 		return err
 	}
-	return a.execute(ctx, j, acc, s, o)
+	return a.execute(ctx, j, al, acc, s, o)
 }
 
 // dryRun says what a run of INPUT would do.
@@ -102,7 +107,7 @@ func (a *app) dryRun(src source, acc account, s settings, o *options) error {
 	switch {
 	case err == nil:
 		defer done()
-		return a.mayGoOn(v, src, acc, s, o)
+		return a.mayGoOn(v, src, acc, s, o, s.pace.Rate.Estimate)
 	case !errors.Is(err, journal.ErrNoRun) && !errors.Is(err, journal.ErrUnplanned):
 		return dirError(err, o.out)
 	}
@@ -110,13 +115,13 @@ func (a *app) dryRun(src source, acc account, s settings, o *options) error {
 	if err != nil {
 		return err
 	}
-	a.sayPlan(sum, acc, s, o)
+	a.sayPlan(sum, acc, s, o, s.pace.Rate.Estimate)
 	return nil
 }
 
 // reopen opens the unfinished run of the same input and account, if the run
 // directory holds one. A run of another kind there is an error.
-func (a *app) reopen(src source, acc account, s settings, o *options) (*journal.Journal, error) {
+func (a *app) reopen(src source, acc account, s settings, al *allowance, o *options) (*journal.Journal, error) {
 	if !journal.Exists(o.out) {
 		return nil, nil
 	}
@@ -127,7 +132,8 @@ func (a *app) reopen(src source, acc account, s settings, o *options) (*journal.
 	if err != nil {
 		return nil, err
 	}
-	if err := a.mayGoOn(&j.View, src, acc, s, o); err != nil {
+	al.prime(j.Recent(), j.Held())
+	if err := a.mayGoOn(&j.View, src, acc, s, o, al.Estimate); err != nil {
 		j.Close()
 		return nil, err
 	}
@@ -136,7 +142,7 @@ func (a *app) reopen(src source, acc account, s settings, o *options) (*journal.
 
 // mayGoOn refuses to go on with a run of another input or account, or with one
 // that is finished.
-func (a *app) mayGoOn(v *journal.View, src source, acc account, s settings, o *options) error {
+func (a *app) mayGoOn(v *journal.View, src source, acc account, s settings, o *options, estimate func(int) time.Duration) error {
 	info := v.Info()
 	sum, err := src.sum()
 	if err != nil {
@@ -146,7 +152,7 @@ func (a *app) mayGoOn(v *journal.View, src source, acc account, s settings, o *o
 		return usagef(fmt.Sprintf("name another folder with -o; `siprotate resume %s` goes on with the run that is there", o.out),
 			"%s holds a run of another input (%s)", o.out, info.Input)
 	}
-	if err := sameAccount(info, acc, o.out); err != nil {
+	if err := sameAccount(info.Head, acc, o.out); err != nil {
 		return err
 	}
 	pending, _ := v.Pending(false)
@@ -157,20 +163,20 @@ func (a *app) mayGoOn(v *journal.View, src source, acc account, s settings, o *o
 		}
 		return usagef(hint, "the run in %s is finished", o.out)
 	}
-	a.say("going on with the run in %s: %d of %d rows are left", o.out, pending, info.Rows)
-	a.sayEstimate(pending, s)
+	a.say("going on with the run in %s: %s of %s to send", o.out, thousands.Sprint(pending), count(info.Rows, "row"))
+	a.sayEstimate(pending, s, estimate)
 	return nil
 }
 
 // plan checks the input, asks, and writes the plan.
-func (a *app) plan(ctx context.Context, src source, acc account, s settings, o *options) (*journal.Journal, error) {
+func (a *app) plan(ctx context.Context, src source, acc account, s settings, al *allowance, o *options) (*journal.Journal, error) {
 	checked, err := src.check(o)
 	if err != nil {
 		return nil, err
 	}
-	a.sayPlan(checked, acc, s, o)
+	a.sayPlan(checked, acc, s, o, al.Estimate)
 	if !o.yes && !o.sandbox {
-		if err := a.confirm(ctx, fmt.Sprintf("Rotate %d passwords now?", checked.Rows-checked.Refused)); err != nil {
+		if err := a.confirm(ctx, "Rotate "+count(checked.Rows-checked.Refused, "password")+" now?"); err != nil {
 			return nil, err
 		}
 	}
@@ -207,23 +213,20 @@ func newRunID() string {
 }
 
 // sayPlan says what a run of the input would do.
-func (a *app) sayPlan(sum roster.Summary, acc account, s settings, o *options) {
-	a.say("%d rows: %d passwords given, %d to be generated, %d rows refused", sum.Rows, sum.Rows-sum.Refused-sum.Generated, sum.Generated, sum.Refused)
-	a.say("account %s at %s, run directory %s", acc.sid, acc.host(), o.out)
-	a.sayEstimate(sum.Rows-sum.Refused, s)
-}
-
-func (a *app) sayEstimate(rows int, s settings) {
-	if s.rate.IsUnlimited() {
-		return
+func (a *app) sayPlan(sum roster.Summary, acc account, s settings, o *options, estimate func(int) time.Duration) {
+	rows := sum.Rows - sum.Refused
+	what := count(sum.Rows, "row") + ": " + count(rows-sum.Generated, "password") + " given, " + thousands.Sprint(sum.Generated) + " to be generated"
+	if sum.Refused > 0 {
+		what += "; invalid and left out: " + count(sum.Refused, "row")
 	}
-	took := s.rate.Estimate(rows)
-	a.say("%d rows at %v: about %s, until %s", rows, s.rate, report.Roughly(took), time.Now().Add(took).Format("15:04"))
+	a.say("%s", what)
+	a.say("account %s at %s, run directory %s", acc.sid, acc.host(), o.out)
+	a.sayEstimate(rows, s, estimate)
 }
 
 // open opens a run, with errors for the user.
 func open(dir string, s settings) (*journal.Journal, error) {
-	keep := max(s.rate.N, 0)
+	keep := max(s.pace.Rate.N, 0)
 	j, err := journal.Open(dir, keep)
 	if err != nil {
 		return nil, dirError(err, dir)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,8 @@ func (a *app) source(arg string) (source, error) {
 	}
 	info, err := os.Stat(arg)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return s, usagef("INPUT is a CSV file, or - for standard input", "%s: no such file", arg)
 	case err != nil:
 		return s, usage(err, "INPUT is a CSV file, or - for standard input")
 	case info.IsDir():
@@ -90,21 +93,36 @@ func (s source) read(o *options, generate func() (string, error), sink roster.Si
 	}
 	defer r.Close()
 	summary, err := roster.Read(r, roster.Options{
-		Name: s.name, Check: exotel.CheckPassword, Generate: generate, SkipInvalid: o.skipInvalid,
+		Name: s.name, Check: checkPassword, Generate: generate, SkipInvalid: o.skipInvalid,
 	}, sink)
 	var faults *roster.Faults
 	if errors.As(err, &faults) {
-		return summary, usage(faults, faultHint(faults, o))
+		return summary, usage(faults, s.faultHint(faults, o))
 	}
 	return summary, err
 }
 
-func faultHint(faults *roster.Faults, o *options) string {
-	hint := faults.Hint()
+// faultHint says what to do about faults: to skip their rows only where that
+// leaves rows to rotate.
+func (s source) faultHint(faults *roster.Faults, o *options) string {
+	hint := faults.Hint() + "\nnothing was sent"
 	if !o.skipInvalid {
-		hint += "\nnothing was sent; --skip-invalid rotates the good rows and reports the others"
+		skipping := *o
+		skipping.skipInvalid = true
+		if sum, err := s.check(&skipping); err == nil && sum.Refused < sum.Rows {
+			hint += "; --skip-invalid rotates the good rows and reports the others"
+		}
 	}
 	return strings.TrimPrefix(hint, "\n")
+}
+
+// checkPassword is the vendor's policy, in words that follow a column's name.
+func checkPassword(password string) error {
+	var policy *exotel.PolicyError
+	if err := exotel.CheckPassword(password); errors.As(err, &policy) {
+		return errors.New(strings.Join(policy.Faults, ", and "))
+	}
+	return nil
 }
 
 // check reads the whole input and keeps nothing of it.

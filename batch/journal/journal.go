@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -81,12 +80,11 @@ func Open(dir string, keep int) (*Journal, error) {
 }
 
 func reopen(dir string, held *flock.Flock, keep int) (*Journal, error) {
-	path := filepath.Join(dir, Name)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|noFollow, 0)
+	f, err := openJournal(dir, os.O_RDWR|os.O_APPEND)
 	if err != nil {
 		return nil, err
 	}
-	s, size, err := load(path, f, keep)
+	s, size, err := load(f.Name(), f, keep)
 	if err == nil {
 		size, err = trim(f, size)
 	}
@@ -193,8 +191,6 @@ func (j *Journal) Finish(r batch.Result) error {
 }
 
 func (j *Journal) end(record resultRecord, add func(*state, resultRecord, int64)) error {
-	record.At = record.At.UTC()
-	record.FirstSent = record.FirstSent.UTC()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	at, _, err := j.out.append(record)

@@ -41,6 +41,10 @@ type headerRecord struct {
 	At      time.Time `json:"at"`
 }
 
+func (r headerRecord) head() Head {
+	return Head{Run: r.Run, Tool: r.Tool, Account: r.Account, Host: r.Host, Input: r.Input}
+}
+
 type rowRecord struct {
 	Type     string       `json:"type"`
 	Row      int          `json:"row"`
@@ -99,6 +103,7 @@ type resultRecord struct {
 	Message     string        `json:"error_message,omitempty"`
 	Description string        `json:"error_description,omitempty"`
 	Throttled   bool          `json:"throttled,omitempty"`
+	Held        time.Time     `json:"held_until,omitzero"` // the far side asked to send nothing before
 	Note        string        `json:"note,omitempty"`
 }
 
@@ -137,15 +142,19 @@ func (r rowRecord) row() (batch.Row, error) {
 }
 
 func toResultRecord(kind string, r batch.Result) resultRecord {
-	return resultRecord{
+	record := resultRecord{
 		Type: kind, Row: r.Row, Outcome: r.Outcome,
 		Attempts: r.History.Attempts, Doubt: r.History.Doubt, Reissued: r.History.Reissued,
-		FirstSent: r.History.FirstSent, At: r.Finished,
+		FirstSent: r.History.FirstSent.UTC(), At: r.Finished.UTC(),
 		HTTPCode: r.Receipt.HTTPCode, Code: r.Receipt.Code, Status: r.Receipt.Status,
 		RequestID: r.Receipt.RequestID, ErrorCode: r.Receipt.ErrorCode,
 		Message: r.Receipt.ErrorMessage, Description: r.Receipt.ErrorDescription,
 		Throttled: r.Receipt.Hint.Throttled, Note: r.Note,
 	}
+	if r.Receipt.Hint.HasRetryAfter {
+		record.Held = record.At.Add(r.Receipt.Hint.RetryAfter)
+	}
+	return record
 }
 
 func (r resultRecord) result() batch.Result {

@@ -33,6 +33,7 @@ type state struct {
 	why       string // why the last session stopped early
 
 	recent recent
+	held   time.Time // the far side asked to send nothing before
 }
 
 // A standing is how a row stands, as bits: its outcome, and what may be besides.
@@ -99,6 +100,9 @@ func (s *state) land(r resultRecord) {
 	}
 	delete(s.flights, r.Row)
 	s.recent.add(r.At)
+	if r.Held.After(s.held) {
+		s.held = r.Held
+	}
 	if r.Throttled {
 		s.throttled++
 	}

@@ -29,24 +29,48 @@ type View struct {
 // on; a request that is under way there shows as [batch.Unknown]. Call close
 // when the View is done with. The errors are those of [Open], less ErrLocked.
 func Read(dir string) (v *View, close func() error, err error) {
-	if !Exists(dir) {
-		return nil, nil, fmt.Errorf("%s: %w", dir, ErrNoRun)
-	}
-	if err := checkDir(dir); err != nil {
-		return nil, nil, err
-	}
-	path := filepath.Join(dir, Name)
-	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+	f, err := openJournal(dir, os.O_RDONLY)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, _, err := load(path, f, 0)
+	s, _, err := load(f.Name(), f, 0)
 	if err != nil {
 		f.Close()
 		return nil, nil, err
 	}
 	s.endSession(bootID())
 	return &View{dir: dir, at: f, state: s, guard: new(sync.Mutex)}, f.Close, nil
+}
+
+// ReadHead tells whose run dir holds, from the first record of its journal
+// alone. The errors are those of [Open], less ErrLocked and ErrUnplanned.
+func ReadHead(dir string) (Head, error) {
+	f, err := openJournal(dir, os.O_RDONLY)
+	if err != nil {
+		return Head{}, err
+	}
+	defer f.Close()
+	line, _, _, err := newScanner(f.Name(), f).next()
+	s := newState(0)
+	if err == nil && intact(line) {
+		err = s.apply(line, 0, 0)
+	}
+	if err != nil || s.header.Type == "" {
+		return Head{}, fmt.Errorf("%s: %w", f.Name(), ErrNotAJournal)
+	}
+	return s.header.head(), nil
+}
+
+// openJournal opens the journal in dir, once it is sure that nobody else put it
+// there.
+func openJournal(dir string, flag int) (*os.File, error) {
+	if !Exists(dir) {
+		return nil, fmt.Errorf("%s: %w", dir, ErrNoRun)
+	}
+	if err := checkDir(dir); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(filepath.Join(dir, Name), flag|noFollow, 0)
 }
 
 // Dir returns the run directory.
@@ -72,7 +96,7 @@ func (v *View) Info() Info {
 	defer v.guard.Unlock()
 	s := v.state
 	return Info{
-		Head:   Head{Run: s.header.Run, Tool: s.header.Tool, Account: s.header.Account, Host: s.header.Host, Input: s.header.Input},
+		Head:   s.header.head(),
 		SHA256: s.planned.SHA256, Columns: s.planned.Columns, Rows: s.rows(),
 		Requests: s.sends, Throttled: s.throttled, Waited: s.waited,
 		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why,
@@ -94,8 +118,13 @@ func (v *View) Counts() map[batch.Outcome]int {
 // to keep, and for requests without a known answer the time of opening.
 func (v *View) Recent() []time.Time { return v.state.recent.times }
 
+// Held returns until when the far side asked to send nothing, as of opening;
+// zero if it did not.
+func (v *View) Held() time.Time { return v.state.held }
+
 // Pending returns how many rows are to be sent, and yields them in order. What
-// is pending is decided when a row's turn comes, before it is sent.
+// is pending is decided when a row's turn comes, before it is sent. A failed row
+// that is sent again may be given as many new passwords as at first.
 func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 	pending := func(row int) bool {
 		v.guard.Lock()
@@ -112,6 +141,9 @@ func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 		for entry, err := range v.entries(pending) {
 			row := entry.Row
 			row.History = entry.Result.History
+			if entry.Result.Outcome == batch.Failed {
+				row.History.Reissued = 0
+			}
 			if !yield(row, err) {
 				return
 			}

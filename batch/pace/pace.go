@@ -135,6 +135,23 @@ func (p *Pacer) Prime(ends []time.Time, held time.Time) {
 	p.hold(held)
 }
 
+// Spent returns what a successor has to be primed with: when the answers came
+// that still count, requests under way among them as of now, and until when
+// nothing may be sent.
+func (p *Pacer) Spent() (ends []time.Time, held time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.expire(now)
+	for i := range p.ends.len() {
+		ends = append(ends, p.ends.at(i))
+	}
+	for range p.flying {
+		ends = append(ends, now)
+	}
+	return ends, p.gate
+}
+
 // Take waits until a request may be sent and takes its slot. The caller sends
 // at once and calls [Slot.Done] when the answer came or the attempt is over.
 // It fails with the context's cause, or with a [*HoldError].

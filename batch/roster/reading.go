@@ -67,7 +67,7 @@ func (rd *reading) verdict(err error) error {
 func (rd *reading) header() error {
 	rec, cells, err := findHeader(rd.split)
 	if err == io.EOF {
-		return &brokenText{text: "is empty: a header and at least one row are needed"}
+		return &brokenText{text: "the file is empty: a header and at least one row are needed"}
 	}
 	if err != nil {
 		return rd.unread(err)

@@ -136,8 +136,8 @@ func TestSHA256(t *testing.T) {
 func TestFaults(t *testing.T) {
 	const head = "user_id,device_id,password,note\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"empty file", "", "users.csv: is empty: a header and at least one row are needed"},
-		{"blank lines only", "\n\r\n,,\n", "users.csv: is empty: a header and at least one row are needed"},
+		{"empty file", "", "users.csv: the file is empty: a header and at least one row are needed"},
+		{"blank lines only", "\n\r\n,,\n", "users.csv: the file is empty: a header and at least one row are needed"},
 		{"header only", head, "users.csv: has no rows below its header"},
 		{"archive", "PK\x03\x04....", "users.csv: is a spreadsheet or an archive, not a CSV"},
 		{"UTF-16 without mark", "u\x00s\x00e\x00", "users.csv: looks like UTF-16 without a byte order mark"},

@@ -1,0 +1,122 @@
+package cli_test
+
+import (
+	"flag"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+)
+
+var (
+	crashRuns = flag.Int("crash.runs", 20, "how many runs TestCrash kills and resumes")
+	crashSeed = flag.Uint64("crash.seed", 0, "of the choices of the crash tests; 0: another one each time")
+)
+
+// choices returns the source of a test's random choices, of which there are many.
+func choices(t *testing.T) func(i int) *rand.Rand {
+	seed := *crashSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("to choose the same again: -crash.seed=%d", seed)
+	return func(i int) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(i))) }
+}
+
+// TestCrash kills runs while they send, each a few times, and lets them go on.
+func TestCrash(t *testing.T) {
+	choose := choices(t)
+	for i := range *crashRuns {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			rng := choose(i)
+			r := newRotation(t, rng, 200+rng.IntN(200), faults)
+			for range 1 + rng.IntN(4) {
+				r.killSending()
+			}
+			r.finish()
+		})
+	}
+}
+
+// killSending kills the run at a random request. Every row that is left is sent
+// at least once, so that the request comes.
+func (r *rotation) killSending() {
+	r.t.Helper()
+	j := r.settle()
+	left := r.rows - j.confirmedRows()
+	if left == 0 {
+		return
+	}
+	p := r.far.strike(1+r.rng.IntN(left), r.instant(), r.command(j))
+	if code := p.wait(); code != killed {
+		r.t.Fatalf("exit code %d instead of a kill: %s", code, p.said.String())
+	}
+	r.survive()
+}
+
+// TestCrashWhilePlanning kills runs before their plan is whole. Such a run is as
+// good as none: nothing was sent, and the same command starts it anew.
+func TestCrashWhilePlanning(t *testing.T) {
+	const rows, planned = 4000, 600_000 // the size of the plan in bytes, rather less
+	rng := choices(t)(0)
+	r := newRotation(t, rng, rows, nil)
+	for unplanned := 0; unplanned < 3; unplanned++ {
+		r.killWriting("journal.jsonl", int64(rng.IntN(planned)))
+		if readJournal(t, r.dir).sealed {
+			t.Logf("%d times before the plan was whole", unplanned)
+			break // a slow machine: what is left is a crash like any other
+		}
+	}
+	r.finish()
+}
+
+// TestCrashWhileReporting kills runs while they write their reports. A report
+// that is there is whole, and the next one takes no further request.
+func TestCrashWhileReporting(t *testing.T) {
+	r := newRotation(t, choices(t)(0), 3000, nil)
+	for _, name := range []string{".credentials.csv.tmp", ".report.csv.tmp", "credentials.csv", "report.csv"} {
+		r.killWriting(name, 0)
+		r.wholeReports()
+	}
+	r.finish()
+}
+
+// killWriting kills the run a random instant after it wrote so many bytes of a
+// file, or lets it end if it is faster.
+func (r *rotation) killWriting(name string, size int64) {
+	r.t.Helper()
+	path, delay := filepath.Join(r.dir, name), r.instant()
+	before, _ := os.Stat(path) // nil if it is not there
+	p := r.far.spare(r.command(r.settle()))
+	for !p.exited() {
+		now, err := os.Stat(path)
+		if err == nil && now.Size() >= size && (before == nil || now.ModTime() != before.ModTime()) {
+			break
+		}
+		runtime.Gosched()
+	}
+	time.Sleep(delay)
+	p.kill()
+	if code := p.wait(); code != killed && code != 0 {
+		r.t.Fatalf("exit code %d: %s", code, p.said.String())
+	}
+	r.survive()
+}
+
+// wholeReports checks that the reports that are in place have every row.
+func (r *rotation) wholeReports() {
+	r.t.Helper()
+	for _, name := range []string{"credentials.csv", "report.csv"} {
+		path := filepath.Join(r.dir, name)
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		if lines := readCSV(r.t, path); len(lines) != r.rows {
+			r.t.Errorf("%s has %d rows of %d", name, len(lines), r.rows)
+		}
+	}
+}

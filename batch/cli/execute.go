@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -129,6 +131,22 @@ func writeReports(v *journal.View) (report.Digest, error) {
 		StartedAt: info.StartedAt, FinishedAt: info.StoppedAt,
 		Requests: info.Requests, Throttled: info.Throttled, Waited: info.Waited, Stopped: info.Stopped,
 	}, v.Entries())
+}
+
+// reported reports whether the reports in a run directory are those of its
+// journal: a crash may have come between the two.
+func reported(dir string) bool {
+	log, err := os.Stat(filepath.Join(dir, journal.Name))
+	if err != nil {
+		return false
+	}
+	for _, name := range []string{report.ReportName, report.CredentialsName, report.SummaryName} {
+		view, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || view.ModTime().Before(log.ModTime()) {
+			return false
+		}
+	}
+	return true
 }
 
 // logger returns where requests are logged: nowhere, unless it was asked for.

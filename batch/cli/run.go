@@ -156,7 +156,7 @@ func (a *app) mayGoOn(v *journal.View, src source, acc account, s settings, o *o
 		return err
 	}
 	pending, _ := v.Pending(false)
-	if pending == 0 {
+	if pending == 0 && reported(o.out) {
 		hint := "for a new rotation name another folder with -o"
 		if failed, _ := v.Pending(true); failed > 0 {
 			hint += fmt.Sprintf("; `siprotate resume %s --retry-failed` sends its failed rows again", o.out)

@@ -97,9 +97,14 @@ func reopen(dir string, held *flock.Flock, keep int) (*Journal, error) {
 }
 
 // trim cuts a torn end off, completes a last line that lacks only its line
-// end, and syncs: what was loaded is then what a later crash will find.
+// end, and syncs: what was loaded is then what a later crash will find. A
+// whole journal is not written to.
 func trim(f *os.File, size int64) (int64, error) {
-	if err := f.Truncate(size); err != nil {
+	info, err := f.Stat()
+	if err == nil && info.Size() > size {
+		err = f.Truncate(size)
+	}
+	if err != nil {
 		return 0, err
 	}
 	var last [1]byte

@@ -187,22 +187,22 @@ func (j *Journal) raise(row int) error {
 
 // Tried records that a request for the row ended and the row goes on.
 func (j *Journal) Tried(r batch.Result) error {
-	return j.end(toResultRecord(kindTried, r), (*state).addTried)
+	return j.end(toResultRecord(kindTried, r))
 }
 
 // Finish records how a row ended.
 func (j *Journal) Finish(r batch.Result) error {
-	return j.end(toResultRecord(kindResult, r), (*state).addResult)
+	return j.end(toResultRecord(kindResult, r))
 }
 
-func (j *Journal) end(record resultRecord, add func(*state, resultRecord, int64)) error {
+func (j *Journal) end(record resultRecord) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	at, _, err := j.out.append(record)
 	if err != nil {
 		return err
 	}
-	add(j.state, record, at)
+	j.state.addEnd(record, at)
 	return nil
 }
 

@@ -182,17 +182,17 @@ func (s *state) applyEvent(kind string, line []byte, at int64) error {
 	case kindStop:
 		return with(line, func(r stopRecord) error { s.addStop(r); return nil })
 	case kindSend:
-		return with(line, func(r sendRecord) error {
-			return s.ifRow(r.Row, func() { s.addSend(r) })
-		})
-	case kindTried:
-		return with(line, func(r resultRecord) error {
-			return s.ifRow(r.Row, func() { s.addTried(r, at) })
-		})
-	case kindResult:
-		return with(line, func(r resultRecord) error {
-			return s.ifRow(r.Row, func() { s.addResult(r, at) })
-		})
+		var r sendRecord
+		if err := decode(line, &r); err != nil {
+			return err
+		}
+		return s.ifRow(r.Row, func() { s.addSend(r) })
+	case kindTried, kindResult:
+		var r resultRecord
+		if err := decode(line, &r); err != nil {
+			return err
+		}
+		return s.ifRow(r.Row, func() { s.addEnd(r, at) })
 	case kindReissue:
 		return with(line, func(r reissueRecord) error {
 			return s.ifRow(r.Row, func() { s.reissues[r.Row] = at })

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"hash/crc32"
 	"time"
 
@@ -178,17 +177,14 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// appendLine appends record as a line with its checksum.
-func appendLine(buf []byte, record any) ([]byte, error) {
-	object, err := json.Marshal(record)
-	if err != nil {
-		return buf, err
-	}
-	object = object[:len(object)-1]
-	buf = append(buf, object...)
+// appendLine appends r as a line with its checksum.
+func appendLine(buf []byte, r record) []byte {
+	start := len(buf)
+	buf = r.appendTo(buf)
+	object := buf[start:]
 	buf = append(buf, sumMember...)
 	buf = appendSum(buf, object)
-	return append(buf, "\"}\n"...), nil
+	return append(buf, "\"}\n"...)
 }
 
 func appendSum(buf, object []byte) []byte {

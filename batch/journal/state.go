@@ -87,6 +87,15 @@ func (s *state) addTried(r resultRecord, at int64) {
 	s.standing[r.Row-1] = standing(outcome)
 }
 
+// addEnd adds the end of a request: a tried record, or a result.
+func (s *state) addEnd(r resultRecord, at int64) {
+	if r.Type == kindTried {
+		s.addTried(r, at)
+		return
+	}
+	s.addResult(r, at)
+}
+
 func (s *state) addResult(r resultRecord, at int64) {
 	s.land(r)
 	s.last[r.Row-1] = at

@@ -183,7 +183,7 @@ func (v *View) entries(wanted func(row int) bool) iter.Seq2[batch.Entry, error] 
 // entry joins the plan's line of a row with the row's latest records.
 func (v *View) entry(number int, line []byte, results *lineReader) (batch.Entry, error) {
 	var planned rowRecord
-	if err := json.Unmarshal(line, &planned); err != nil {
+	if err := decode(line, &planned); err != nil {
 		return batch.Entry{}, err
 	}
 	if planned.Row != number {
@@ -219,7 +219,11 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 	result := batch.Result{Row: number}
 	if at != 0 {
 		var record resultRecord
-		if err := results.read(at, &record); err != nil {
+		line, err := results.read(at)
+		if err == nil {
+			err = decode(line, &record)
+		}
+		if err != nil {
 			return result, err
 		}
 		result = record.result()
@@ -249,7 +253,11 @@ func (v *View) password(row batch.Row, result *batch.Result, results *lineReader
 		return row.Password, nil
 	}
 	var record reissueRecord
-	if err := results.read(at, &record); err != nil {
+	line, err := results.read(at)
+	if err == nil {
+		err = json.Unmarshal(line, &record)
+	}
+	if err != nil {
 		return batch.Secret{}, err
 	}
 	result.History.Reissued = record.Reissued
@@ -272,18 +280,18 @@ const (
 	readBefore = 1 << 13
 )
 
-func (r *lineReader) read(at int64, record any) error {
+func (r *lineReader) read(at int64) ([]byte, error) {
 	line := r.line(at)
 	for size := readAhead; line == nil; size *= 2 {
 		if size > maxLine {
-			return fmt.Errorf("no record at byte %d of the journal", at)
+			return nil, fmt.Errorf("no record at byte %d of the journal", at)
 		}
 		if err := r.fill(max(0, at-readBefore), size); err != nil {
-			return err
+			return nil, err
 		}
 		line = r.line(at)
 	}
-	return json.Unmarshal(line, record)
+	return line, nil
 }
 
 func (r *lineReader) fill(from int64, size int) error {

@@ -52,17 +52,14 @@ func newWriter(f file, size int64) *writer {
 	return w
 }
 
-// append writes record and returns the offset of its line and of the line's end.
-func (w *writer) append(record any) (from, to int64, err error) {
+// append writes r and returns the offset of its line and of the line's end.
+func (w *writer) append(r record) (from, to int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
 		return 0, 0, w.err
 	}
-	w.buf, err = appendLine(w.buf[:0], record)
-	if err != nil {
-		return 0, 0, w.fail(err)
-	}
+	w.buf = appendLine(w.buf[:0], r)
 	from = w.size
 	if _, err := w.file.Write(w.buf); err != nil {
 		// What was written of the line is cut off again; should that fail too,
@@ -167,11 +164,9 @@ func newPlanWriter(f *os.File) *planWriter {
 	return &planWriter{out: bufio.NewWriterSize(f, 1<<16)}
 }
 
-// append writes record and returns the offset of its line.
-func (w *planWriter) append(record any) (from int64, err error) {
-	if w.buf, err = appendLine(w.buf[:0], record); err != nil {
-		return 0, err
-	}
+// append writes r and returns the offset of its line.
+func (w *planWriter) append(r record) (from int64, err error) {
+	w.buf = appendLine(w.buf[:0], r)
 	from = w.size
 	n, err := w.out.Write(w.buf)
 	w.size += int64(n)

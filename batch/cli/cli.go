@@ -21,6 +21,7 @@ import (
 // The first SIGINT or SIGTERM cancels what is under way and waits for it; a
 // second one returns at once, which is as safe as a crash.
 func Main() int {
+	budgetMemory()
 	// A reader that went away must not end the process in the middle of a write.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ const spinner = `|/-\`
 
 // frame returns the status as a terminal shows it at the given beat, in one
 // line of at most so many columns. What matters less gives way to what matters
-// more: first the use of the allowance, the rate and the ETA, then the bar,
+// more: first the rate, the use of the allowance and the ETA, then the bar,
 // then the failures.
 func frame(s Status, columns, beat int, now time.Time) string {
 	spin := spinner[beat%len(spinner):][:1]
@@ -60,19 +61,18 @@ func (s Status) texts(now time.Time) []string {
 	if s.Allowance > 0 {
 		parts[used] = fmt.Sprintf("%d/%d used", s.Used, s.Allowance)
 	}
-	texts := []string{joinParts(parts)}
-	for _, least := range []int{used, rate, eta, failed} {
-		parts[least] = ""
-		texts = append(texts, joinParts(parts))
+	var texts []string
+	for _, without := range [][]int{{}, {rate}, {used}, {rate, used}, {rate, used, eta}, {rate, used, eta, failed}} {
+		texts = append(texts, joinParts(parts, without))
 	}
 	return texts
 }
 
-// joinParts joins the parts that are not empty.
-func joinParts(parts []string) string {
+// joinParts joins the parts that are not empty, but for those at some places.
+func joinParts(parts []string, without []int) string {
 	var b strings.Builder
-	for _, part := range parts {
-		if part == "" {
+	for i, part := range parts {
+		if part == "" || slices.Contains(without, i) {
 			continue
 		}
 		if b.Len() > 0 {

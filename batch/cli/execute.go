@@ -218,8 +218,8 @@ func (p *progress) status() report.Status {
 	if !state.Rate.IsUnlimited() {
 		s.Used, s.Allowance = state.Used, state.Rate.N
 	}
-	if state.Waiting.Reason != pace.Free {
-		s.Waiting, s.Until = "waiting: "+string(state.Waiting.Reason), state.Waiting.Until
+	if why := state.Waiting.Reason; why != pace.Spread { // that wait is short, and wanted
+		s.Waiting, s.Until = string(why), state.Waiting.Until
 	}
 	return s
 }

@@ -75,15 +75,15 @@ type Wait struct {
 	Until  time.Time // zero if only an answer can tell
 }
 
-// A Reason is why nothing may be sent.
+// A Reason is why nothing may be sent, in words for people.
 type Reason string
 
 const (
 	Free      Reason = ""
-	Allowance Reason = "the allowance is used up"
-	Shared    Reason = "others use the allowance, too"
-	Held      Reason = "the API asked to wait"
-	Spread    Reason = "requests are spread evenly"
+	Allowance Reason = "waiting for the allowance"
+	Shared    Reason = "waiting, since others use the allowance too"
+	Held      Reason = "waiting as the API asked"
+	Spread    Reason = "spreading requests evenly"
 )
 
 // Stats count what a Pacer did.

@@ -17,6 +17,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -80,7 +81,7 @@ func Open(dir string, keep int) (*Journal, error) {
 }
 
 func reopen(dir string, held *flock.Flock, keep int) (*Journal, error) {
-	f, err := openJournal(dir, os.O_RDWR|os.O_APPEND)
+	f, err := openJournal(dir, os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +110,10 @@ func trim(f *os.File, size int64) (int64, error) {
 	}
 	var last [1]byte
 	if _, err := f.ReadAt(last[:], size-1); err != nil {
+		return 0, err
+	}
+	// Not opened for appending: Windows does not let such a file be cut.
+	if _, err := f.Seek(size, io.SeekStart); err != nil {
 		return 0, err
 	}
 	if last[0] != '\n' {

@@ -71,9 +71,21 @@ func parseEnvelope(body []byte) (e envelope, problem string) {
 	return e, ""
 }
 
-// readOutcome fills the answer from the envelope of a single response, and
-// returns a problem if it does not say how the request ended.
-func (a *Answer) readOutcome(e envelope) (problem string) {
+// readBody fills the answer from the body around a single response, and returns
+// a problem if it does not say how the request ended.
+func (a *Answer) readBody(body []byte) (problem string) {
+	if a.readPlainSuccess(body) {
+		return ""
+	}
+	return a.readAnyBody(body)
+}
+
+// readAnyBody does so for every body that the API may send.
+func (a *Answer) readAnyBody(body []byte) (problem string) {
+	e, problem := parseEnvelope(body)
+	if problem != "" {
+		return problem
+	}
 	a.RequestID = string(e.RequestID)
 	if e.RestException != nil {
 		return a.readException(e)

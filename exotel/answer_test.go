@@ -58,6 +58,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(503, []byte(body))
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		checkPlainSuccess(t, body)
 		c := respond(t, status, body)
 		checkListing(t, c, status)
 		answer, err := c.SetPassword(t.Context(), "u", "1", testPassword)

@@ -19,17 +19,17 @@ const (
 // A call is one request to the API.
 type call struct {
 	op       string
-	request  *http.Request
+	request  http.Request // as yet without a context
 	maxBody  int64
 	password string // to be kept out of what is said of the call; may be empty
 }
 
 // A reply is what came back for a call: at least the head of an answer.
 type reply struct {
-	answer   Answer
-	envelope envelope
-	problem  string // what keeps the body from telling anything
-	err      error  // the problem's cause, if reading the body failed
+	answer  Answer
+	body    []byte // empty if it could not be read whole
+	problem string // what keeps the body from telling anything
+	err     error  // the problem's cause, if reading the body failed
 }
 
 // do sends the call's request and reads the answer. The error is an [*Error].
@@ -39,8 +39,7 @@ func (c *Client) do(ctx context.Context, call call) (reply, error) {
 		return reply{}, c.unanswered(call, unsent, err)
 	}
 	var d departure
-	call.request = call.request.WithContext(httptrace.WithClientTrace(ctx, d.trace()))
-	head, err := c.transport.RoundTrip(call.request)
+	head, err := c.transport.RoundTrip(call.request.WithContext(httptrace.WithClientTrace(ctx, d.trace())))
 	if err != nil {
 		return reply{}, c.unanswered(call, classifyFailure(err, d.left()), explain(ctx, err))
 	}
@@ -64,7 +63,7 @@ func (call call) read(ctx context.Context, head *http.Response) reply {
 	case int64(len(body)) > call.maxBody:
 		r.problem = fmt.Sprintf("the answer exceeds %d MiB", call.maxBody>>20)
 	default:
-		r.envelope, r.problem = parseEnvelope(body)
+		r.body = body
 	}
 	return r
 }

@@ -26,7 +26,7 @@ const (
 // judgeSingle judges a reply that holds a single response.
 func (r *reply) judgeSingle() (c class, doubt string) {
 	if r.problem == "" {
-		r.problem = r.answer.readOutcome(r.envelope)
+		r.problem = r.answer.readBody(r.body)
 	}
 	return judge(r.answer, r.problem)
 }

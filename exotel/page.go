@@ -27,7 +27,7 @@ const problemNoUser = "an entry of the listing is not a user"
 
 // judgeListing judges a reply to a listing, and returns the page if it is one.
 func (r *reply) judgeListing() (*Page, class, string) {
-	entries, ok := r.entries()
+	e, entries, ok := r.listing()
 	if !ok {
 		c, doubt := r.judgeSingle()
 		return nil, c, doubt
@@ -44,20 +44,29 @@ func (r *reply) judgeListing() (*Page, class, string) {
 		}
 		page.Users = append(page.Users, user)
 	}
-	page.readMetadata(r.envelope.Metadata)
-	r.answer.RequestID = string(r.envelope.RequestID)
+	page.readMetadata(e.Metadata)
+	r.answer.RequestID = string(e.RequestID)
 	page.Answer = r.answer
 	return page, accepted, ""
 }
 
-// entries returns the entries of a listing: the API documents an array, and has
-// been seen to return null for none, and one user as an object. It returns
-// false for whatever is no listing, such as an error.
-func (r *reply) entries() ([]response, bool) {
-	if r.problem != "" || r.answer.HTTPCode != http.StatusOK || r.envelope.RestException != nil {
-		return nil, false
+// listing returns the envelope of a listing and its entries. It returns false
+// for whatever is no listing, such as an error.
+func (r *reply) listing() (envelope, []response, bool) {
+	if r.answer.HTTPCode != http.StatusOK {
+		return envelope{}, nil, false
 	}
-	source := r.envelope.Response
+	e, problem := parseEnvelope(r.body)
+	if problem != "" || e.RestException != nil {
+		return envelope{}, nil, false
+	}
+	entries, ok := parseEntries(e.Response)
+	return e, entries, ok
+}
+
+// parseEntries returns the entries of a listing: the API documents an array, and
+// has been seen to return null for none, and one user as an object.
+func parseEntries(source json.RawMessage) ([]response, bool) {
 	if len(source) > 0 && source[0] == '{' {
 		var one response
 		err := json.Unmarshal(source, &one)

@@ -27,7 +27,9 @@ type RateLimit struct {
 	RetryAfter    time.Duration
 	HasRetryAfter bool
 
-	Date time.Time // the far side's clock when it answered; zero if not said
+	// Date is the far side's clock when it answered; zero if not said. It is read
+	// only beside one of the other headers, to which it gives their meaning.
+	Date time.Time
 }
 
 // MaxRetryAfter is the longest [RateLimit.RetryAfter]; a longer one reads as
@@ -51,16 +53,28 @@ const (
 )
 
 func parseRateLimit(h http.Header) RateLimit {
+	var (
+		limit      = h.Get(limitHeader)
+		remaining  = h.Get(remainingHeader)
+		reset      = h.Get(resetHeader)
+		retryAfter = h.Get(retryAfterHeader)
+	)
 	var r RateLimit
+	if limit == "" && remaining == "" && reset == "" && retryAfter == "" {
+		return r // every answer has a date, and to read one takes long
+	}
 	r.Date = parseDate(h.Get(dateHeader))
-	r.Limit, _ = parseCount(h.Get(limitHeader))
-	r.Remaining, r.HasRemaining = parseCount(h.Get(remainingHeader))
-	r.Reset = parseReset(h.Get(resetHeader), r.Date)
-	r.RetryAfter, r.HasRetryAfter = parseRetryAfter(h.Get(retryAfterHeader), r.Date)
+	r.Limit, _ = parseCount(limit)
+	r.Remaining, r.HasRemaining = parseCount(remaining)
+	r.Reset = parseReset(reset, r.Date)
+	r.RetryAfter, r.HasRetryAfter = parseRetryAfter(retryAfter, r.Date)
 	return r
 }
 
 func parseDate(text string) time.Time {
+	if text == "" {
+		return time.Time{} // at no cost: an answer hardly ever tells to wait
+	}
 	date, err := http.ParseTime(text)
 	if err != nil {
 		return time.Time{}

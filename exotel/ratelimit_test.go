@@ -19,6 +19,13 @@ func TestParseRateLimit(t *testing.T) {
 		want                                      RateLimit
 	}{
 		{name: "nothing"},
+		{name: "a date alone", date: date},
+		{name: "a limit", limit: "50", date: date, want: RateLimit{Limit: 50, Date: testDate}},
+		{name: "what remains", remaining: "7", date: date, want: RateLimit{Remaining: 7, HasRemaining: true, Date: testDate}},
+		{
+			name: "a wait", retryAfter: "30", date: date,
+			want: RateLimit{RetryAfter: 30 * time.Second, HasRetryAfter: true, Date: testDate},
+		},
 		{
 			name:  "everything",
 			limit: "50", remaining: "0", reset: "1748779230", retryAfter: "30", date: date,

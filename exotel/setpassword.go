@@ -1,11 +1,11 @@
 package exotel
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -37,8 +37,9 @@ func (c *Client) SetPassword(ctx context.Context, userID, deviceID, password str
 	if how, doubt := r.judgeSingle(); how != accepted {
 		return nil, c.answered(put, r, how, doubt)
 	}
-	r.answer.redact(c.credentials(), password)
-	return &r.answer, nil
+	answer := r.answer // a copy, so that who keeps it does not keep the body
+	answer.redact(c.credentials(), password)
+	return &answer, nil
 }
 
 func checkSetPassword(userID, deviceID, password string) error {
@@ -54,30 +55,39 @@ func checkSetPassword(userID, deviceID, password string) error {
 	return nil
 }
 
-func (c *Client) passwordRequest(userID, deviceID, password string) *http.Request {
+func (c *Client) passwordRequest(userID, deviceID, password string) http.Request {
 	body := passwordBody(password)
 	header := c.header()
 	header["Content-Type"] = []string{"application/json"}
-	return &http.Request{
+	return http.Request{
 		Method:        http.MethodPut,
 		URL:           c.endpoint.passwordURL(userID, deviceID),
 		Header:        header,
-		Body:          io.NopCloser(bytes.NewReader(body)),
+		Body:          io.NopCloser(strings.NewReader(body)),
 		ContentLength: int64(len(body)),
 		// With it, the transport takes another connection where it finds an idle
 		// one closed before the first byte.
-		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil },
 	}
 }
 
-// passwordBody returns the request's body. A string in valid UTF-8 always
+// passwordBody returns the request's body. No two requests share a buffer: the
+// transport may still be sending one when its call has long returned.
+func passwordBody(password string) string {
+	if plain(password) {
+		return `{"password":"` + password + `"}`
+	}
+	return encodePasswordBody(password)
+}
+
+// encodePasswordBody does so for every password. A string in valid UTF-8 always
 // encodes, and a buffer takes every write.
-func passwordBody(password string) []byte {
-	var body bytes.Buffer
+func encodePasswordBody(password string) string {
+	var body strings.Builder
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // < > & stay readable; no decoder needs more
 	_ = encoder.Encode(struct {
 		Password string `json:"password"`
 	}{password})
-	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
+	return strings.TrimSuffix(body.String(), "\n")
 }

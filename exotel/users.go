@@ -88,7 +88,7 @@ func (c *Client) Users(ctx context.Context, q Query) (*Page, error) {
 	if err != nil {
 		return nil, &Error{Op: opListUsers, class: faulty, reason: err.Error(), err: err}
 	}
-	request := &http.Request{Method: http.MethodGet, URL: c.endpoint.usersURL(query), Header: c.header()}
+	request := http.Request{Method: http.MethodGet, URL: c.endpoint.usersURL(query), Header: c.header()}
 	get := call{op: opListUsers, request: request, maxBody: maxListingBody}
 	r, err := c.do(ctx, get)
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 
 	"siprotate/batch/cli"
 	"siprotate/batch/pace"
+	"siprotate/exotel"
 	"siprotate/exotel/exoteltest"
 )
 
@@ -58,6 +59,7 @@ func farSide(ts *testscript.TestScript) *far { return ts.Value(farKey{}).(*far) 
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"standin":  startStandIn,
 	"users":    writeUsers,
+	"device":   addDevice,
 	"exits":    exits,
 	"holds":    holds,
 	"requests": requests,
@@ -73,6 +75,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 // the environment at it:
 //
 //	standin [-users N] [-rate R] [-faults F] [-seed N] [-latency D] [-401-from N] [-length N]
+//		[-total N] [-leaves PAGE] [-null] [-text-ids] [-filters ignored|refused]
 func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	o := exoteltest.Options{
 		AccountSID: "sample-account", Key: "sample-key", Token: "sample-token",
@@ -86,6 +89,11 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	rate := f.String("rate", "unlimited", "")
 	faults := f.String("faults", "", "")
 	length := f.Int("length", 0, "refuse passwords of any other length")
+	total := f.Int("total", 0, "the total that every list tells")
+	leaves := f.Int("leaves", 0, "the page, counted from 1, before which the first user leaves the account")
+	f.BoolVar(&o.NullWhenEmpty, "null", false, "")
+	f.BoolVar(&o.TextIDs, "text-ids", false, "")
+	filters := f.String("filters", "", "what becomes of lists of certain users: ignored or refused")
 	ts.Check(f.Parse(args))
 
 	allowance, err := pace.ParseRate(*rate)
@@ -103,7 +111,18 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 			return fmt.Errorf("password must have %d characters", *length)
 		}
 	}
+	if *total > 0 {
+		o.Total = func(int) int { return *total }
+	}
 	far := farSide(ts)
+	if *leaves > 0 {
+		o.OnList = func(offset int) {
+			if offset == (*leaves-1)*exotel.MaxPageSize {
+				far.RemoveUser(exoteltest.GeneratedUser(0).ID)
+			}
+		}
+	}
+	far.filters = *filters
 	far.Server = exoteltest.New(o)
 	server := httptest.NewServer(far)
 	ts.Defer(server.Close)
@@ -115,18 +134,35 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 
 // writeUsers writes an input with the stand-in's first users, one row each:
 //
-//	users FILE N [PASSWORD]
+//	users [-columns NAMES] FILE N [PASSWORD]
 func writeUsers(ts *testscript.TestScript, _ bool, args []string) {
-	n, err := strconv.Atoi(args[1])
+	f := flag.NewFlagSet("users", flag.ContinueOnError)
+	columns := f.String("columns", "user_id,device_id,sip_id,email,password", "")
+	ts.Check(f.Parse(args))
+	n, err := strconv.Atoi(f.Arg(1))
 	ts.Check(err)
-	password := strings.Join(args[2:], "")
-	text := "user_id,device_id,sip_id,email,password\n"
+	text := *columns + "\n"
 	for i := range n {
 		user := exoteltest.GeneratedUser(i)
 		sip := user.Devices[1]
-		text += fmt.Sprintf("%s,%s,%s,%s,%s\n", user.ID, sip.ID, sip.ContactURI, user.Email, password)
+		cells := map[string]string{
+			"user_id": user.ID, "device_id": sip.ID, "sip_id": sip.ContactURI, "email": user.Email, "password": f.Arg(2),
+		}
+		var line []string
+		for column := range strings.SplitSeq(*columns, ",") {
+			line = append(line, cells[column])
+		}
+		text += strings.Join(line, ",") + "\n"
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(f.Arg(0)), []byte(text), 0o600))
+}
+
+// addDevice adds a SIP device to the stand-in, and its user if it is not there;
+// the SIP id and the email may be empty:
+//
+//	device USER-ID DEVICE-ID SIP-ID EMAIL
+func addDevice(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(farSide(ts).AddDevice(args[0], args[1], args[2], args[3]))
 }
 
 // exits runs a command and wants an exit code; that of a killed one is -1:
@@ -290,6 +326,7 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 // A far is the stand-in that a script talks to.
 type far struct {
 	*exoteltest.Server
+	filters  string        // what becomes of lists of certain users
 	came     chan struct{} // a token for each request
 	underWay sync.RWMutex  // each request holds it for reading
 
@@ -306,6 +343,16 @@ func (f *far) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.came <- struct{}{}
 	if s, due := f.count(); due {
 		r = s.hit(r)
+	}
+	if query := r.URL.Query(); query.Has("email") || query.Has("devices.contact_uri") {
+		switch f.filters {
+		case "ignored":
+			query.Del("email")
+			query.Del("devices.contact_uri")
+		case "refused":
+			query.Set("limit", "none")
+		}
+		r.URL.RawQuery = query.Encode()
 	}
 	f.Server.ServeHTTP(w, r)
 }

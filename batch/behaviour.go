@@ -20,7 +20,9 @@ func isThrottled(err error) bool {
 	return errors.As(err, &e) && e.Throttled()
 }
 
-func isFatal(err error) bool {
+// IsFatal reports whether err says that no request can succeed until somebody
+// acts.
+func IsFatal(err error) bool {
 	var e interface{ Fatal() bool }
 	return errors.As(err, &e) && e.Fatal()
 }
@@ -30,9 +32,10 @@ func refusesPassword(err error) bool {
 	return errors.As(err, &e) && e.RefusesPassword()
 }
 
-// isRefusal reports whether err is a definite no to the row.
-func isRefusal(err error) bool {
-	return !isAmbiguous(err) && !isRetryable(err) && !isThrottled(err) && !isFatal(err)
+// IsRefusal reports whether err is a definite no to what was asked for, and to
+// nothing else.
+func IsRefusal(err error) bool {
+	return !isAmbiguous(err) && !isRetryable(err) && !isThrottled(err) && !IsFatal(err)
 }
 
 // A brokenError is an error of our own that no row can be sent under.

@@ -2,26 +2,12 @@ package batch
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 )
 
 // MaxReissues is how many times a row may get another generated password
 // because the far side refused the one it had.
 const MaxReissues = 3
-
-// The wait before another try: doubled from one to the next, and spread by
-// half of itself to either side so that workers do not march in step. The
-// steps are those that the vendor advises: 1, 2, 4, 8, 16 s.
-const (
-	firstBackoff = time.Second
-	lastBackoff  = 16 * time.Second
-)
-
-func backoff(tries int) time.Duration {
-	step := min(firstBackoff<<min(tries-1, 10), lastBackoff)
-	return step/2 + rand.N(step)
-}
 
 // A retry tries a row until it has a verdict, or its tries are used up.
 type retry struct {
@@ -60,20 +46,12 @@ func (r *retry) SetPassword(ctx context.Context, row *Row) (last Receipt, err er
 }
 
 // again says whether a row whose try ended with err shall have another one,
-// and after which wait. The allowance makes its own wait after a refusal for
-// exceeding it.
+// and after which wait.
 func (r *retry) again(row *Row, tries int, err error) (wait time.Duration, again bool) {
-	switch {
-	case err == nil || isFatal(err):
-		return 0, false
-	case isThrottled(err):
-		return 0, true
-	case tries >= r.config.MaxAttempts:
-		return 0, false
-	case reissues(row, err):
+	if tries < r.config.MaxAttempts && reissues(row, err) {
 		return 0, true
 	}
-	return backoff(tries), isRetryable(err)
+	return nextTry(tries, r.config.MaxAttempts, err)
 }
 
 // reissues reports whether the row may get another password: only for a
@@ -103,16 +81,4 @@ func (r *retry) goOn(row *Row, receipt Receipt, err error) error {
 		return &brokenError{err}
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return nil
-	}
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -21,8 +21,8 @@ type Row struct {
 	Line     int    // the line of the input at which the row starts, from 1
 	UserID   string // the user's id at the far side
 	DeviceID string // the device's id at the far side, unique within the user
-	SIPID    string // as the input has it; may be empty
-	Email    string // as the input has it; may be empty
+	SIPID    string // as the input or the account has it; may be empty
+	Email    string // as the input or the account has it; may be empty
 	Password Secret
 	Source   Source
 	Extra    []string // the input's other columns, in the order of its header

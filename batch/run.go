@@ -134,7 +134,7 @@ func (r *run) stopFor(err error) {
 	switch {
 	case errors.As(err, &broken):
 		r.stop(&Stop{Broken, broken.err})
-	case err != nil && isFatal(err):
+	case err != nil && IsFatal(err):
 		r.stop(&Stop{Refused, err})
 	}
 }
@@ -182,7 +182,7 @@ func judge(row *Row, receipt Receipt, err error) Result {
 		result.Outcome = Rotated
 	case row.History.Doubt:
 		result.Outcome, result.Note = Unknown, note(err)
-	case isRefusal(err):
+	case IsRefusal(err):
 		result.Outcome = Failed
 	default:
 		result.Outcome, result.Note = NotAttempted, note(err)
@@ -194,7 +194,7 @@ func judge(row *Row, receipt Receipt, err error) Result {
 func note(err error) string {
 	var brief interface{ Reason() string }
 	switch {
-	case isRefusal(err):
+	case IsRefusal(err):
 		return "an earlier request for the row had no verdict, so this refusal settles nothing"
 	case errors.As(err, &brief) && brief.Reason() != "":
 		return brief.Reason()

@@ -23,8 +23,8 @@ type allowance struct {
 	lease *lease.Lease
 }
 
-// allowance takes the lease of the account for a holder: the run directory, or
-// the command.
+// allowance takes the lease of the account for a holder, by the name that
+// [runHolder] or [unique] gives.
 func (a *app) allowance(ctx context.Context, acc account, s settings, holder string, wait bool) (*allowance, error) {
 	pacer, err := pace.New(s.pace)
 	if err != nil {
@@ -32,9 +32,6 @@ func (a *app) allowance(ctx context.Context, acc account, s settings, holder str
 	}
 	if acc.host() == sandboxHost {
 		return &allowance{Pacer: pacer}, nil
-	}
-	if absolute, err := filepath.Abs(holder); err == nil {
-		holder = absolute
 	}
 	folder := lease.Folder(a.getenv)
 	take := func(wait bool) (*lease.Lease, error) {
@@ -54,6 +51,23 @@ func (a *app) allowance(ctx context.Context, acc account, s settings, holder str
 		return nil, interrupted(ctx)
 	}
 	return nil, usage(err, "name a folder that can be written with XDG_STATE_HOME; the account's lock and what was spent of its allowance are kept there")
+}
+
+// runHolder is what the holder of a lease is called that works on a run.
+func runHolder(dir string) string {
+	if absolute, err := filepath.Abs(dir); err == nil {
+		return absolute
+	}
+	return dir
+}
+
+// rename goes on under another name, with what was spent so far written down.
+func (al *allowance) rename(holder string) error {
+	if al.lease == nil {
+		return nil
+	}
+	ends, held := al.Spent()
+	return al.lease.Rename(holder, ends, held)
 }
 
 // prime counts what was sent before: by the last holder of the lease, and what

@@ -172,8 +172,7 @@ func (l lines) Write(p []byte) (int, error) {
 
 // A progress feeds the progress display from the engine's results.
 type progress struct {
-	*report.Progress
-	a      *app
+	stop   func()
 	total  int
 	before int // rows that needed no more work when the session began
 	done   atomic.Int64
@@ -183,27 +182,15 @@ type progress struct {
 }
 
 func (a *app) startProgress(total, pending int, pacer *pace.Pacer, c *batch.Config) *progress {
-	p := &progress{a: a, total: total, before: total - pending, pacer: pacer}
+	p := &progress{total: total, before: total - pending, pacer: pacer}
 	c.Observe = func(r batch.Result) {
 		p.done.Add(1)
 		if r.Outcome != batch.Rotated {
 			p.failed.Add(1)
 		}
 	}
-	width := func() int { return terminalWidth(a.err) }
-	p.Progress = report.NewProgress(a.err, isTerminal(a.err), width, p.status)
-	a.mu.Lock()
-	a.tell = p.Println
-	a.mu.Unlock()
-	p.Start()
+	p.stop = a.watch(p.status)
 	return p
-}
-
-func (p *progress) stop() {
-	p.a.mu.Lock()
-	p.a.tell = nil
-	p.a.mu.Unlock()
-	p.Stop()
 }
 
 func (p *progress) status() report.Status {
@@ -215,12 +202,7 @@ func (p *progress) status() report.Status {
 		Total: p.total, Done: done, Failed: int(p.failed.Load()),
 		PerMinute: p.meter.perMinute(), ETA: p.eta(p.total - done),
 	}
-	if !state.Rate.IsUnlimited() {
-		s.Used, s.Allowance = state.Used, state.Rate.N
-	}
-	if why := state.Waiting.Reason; why != pace.Spread { // that wait is short, and wanted
-		s.Waiting, s.Until = string(why), state.Waiting.Until
-	}
+	showAllowance(&s, state)
 	return s
 }
 

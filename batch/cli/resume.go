@@ -45,7 +45,7 @@ func (a *app) resume(ctx context.Context, dir string, o *options) error {
 	if err != nil {
 		return err
 	}
-	al, err := a.allowance(ctx, acc, s, dir, o.wait)
+	al, err := a.allowance(ctx, acc, s, runHolder(dir), o.wait)
 	if err != nil {
 		return err
 	}

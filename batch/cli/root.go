@@ -6,15 +6,18 @@ import (
 
 const rootLong = `siprotate resets the SIP passwords of many Exotel users in one go.
 
-It reads a CSV of users, takes the passwords given or generates compliant ones,
-writes them down, sends them within the API's rate limit, and reports on every
-row. A run that was interrupted, in whatever way, can be resumed.`
+It reads a CSV of users or lists the account, takes the passwords given or
+generates compliant ones, writes them down, sends them within the API's rate
+limit, and reports on every row. A run that was interrupted, in whatever way, can
+be resumed.`
 
 const rootExample = `  siprotate run users.csv --sandbox          try it out, without an account
+  siprotate users -o users.csv               list the account: a ready input
   siprotate run users.csv --dry-run          check the input, send nothing
   siprotate run users.csv                    rotate
   siprotate resume users.run                 go on with an unfinished run
-  siprotate resume users.run --retry-failed  and send failed rows again`
+  siprotate resume users.run --retry-failed  and send failed rows again
+  siprotate run --all --exclude boss.csv     rotate everybody but the boss`
 
 const exitCodes = `
 Exit codes:
@@ -22,6 +25,7 @@ Exit codes:
   1         an unexpected failure (disk, internal): the run can be resumed
   2         usage, or invalid input: nothing was sent
   3         finished, but some rows were not rotated: see the report
+            (status: some devices are too old, or were never rotated)
   4         stopped early (credentials refused, too many failures, window over): can be resumed
   130, 143  interrupted (SIGINT, SIGTERM): can be resumed
 `
@@ -45,6 +49,6 @@ func newRoot(a *app) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageTemplate(root.UsageTemplate() + environment + exitCodes)
-	root.AddCommand(newRun(a), newResume(a), newReport(a), newSandbox(a), newVersion())
+	root.AddCommand(newRun(a), newResume(a), newReport(a), newUsers(a), newStatus(a), newSandbox(a), newVersion())
 	return root
 }

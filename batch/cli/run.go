@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch"
 	"siprotate/batch/journal"
 	"siprotate/batch/roster"
 )
@@ -19,26 +21,42 @@ const runExample = `  siprotate run users.csv --dry-run
   siprotate run users.csv --canary 5
   siprotate run users.csv --yes --stop-after 2h --json
   siprotate run - --yes -o monday.run <users.csv
-  siprotate run users.csv --sandbox`
+  siprotate run users.csv --sandbox
+  siprotate run --all --exclude managers.csv --yes
+  siprotate run --all --history . --older-than 90d --stop-after 1h --yes`
+
+const runLong = `Run rotates the rows of INPUT, a CSV file, or with --all every SIP device of the
+account. Rows without a password get a generated one.
+
+A row names its device by user_id and device_id, or by its sip_id, its email or
+its user_id. The latter are looked up in the account, within the allowance: in
+groups of 25, or by listing the account, whichever takes fewer requests. The
+dry run says how many that are; it sends none of them.
+
+The whole input is checked before any password is sent. All passwords are
+written to the run directory before the first of them. The same command again
+goes on with an unfinished run; it never starts a run over.
+
+With --all, each rotation is a run of its own, in all-DATE.run. An unfinished one
+in the current folder, with the same --exclude and --older-than, is gone on with
+first, as it was planned, also on a later date.`
 
 func newRun(a *app) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use:   "run INPUT",
-		Short: "rotate the rows of INPUT (a CSV file, or - for standard input)",
-		Long: `Run rotates the rows of INPUT, a CSV file with the columns user_id and
-device_id, and a password column if passwords are given. Rows without a
-password get a generated one.
-
-The whole input is checked before anything is sent. All passwords are written
-to the run directory before the first request. The same command again goes on
-with an unfinished run; it never starts a run over.`,
+		Use:     "run [INPUT]",
+		Short:   "rotate the rows of INPUT (a CSV file, or - for standard input), or --all",
+		Long:    runLong,
 		Example: runExample,
-		Args:    oneArg("INPUT", "a CSV file, or - for standard input"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.rotate(cmd.Context(), args[0], o) },
+		Args:    func(cmd *cobra.Command, args []string) error { return o.checkInput(cmd, args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.rotate(cmd.Context(), args, o) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.out, "out", "o", "", "the run directory (default INPUT's name with .run for .csv, in the current folder)")
+	f.StringVarP(&o.out, "out", "o", "", "the run directory (default INPUT's name with .run for .csv, in the current folder; all-DATE.run for --all)")
+	f.BoolVar(&o.all, "all", false, "rotate every SIP device of the account, instead of INPUT")
+	f.StringVar(&o.exclude, "exclude", "", "with --all: leave out the users and devices that this CSV file names")
+	f.StringVar(&o.history, "history", "", "with --all and --older-than: the folder with the run directories of earlier runs")
+	f.Var(&o.olderThan, "older-than", "leave out what a run in the history rotated less than this ago, such as 90d")
 	o.accountFlags(f)
 	f.BoolVar(&o.sandbox, "sandbox", false, "run against a built-in stand-in of the API that holds the input's users")
 	o.sendFlags(f)
@@ -58,82 +76,131 @@ func oneArg(name, what string) cobra.PositionalArgs {
 	}
 }
 
-// rotate runs INPUT, or goes on with its unfinished run.
-func (a *app) rotate(ctx context.Context, arg string, o *options) error {
-	s, err := o.settings()
+// checkInput checks what says which devices to rotate.
+func (o *options) checkInput(cmd *cobra.Command, args []string) error {
+	switch {
+	case !o.all && (o.exclude != "" || o.history != "" || o.olderThan != 0):
+		return usagef("", "--exclude, --history and --older-than are for --all")
+	case !o.all:
+		return oneArg("INPUT", "a CSV file, or - for standard input")(cmd, args)
+	case len(args) > 0:
+		return usagef("", "--all takes the place of INPUT: give one of them")
+	case o.sandbox:
+		return usagef("`siprotate sandbox` serves one with users of its own", "the built-in stand-in holds the input's users, and --all has no input")
+	case (o.history == "") != (o.olderThan == 0):
+		return usagef("", "--history and --older-than go together")
+	}
+	return nil
+}
+
+// A rotation is one call of run: what to rotate, where, and how.
+type rotation struct {
+	*app
+	o   *options
+	s   settings
+	acc account
+	src source
+	all *selection // nil for an INPUT
+	al  *allowance // nil for a dry run
+}
+
+// rotate runs INPUT or --all, or goes on with its unfinished run.
+func (a *app) rotate(ctx context.Context, args []string, o *options) error {
+	r, err := a.newRotation(args, o)
 	if err != nil {
 		return err
 	}
-	acc, err := a.account(o)
-	if err != nil {
+	if o.dryRun {
+		return r.dryRun()
+	}
+	if r.al, err = a.allowance(ctx, r.acc, r.s, runHolder(o.out), o.wait); err != nil {
 		return err
+	}
+	defer r.al.done()
+	j, err := r.reopen()
+	if err == nil && j == nil {
+		r.al.prime(nil, time.Time{})
+		j, err = r.plan(ctx)
+	}
+	switch {
+	case errors.Is(err, errNothing):
+		a.say("%v", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	return a.execute(ctx, j, r.al, r.acc, r.s, o)
+}
+
+// newRotation checks what can be checked without a request.
+func (a *app) newRotation(args []string, o *options) (*rotation, error) {
+	r := &rotation{app: a, o: o}
+	var err error
+	if r.s, err = o.settings(); err != nil {
+		return nil, err
+	}
+	if r.acc, err = a.account(o); err != nil {
+		return nil, err
 	}
 	if !o.sandbox {
 		// Bad credentials are told before anything else is done.
-		if _, err := a.client(acc, s.config.Workers); err != nil {
-			return err
+		if _, err := a.client(r.acc, r.s.config.Workers); err != nil {
+			return nil, err
 		}
 	}
-	src, err := a.source(arg)
-	if err != nil {
-		return err
+	if o.all {
+		err = r.selectAll()
+	} else {
+		r.src, err = a.source(args[0])
 	}
 	if o.out == "" {
-		o.out = src.out
+		o.out = r.src.out
 	}
-	if o.dryRun {
-		return a.dryRun(src, acc, s, o)
-	}
-	al, err := a.allowance(ctx, acc, s, o.out, o.wait)
-	if err != nil {
-		return err
-	}
-	defer al.done()
-	j, err := a.reopen(src, acc, s, al, o)
-	if err == nil && j == nil {
-		al.prime(nil, time.Time{})
-		j, err = a.plan(ctx, src, acc, s, al, o)
-	}
-	if err != nil {
-		return err
-	}
-	return a.execute(ctx, j, al, acc, s, o)
+	return r, err
 }
 
-// dryRun says what a run of INPUT would do.
-func (a *app) dryRun(src source, acc account, s settings, o *options) error {
-	defer a.say("dry run: nothing was sent and nothing was written")
-	v, done, err := journal.Read(o.out)
+// dryRun says what a run would do.
+func (r *rotation) dryRun() error {
+	defer r.say("dry run: nothing was sent and nothing was written")
+	v, done, err := journal.Read(r.o.out)
 	switch {
 	case err == nil:
 		defer done()
-		return a.mayGoOn(v, src, acc, s, o, s.pace.Rate.Estimate)
+		return r.mayGoOn(v, r.s.pace.Rate.Estimate)
 	case !errors.Is(err, journal.ErrNoRun) && !errors.Is(err, journal.ErrUnplanned):
-		return dirError(err, o.out)
+		return dirError(err, r.o.out)
 	}
-	sum, err := src.check(o)
+	if r.all != nil {
+		r.say("--all: the account is listed first, one request for 50 users; `siprotate users` shows whom that finds")
+		return nil
+	}
+	l := lookups{also: func(*batch.Row) {}}
+	sum, err := r.src.check(r.o, l.collect)
 	if err != nil {
 		return err
 	}
-	a.sayPlan(sum, acc, s, o, s.pace.Rate.Estimate)
+	r.sayPlan(sum, r.s.pace.Rate.Estimate)
+	if !l.wanted.Empty() {
+		r.sayCost(&l.wanted)
+	}
 	return nil
 }
 
 // reopen opens the unfinished run of the same input and account, if the run
 // directory holds one. A run of another kind there is an error.
-func (a *app) reopen(src source, acc account, s settings, al *allowance, o *options) (*journal.Journal, error) {
-	if !journal.Exists(o.out) {
+func (r *rotation) reopen() (*journal.Journal, error) {
+	if !journal.Exists(r.o.out) {
 		return nil, nil
 	}
-	j, err := open(o.out, s)
+	j, err := open(r.o.out, r.s)
 	if errors.Is(err, journal.ErrUnplanned) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	al.prime(j.Recent(), j.Held())
-	if err := a.mayGoOn(&j.View, src, acc, s, o, al.Estimate); err != nil {
+	r.al.prime(j.Recent(), j.Held())
+	if err := r.mayGoOn(&j.View, r.al.Estimate); err != nil {
 		j.Close()
 		return nil, err
 	}
@@ -142,62 +209,70 @@ func (a *app) reopen(src source, acc account, s settings, al *allowance, o *opti
 
 // mayGoOn refuses to go on with a run of another input or account, or with one
 // that is finished.
-func (a *app) mayGoOn(v *journal.View, src source, acc account, s settings, o *options, estimate func(int) time.Duration) error {
-	info := v.Info()
-	sum, err := src.sum()
+func (r *rotation) mayGoOn(v *journal.View, estimate func(int) time.Duration) error {
+	info, out := v.Info(), r.o.out
+	sum, err := r.src.sum()
 	if err != nil {
 		return usage(err, "")
 	}
 	if sum != info.SHA256 {
-		return usagef(fmt.Sprintf("name another folder with -o; `siprotate resume %s` goes on with the run that is there", o.out),
-			"%s holds a run of another input (%s)", o.out, info.Input)
+		return usagef(fmt.Sprintf("name another folder with -o; `siprotate resume %s` goes on with the run that is there", out),
+			"%s holds a run of another input (%s)", out, info.Input)
 	}
-	if err := sameAccount(info.Head, acc, o.out); err != nil {
+	if err := sameAccount(info.Head, r.acc, out); err != nil {
 		return err
 	}
 	pending, _ := v.Pending(false)
-	if pending == 0 && reported(o.out) {
+	if pending == 0 && reported(out) {
 		hint := "for a new rotation name another folder with -o"
 		if failed, _ := v.Pending(true); failed > 0 {
-			hint += fmt.Sprintf("; `siprotate resume %s --retry-failed` sends its failed rows again", o.out)
+			hint += fmt.Sprintf("; `siprotate resume %s --retry-failed` sends its failed rows again", out)
 		}
-		return usagef(hint, "the run in %s is finished", o.out)
+		return usagef(hint, "the run in %s is finished", out)
 	}
-	a.say("going on with the run in %s: %s of %s to send", o.out, thousands.Sprint(pending), count(info.Rows, "row"))
-	a.sayEstimate(pending, s, estimate)
+	r.say("going on with the run in %s: %s of %s to send", out, thousands.Sprint(pending), count(info.Rows, "row"))
+	r.sayEstimate(pending, r.s, estimate)
 	return nil
 }
 
+// errNothing says that a rotation of all devices has none to rotate.
+var errNothing = errors.New("nothing to rotate")
+
 // plan checks the input, asks, and writes the plan.
-func (a *app) plan(ctx context.Context, src source, acc account, s settings, al *allowance, o *options) (*journal.Journal, error) {
-	checked, err := src.check(o)
-	if err != nil {
-		return nil, err
-	}
-	a.sayPlan(checked, acc, s, o, al.Estimate)
-	if !o.yes && !o.sandbox {
-		if err := a.confirm(ctx, "Rotate "+count(checked.Rows-checked.Refused, "password")+" now?"); err != nil {
+func (r *rotation) plan(ctx context.Context) (*journal.Journal, error) {
+	if r.all != nil {
+		if err := r.snapshot(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return a.writePlan(src, acc, o, checked)
+	checked, err := r.check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.sayPlan(checked.Summary, r.al.Estimate)
+	if !r.o.yes && !r.o.sandbox {
+		if err := r.confirm(ctx, "Rotate "+count(checked.Rows-checked.Refused, "password")+" now?"); err != nil {
+			return nil, err
+		}
+	}
+	return r.writePlan(checked)
 }
 
-func (a *app) writePlan(src source, acc account, o *options, checked roster.Summary) (*journal.Journal, error) {
-	p, err := journal.Create(o.out, journal.Head{
-		Run: newRunID(), Tool: tool(), Account: acc.sid, Host: acc.host(), Input: src.name,
+func (r *rotation) writePlan(checked checked) (*journal.Journal, error) {
+	p, err := journal.Create(r.o.out, journal.Head{
+		Run: newRunID(), Tool: tool(), Account: r.acc.sid, Host: r.acc.host(), Input: r.src.name,
 	})
 	if err != nil {
-		return nil, dirError(err, o.out)
+		return nil, dirError(err, r.o.out)
 	}
-	planned, err := src.read(o, o.generate, p)
+	planned, err := r.src.read(r.o, r.o.generate, checked.find, p)
 	if err == nil && planned.SHA256 != checked.SHA256 {
-		err = usagef("run it again once nothing writes the file any more; nothing was sent", "%s changed while it was read", src.name)
+		err = usagef("run it again once nothing writes the file any more; nothing was sent", "%s changed while it was read", r.src.name)
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.Discard())
 	}
-	j, err := p.Seal(planned.SHA256, planned.Columns)
+	j, err := p.Seal(cmp.Or(r.src.id, planned.SHA256), planned.Columns)
 	if err != nil {
 		return nil, &exitError{exitFailure, err, "nothing was sent"}
 	}
@@ -213,15 +288,15 @@ func newRunID() string {
 }
 
 // sayPlan says what a run of the input would do.
-func (a *app) sayPlan(sum roster.Summary, acc account, s settings, o *options, estimate func(int) time.Duration) {
+func (r *rotation) sayPlan(sum roster.Summary, estimate func(int) time.Duration) {
 	rows := sum.Rows - sum.Refused
 	what := count(sum.Rows, "row") + ": " + count(rows-sum.Generated, "password") + " given, " + thousands.Sprint(sum.Generated) + " to be generated"
 	if sum.Refused > 0 {
 		what += "; invalid and left out: " + count(sum.Refused, "row")
 	}
-	a.say("%s", what)
-	a.say("account %s at %s, run directory %s", acc.sid, acc.host(), o.out)
-	a.sayEstimate(rows, s, estimate)
+	r.say("%s", what)
+	r.say("account %s at %s, run directory %s", r.acc.sid, r.acc.host(), r.o.out)
+	r.sayEstimate(rows, r.s, estimate)
 }
 
 // open opens a run, with errors for the user.

@@ -27,6 +27,7 @@ type source struct {
 	name string // for people
 	out  string // the run directory that goes with it
 	open func() (io.ReadCloser, error)
+	id   string // what tells it from another input; empty: the checksum of its bytes
 }
 
 // source finds the input that an argument names.
@@ -67,11 +68,15 @@ func spool(name, out string, r io.Reader) (source, error) {
 		return source{}, usagef("put it into a file", "%s holds more than %d MiB", name, maxSpool>>20)
 	}
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
-	return source{name, out, open}, nil
+	return source{name: name, out: out, open: open}, nil
 }
 
-// sum returns the SHA-256 of the input, in hex.
+// sum returns what tells the input from another one: the SHA-256 of its bytes,
+// in hex, or of what stands for them.
 func (s source) sum() (string, error) {
+	if s.id != "" {
+		return s.id, nil
+	}
 	r, err := s.open()
 	if err != nil {
 		return "", err
@@ -86,30 +91,30 @@ func (s source) sum() (string, error) {
 
 // read hands the rows of the input to sink. Faults of the input are an error
 // for the user.
-func (s source) read(o *options, generate func() (string, error), sink roster.Sink) (roster.Summary, error) {
+func (s source) read(o *options, generate func() (string, error), find func(*batch.Row) *roster.Fault, sink roster.Sink) (roster.Summary, error) {
 	r, err := s.open()
 	if err != nil {
 		return roster.Summary{}, usage(err, "")
 	}
 	defer r.Close()
 	summary, err := roster.Read(r, roster.Options{
-		Name: s.name, Check: checkPassword, Generate: generate, SkipInvalid: o.skipInvalid,
+		Name: s.name, Check: checkPassword, Generate: generate, Find: find, SkipInvalid: o.skipInvalid,
 	}, sink)
 	var faults *roster.Faults
 	if errors.As(err, &faults) {
-		return summary, usage(faults, s.faultHint(faults, o))
+		return summary, usage(faults, s.faultHint(faults, o, find))
 	}
 	return summary, err
 }
 
 // faultHint says what to do about faults: to skip their rows only where that
 // leaves rows to rotate.
-func (s source) faultHint(faults *roster.Faults, o *options) string {
+func (s source) faultHint(faults *roster.Faults, o *options, find func(*batch.Row) *roster.Fault) string {
 	hint := faults.Hint() + "\nnothing was sent"
 	if !o.skipInvalid {
 		skipping := *o
 		skipping.skipInvalid = true
-		if sum, err := s.check(&skipping); err == nil && sum.Refused < sum.Rows {
+		if sum, err := s.check(&skipping, find); err == nil && sum.Refused < sum.Rows {
 			hint += "; --skip-invalid rotates the good rows and reports the others"
 		}
 	}
@@ -126,8 +131,8 @@ func checkPassword(password string) error {
 }
 
 // check reads the whole input and keeps nothing of it.
-func (s source) check(o *options) (roster.Summary, error) {
-	return s.read(o, func() (string, error) { return "", nil }, nowhere{})
+func (s source) check(o *options, find func(*batch.Row) *roster.Fault) (roster.Summary, error) {
+	return s.read(o, func() (string, error) { return "", nil }, find, nowhere{})
 }
 
 // nowhere is a sink that keeps nothing.

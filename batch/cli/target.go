@@ -38,6 +38,11 @@ func (a *app) target(j *journal.Journal, acc account, s settings) (*exotel.Clien
 			return nil, &exitError{exitFailure, fmt.Errorf("row %d: %w", row.Number, err), ""}
 		}
 	}
+	return sandboxClient(acc, standIn)
+}
+
+// sandboxClient returns a client for a stand-in in this process.
+func sandboxClient(acc account, standIn *exoteltest.Server) (*exotel.Client, error) {
 	return exotel.New(exotel.Config{
 		BaseURL: acc.baseURL, AccountSID: acc.sid, Transport: standIn.Transport(),
 		Credentials: func() (string, string, error) {

@@ -135,6 +135,13 @@ func (l *Lease) Spent(own []time.Time, atMost int) (ends []time.Time, held time.
 	return ends, l.last.Held
 }
 
+// Rename goes on under another holder's name. The next holder is told what Spent
+// says here, also if this process dies.
+func (l *Lease) Rename(holder string, ends []time.Time, held time.Time) error {
+	l.holder = holder
+	return l.write(ledger{Holder: holder, Open: true, Ends: ends, Held: held})
+}
+
 // Return gives the lease back and leaves the next holder what Spent tells it.
 func (l *Lease) Return(ends []time.Time, held time.Time) error {
 	return errors.Join(l.write(ledger{Holder: l.holder, Ends: ends, Held: held}), l.lock.Unlock())

@@ -129,3 +129,28 @@ func TestFolder(t *testing.T) {
 		t.Errorf("without a home: %s", got)
 	}
 }
+
+func TestAnotherNameKeepsWhatWasSpent(t *testing.T) {
+	folder := t.TempDir()
+	l := takeLease(t, folder, "a.run")
+	if err := l.Rename("looking up", []time.Time{at}, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Take(t.Context(), folder, "api.example:443", "acc/1", "b.run", false); !errors.Is(err, ErrTaken) || !strings.HasSuffix(err.Error(), ": looking up") {
+		t.Errorf("a second holder: %v", err)
+	}
+	die(t, l)
+	l = takeLease(t, folder, "a.run")
+	if ends, _ := l.Spent(nil, 50); len(ends) != 50 {
+		t.Errorf("after a death under another name: %d answers", len(ends))
+	}
+	if err := l.Rename("a.run", []time.Time{at, at}, at.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	die(t, l)
+	l = takeLease(t, folder, "a.run")
+	if ends, held := l.Spent([]time.Time{at}, 50); len(ends) != 3 || !held.Equal(at.Add(time.Minute)) {
+		t.Errorf("after a death under the same name: %v, held until %v", ends, held)
+	}
+	die(t, l)
+}

@@ -20,6 +20,7 @@ func (p problem) String() string {
 type verdict struct {
 	problems []problem
 	device   bool // the ids are sound: they name a device
+	partial  bool // the row names its device by something else
 	ragged   bool // the cells do not fit the header
 }
 
@@ -48,23 +49,28 @@ func (rd *reading) check(rec record, c *cells) verdict {
 }
 
 // checkDevice judges how the row names its device. Where the header lacks a
-// column, that is said once, and not again in every row.
+// column that every row needs, that is said once, and not again in every row.
 func (rd *reading) checkDevice(v *verdict, c *cells) {
-	user := rd.checkKey(v, colUser, c.UserID, userFault)
-	device := rd.checkKey(v, colDevice, c.DeviceID, deviceFault)
-	v.device = user && device
+	user := v.id(colUser, c.UserID, userFault)
+	device := v.id(colDevice, c.DeviceID, deviceFault)
+	switch {
+	case c.UserID != "" && c.DeviceID != "":
+		v.device = user && device
+	case rd.Find == nil:
+		rd.wantKey(v, colUser, c.UserID)
+		rd.wantKey(v, colDevice, c.DeviceID)
+	case c.UserID == "" && c.SIPID == "" && c.Email == "":
+		v.add("", "names no device: a row needs "+wayText, "")
+	default:
+		v.partial = true
+	}
 }
 
-// checkKey judges one id without which no device is named.
-func (rd *reading) checkKey(v *verdict, column, id string, fault func(string) problem) (sound bool) {
-	if !rd.table.columns.has(column) {
-		return false
-	}
-	if id == "" {
+// wantKey faults the absence of an id without which no device is named.
+func (rd *reading) wantKey(v *verdict, column, id string) {
+	if id == "" && rd.table.columns.has(column) {
 		v.add(column, "missing: a row needs "+strings.Join(required, " and "), "")
-		return false
 	}
-	return v.id(column, id, fault)
 }
 
 // id adds what is wrong with an id.

@@ -5,6 +5,8 @@ import (
 	"hash/maphash"
 	"iter"
 	"slices"
+
+	"siprotate/batch"
 )
 
 // A devices remembers which device stands in which row, in 16 bytes a row, to
@@ -33,11 +35,9 @@ func (s sighting) refused() bool { return s.row&refusedBit != 0 }
 
 func newDevices() *devices { return new(devices) }
 
-// add remembers a row and its line, both at most MaxLines. A user id is
-// compared without regard to case and dashes, since a UUID is written either
-// way.
+// add remembers a row and its line, both at most MaxLines.
 func (d *devices) add(userID, deviceID string, row, line int, refused bool) {
-	d.scratch = appendFolded(d.scratch[:0], userID)
+	d.scratch = batch.AppendUserKey(d.scratch[:0], userID)
 	d.hash.Reset()
 	d.hash.Write(d.scratch)
 	d.hash.WriteByte(0)
@@ -48,19 +48,6 @@ func (d *devices) add(userID, deviceID string, row, line int, refused bool) {
 	}
 	bucket := &d.buckets[s.hash>>56]
 	*bucket = append(*bucket, s)
-}
-
-func appendFolded(dst []byte, userID string) []byte {
-	for i := range len(userID) {
-		switch b := userID[i]; {
-		case b == '-':
-		case 'A' <= b && b <= 'Z':
-			dst = append(dst, b+'a'-'A')
-		default:
-			dst = append(dst, b)
-		}
-	}
-	return dst
 }
 
 // twins returns every sighting of a device that stands in several rows, and the

@@ -64,9 +64,9 @@ func (f *Faults) Hint() string {
 	return strings.Join(hints, "\n")
 }
 
-// add counts a fault, and keeps it if it is one of the first by line. Faults of
+// Add counts a fault, and keeps it if it is one of the first by line. Faults of
 // one line stay in the order in which they were found.
-func (f *Faults) add(fault Fault) {
+func (f *Faults) Add(fault Fault) {
 	f.Total++
 	i := len(f.First)
 	for i > 0 && f.First[i-1].Line > fault.Line {

@@ -27,8 +27,14 @@ var known = map[string]string{
 	"password": colPassword, "sippassword": colPassword,
 }
 
-// required are the columns without which no row names its device.
+// required are the columns that together name a device by themselves.
 var required = []string{colUser, colDevice}
+
+// ways are the columns each of which may do so with the help of Options.Find.
+var ways = []string{colUser, colSIP, colEmail}
+
+// wayText tells all of that to a person.
+const wayText = "user_id and device_id, or sip_id, email or user_id to find the device by"
 
 // fold takes from a name what does not count when names are compared.
 func fold(name string) string {
@@ -147,7 +153,7 @@ type columns struct {
 }
 
 // readColumns understands a header, and says what is wrong with it.
-func readColumns(names []string) (columns, []problem) {
+func readColumns(names []string, finding bool) (columns, []problem) {
 	c := columns{names: names, fields: make([]string, len(names)), at: make(map[string]int)}
 	var problems []problem
 	meant := make(map[string]bool)
@@ -168,7 +174,20 @@ func readColumns(names []string) (columns, []problem) {
 			meant[column] = true
 		}
 	}
+	if finding {
+		return c, append(problems, c.wayless(meant)...)
+	}
 	return c, append(problems, c.missing(meant)...)
+}
+
+// wayless faults a header by whose columns no device can be found.
+func (c columns) wayless(meant map[string]bool) []problem {
+	for _, column := range ways {
+		if c.has(column) || meant[column] {
+			return nil
+		}
+	}
+	return []problem{{"", "no column names a device", "the columns are " + c.list() + "; siprotate needs " + wayText}}
 }
 
 // missing faults a header without the required columns, once. A column that

@@ -75,11 +75,11 @@ func (rd *reading) header() error {
 	if what := flaw(rec.text, rd.utf16); what != "" {
 		return &brokenText{line: rec.line, text: "the header " + what, hint: hintUTF8}
 	}
-	columns, problems := readColumns(cells)
+	columns, problems := readColumns(cells, rd.Find != nil)
 	if len(columns.at) == 0 {
 		// Nothing of the line is quoted: where the header was left out, it may
 		// well hold a password.
-		return &brokenText{line: rec.line, text: "the first line names no known column", hint: "a header is needed, with at least " + strings.Join(required, " and ")}
+		return &brokenText{line: rec.line, text: "the first line names no known column", hint: "a header is needed, with at least " + rd.wanted()}
 	}
 	for _, p := range problems {
 		rd.fault(rec.line, p.column, p.text, p.hint)
@@ -137,6 +137,9 @@ func (rd *reading) row(rec record, cells *cells) error {
 	}
 	cells.trimIDs()
 	v := rd.check(rec, cells)
+	if v.partial && len(v.problems) == 0 {
+		rd.find(rec, cells, &v)
+	}
 	if v.device {
 		rd.devices.add(cells.UserID, cells.DeviceID, rd.summary.Rows, rec.line, len(v.problems) > 0)
 	}
@@ -152,6 +155,28 @@ func (rd *reading) row(rec record, cells *cells) error {
 		cells.withhold()
 	}
 	return rd.pass(rec, cells, v.problems)
+}
+
+// find has the row completed.
+func (rd *reading) find(rec record, cells *cells, v *verdict) {
+	row := batch.Row{
+		Number: rd.summary.Rows, Line: rec.line,
+		UserID: cells.UserID, DeviceID: cells.DeviceID, SIPID: cells.SIPID, Email: cells.Email,
+	}
+	if fault := rd.Find(&row); fault != nil {
+		v.add(fault.Column, fault.Text, fault.Hint)
+		return
+	}
+	cells.UserID, cells.DeviceID, cells.SIPID, cells.Email = row.UserID, row.DeviceID, row.SIPID, row.Email
+	v.device = cells.UserID != "" && cells.DeviceID != ""
+}
+
+// wanted says which columns a header needs.
+func (rd *reading) wanted() string {
+	if rd.Find != nil {
+		return wayText
+	}
+	return strings.Join(required, " and ")
 }
 
 // unreadable faults the cells that hold broken text. The encoding is the
@@ -261,7 +286,7 @@ func (rd *reading) refuse(row int, why string) error {
 }
 
 func (rd *reading) fault(line int, column, text, hint string) {
-	rd.faults.add(Fault{File: rd.Name, Line: line, Column: column, Text: text, Hint: hint})
+	rd.faults.Add(Fault{File: rd.Name, Line: line, Column: column, Text: text, Hint: hint})
 }
 
 func sameDevice(line uint32) string { return fmt.Sprintf("same device as line %d", line) }

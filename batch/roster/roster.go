@@ -45,6 +45,15 @@ type Options struct {
 	// Generate draws a password for a row that brings none. Required.
 	Generate func() (string, error)
 
+	// Find completes a row that lacks the user id or the device id, and brings a
+	// SIP id, an email or the user id alone instead: it sets the ids, and the SIP
+	// id and the email if they are empty, or returns what is wrong (of the Fault,
+	// File and Line are filled in later). It is called for rows without another
+	// fault, in the order of the input. A row that it leaves as it is passes
+	// incomplete, for a first reading that only collects such rows. Nil means that
+	// every row needs both ids.
+	Find func(row *batch.Row) *Fault
+
 	// SkipInvalid refuses faulty rows one by one, instead of the whole input.
 	SkipInvalid bool
 

@@ -136,7 +136,7 @@ func TestFirstFaults(t *testing.T) {
 		lines := rapid.SliceOfN(rapid.IntRange(1, 100), 0, 200).Draw(t, "lines")
 		var f Faults
 		for _, line := range lines {
-			f.add(Fault{Line: line})
+			f.Add(Fault{Line: line})
 		}
 		seen := make(map[int]int)
 		for i, fault := range f.First {

@@ -1,0 +1,379 @@
+//go:build linux
+
+package cli_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"siprotate/exotel/exoteltest"
+)
+
+// The canaries' characters are those that each encoding spells in another way.
+const (
+	canaryToken    = `Canary/Token+"\<&>%?~1`
+	canaryKey      = "sample-canary-key"
+	canaryPassword = `Canary/Given+"\<&>%%?~%04d`
+)
+
+// The places of an answer that a [gossip] tells secrets in.
+const (
+	asHTTP = 8 // all that HTTP has
+	anyhow = 9 // also where there should be HTTP
+)
+
+// A gossip is a far side that meets every fault, tells every secret it hears,
+// and looks over its client's shoulder.
+type gossip struct {
+	*witness
+	spell  func(string) string
+	places int // how many places of an answer it tells secrets in
+
+	mu     sync.Mutex
+	client *process
+	shown  bytes.Buffer // what the system shows of the client to others
+	heard  int
+}
+
+func (g *gossip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	_, token, _ := r.BasicAuth()
+	n := g.overhear()
+	if n%2 == 0 {
+		g.witness.ServeHTTP(w, r)
+		return
+	}
+	var all []string
+	for _, secret := range []string{passwordOf(string(body)), token, strings.TrimPrefix(r.Header.Get("Authorization"), "Basic ")} {
+		all = append(all, "<"+g.spell(secret)+">")
+	}
+	text := strings.Join(all, " ")
+	g.tell(w, n/2, text)
+}
+
+// overhear looks at the client, and counts.
+func (g *gossip) overhear() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, name := range []string{"cmdline", "comm", "limits"} {
+		shown, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", g.client.cmd.Process.Pid, name))
+		g.shown.Write(shown)
+	}
+	g.heard++
+	return g.heard
+}
+
+// tell answers with a text, in each place of an answer in turn.
+func (g *gossip) tell(w http.ResponseWriter, place int, text string) {
+	quoted, _ := json.Marshal(text)
+	failure := func(status int, format string) {
+		w.WriteHeader(status)
+		fmt.Fprintf(w, format, quoted)
+	}
+	switch place % g.places {
+	case 0:
+		failure(500, `{"request_id":%s,"response":{"code":500,"error_data":{"code":1,"message":"x"},"status":"failure"}}`)
+	case 1:
+		failure(404, `{"request_id":"x","response":{"code":404,"error_data":{"code":1,"message":%s},"status":"failure"}}`)
+	case 2:
+		failure(400, `{"request_id":"x","response":{"code":400,"error_data":{"code":1,"message":"x","description":%s},"status":"failure"}}`)
+	case 3:
+		failure(403, `{"request_id":"x","response":{"code":403,"error_data":{"code":%s,"message":"x"},"status":"failure"}}`)
+	case 4:
+		failure(500, `{"RestException":{"Status":500,"Message":%s,"Code":"X"}}`)
+	case 5:
+		failure(200, `{"request_id":"x","response":{"code":200,"error_data":null,"status":%s}}`)
+	case 6:
+		failure(500, `<html>%s</html>`)
+	case 7:
+		w.Header().Set("X-Request-Id", strings.Map(printable, text))
+		w.Header().Set("Retry-After", strings.Map(printable, text))
+		failure(500, `%s`)
+	case 8: // no HTTP at all: net/http quotes what it cannot read
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			fmt.Fprintf(conn, "HTTP/1.1 %s\r\n\r\n", text)
+			conn.Close()
+		}
+	}
+}
+
+func printable(r rune) rune {
+	if r < ' ' || r > '~' {
+		return -1
+	}
+	return r
+}
+
+// spellings are the forms in which a secret can turn up.
+var spellings = map[string]func(string) string{
+	"plain":        func(s string) string { return s },
+	"JSON":         func(s string) string { text, _ := json.Marshal(s); return string(text[1 : len(text)-1]) },
+	"bare JSON":    bareJSON,
+	"quoted":       quoted,
+	"quoted twice": func(s string) string { return quoted(quoted(s)) },
+	"CSV":          func(s string) string { return strings.ReplaceAll(s, `"`, `""`) },
+	"URL query":    url.QueryEscape,
+	"URL path":     url.PathEscape,
+	"base64":       func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+	"base64 URL":   func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) },
+	"base64 at 1":  func(s string) string { return base64.StdEncoding.EncodeToString([]byte("x" + s))[2:] },
+	"base64 at 2":  func(s string) string { return base64.StdEncoding.EncodeToString([]byte("xy" + s))[3:] },
+	"URL at 1":     func(s string) string { return base64.URLEncoding.EncodeToString([]byte("x" + s))[2:] },
+	"URL at 2":     func(s string) string { return base64.URLEncoding.EncodeToString([]byte("xy" + s))[3:] },
+}
+
+func quoted(s string) string {
+	text := strconv.Quote(s)
+	return text[1 : len(text)-1]
+}
+
+// bareJSON escapes nothing but what JSON must.
+func bareJSON(s string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // a string always has a JSON form
+	return strings.Trim(strings.TrimSpace(b.String()), `"`)
+}
+
+// leaks returns the spellings of a secret that a text holds. The ends of a
+// base64 text depend on what stands beside it, and do not count.
+func leaks(text []byte, secret string) (found []string) {
+	for name, spell := range spellings {
+		spelt := spell(secret)
+		if strings.Contains(name, "base64") || strings.Contains(name, " at ") {
+			spelt = strings.TrimRight(spelt, "=")
+			spelt = spelt[1 : len(spelt)-2]
+		}
+		if bytes.Contains(text, []byte(spelt)) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// TestAttackSecrets runs against a far side that tells the secrets it hears, in
+// every spelling, and searches every byte that was written anywhere.
+func TestAttackSecrets(t *testing.T) {
+	n := 0
+	tried(t, "secrets told back, and looked for everywhere", &n)
+	const (
+		spelt  = "what the far side tells is searched for secrets in plain only"
+		quotes = "net/http quotes what it cannot read, and a secret with quotes in it is not found there"
+	)
+	for _, c := range []struct {
+		name   string
+		places int
+		defect string
+	}{
+		{"plain", asHTTP, ""},
+		{"plain", anyhow, quotes},
+		{"JSON", asHTTP, spelt},
+		{"quoted", asHTTP, spelt},
+		{"URL query", asHTTP, spelt},
+		{"base64", asHTTP, spelt},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			known(t, c.defect)
+			n++
+			s := newSpill(t, spellings[c.name], c.places)
+			for _, args := range s.sessions() {
+				s.session(args)
+			}
+			s.search()
+		})
+	}
+}
+
+// TestAttackCore makes the program die in a way that can leave an image of its
+// memory, where the system and the environment ask for one.
+func TestAttackCore(t *testing.T) {
+	n := 0
+	tried(t, "a death that asks for a core dump", &n)
+	for _, level := range []string{"single", "crash"} {
+		for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {
+			t.Run(fmt.Sprint(level, " ", signal), func(t *testing.T) {
+				if level == "crash" {
+					known(t, "GOTRACEBACK=crash makes it leave a core dump, passwords and all")
+				}
+				n++
+				r := calm(t, n)
+				r.far.Server = exoteltest.New(exoteltest.Options{Users: r.rows, Latency: 20 * time.Millisecond})
+				p := launch{
+					shell: `cd "$WORK" && ulimit -c unlimited && exec "$0" "$@"`,
+					env:   []string{"WORK=" + t.TempDir(), "GOTRACEBACK=" + level},
+				}.start(t, r.base, r.runArgs("--workers", "1")...)
+				for r.far.total() < 3 && !p.exited() {
+					time.Sleep(time.Millisecond)
+				}
+				must(t, p.cmd.Process.Signal(signal))
+				p.wait()
+				if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.CoreDump() {
+					t.Error("it left a core dump")
+				}
+				for row, passwords := range readJournal(t, r.dir).passwords {
+					if found := leaks(p.said.Bytes(), passwords[0]); len(found) > 0 {
+						t.Errorf("its last words hold the password of row %d, spelt as %v", row, found)
+					}
+				}
+				r.survive()
+			})
+		}
+	}
+}
+
+// A spill is a run whose far side tells secrets, in a world of its own.
+type spill struct {
+	t     *testing.T
+	far   *gossip
+	base  string
+	world string // the only folders that the program can know of
+	said  bytes.Buffer
+}
+
+const spillRows = 120
+
+func newSpill(t *testing.T, spell func(string) string, places int) *spill {
+	t.Helper()
+	s := &spill{t: t, world: t.TempDir()}
+	s.far = &gossip{spell: spell, places: places, witness: newWitness(exoteltest.Options{
+		Users: spillRows, Faults: every(), SlowBy: time.Minute, Key: canaryKey, Token: canaryToken,
+		Headers: exoteltest.AllHeaders, Seed: 1,
+		// Refused passwords are drawn anew: those must not leak either.
+		Policy: func(password string) error {
+			if password[0] < 'F' {
+				return fmt.Errorf("password is too early in the alphabet")
+			}
+			return nil
+		},
+	})}
+	server := httptest.NewServer(s.far)
+	t.Cleanup(server.Close)
+	s.base = server.URL
+	for _, folder := range []string{"home", "tmp", "state", "work"} {
+		must(t, os.Mkdir(filepath.Join(s.world, folder), 0o700))
+	}
+	return s
+}
+
+func (s *spill) sessions() [][]string {
+	input := filepath.Join(s.t.TempDir(), "users.csv")
+	must(s.t, writeInput(input, spillRows, func(i int) string {
+		if i%2 == 0 {
+			return ""
+		}
+		return `"` + strings.ReplaceAll(fmt.Sprintf(canaryPassword, i), `"`, `""`) + `"`
+	}))
+	how := []string{"-v", "--json", "--rate", "unlimited", "--max-attempts", "1", "--timeout", "200ms", "--max-failures", "1000"}
+	return [][]string{
+		append([]string{"run", input, "--yes"}, how...),
+		append([]string{"resume", "users.run", "--retry-failed"}, how...),
+		{"report", "users.run"},
+		append([]string{"run", input, "--yes", "--base-url", "http://127.0.0.1:1", "-o", "dead.run"}, how...),
+		append([]string{"run", input, "--yes", "-o", "users.run/report.csv"}, how...),
+		{"run", input, "--account-sid", "a/b"},
+	}
+}
+
+// session runs the program, with its streams and folders in the world.
+func (s *spill) session(args []string) {
+	s.t.Helper()
+	in := func(folder string) string { return filepath.Join(s.world, folder) }
+	var out bytes.Buffer
+	s.far.mu.Lock()
+	p := launch{
+		shell: `cd "$WORK" && ulimit -c unlimited && exec "$0" "$@"`, out: &out,
+		env: []string{
+			"WORK=" + in("work"), "HOME=" + in("home"), "TMPDIR=" + in("tmp"), "XDG_STATE_HOME=" + in("state"),
+			"EXOTEL_API_KEY=" + canaryKey, "EXOTEL_API_TOKEN=" + canaryToken,
+		},
+	}.start(s.t, s.base, args...)
+	s.far.client = p
+	s.far.mu.Unlock()
+	p.wait()
+	s.said.Write(p.said.Bytes())
+	s.said.Write(out.Bytes())
+}
+
+// search looks for every secret in everything that was written.
+func (s *spill) search() {
+	s.t.Helper()
+	passwords, mayHold := s.passwords(), 0
+	shown := 0
+	must(s.t, filepath.WalkDir(s.world, func(path string, entry fs.DirEntry, err error) error {
+		must(s.t, err)
+		info, err := entry.Info()
+		must(s.t, err)
+		if entry.IsDir() {
+			s.mode(path, info, 0o700)
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		must(s.t, err)
+		s.lacks(path, text, []string{canaryToken})
+		if name := entry.Name(); name == "journal.jsonl" || name == "credentials.csv" {
+			mayHold++
+			s.mode(path, info, 0o600)
+			for _, password := range passwords {
+				shown += len(leaks(text, password))
+			}
+			return nil
+		}
+		s.lacks(path, text, passwords)
+		return nil
+	}))
+	if mayHold != 4 || shown < spillRows {
+		s.t.Errorf("the search found %d passwords in the %d files of two runs that may hold them", shown, mayHold)
+	}
+	for place, text := range map[string][]byte{"what it said": s.said.Bytes(), "what the system shows": s.far.shown.Bytes()} {
+		if len(text) == 0 {
+			s.t.Errorf("%s is empty", place)
+		}
+		s.lacks(place, text, append(passwords, canaryToken))
+	}
+}
+
+// passwords returns every password of both runs.
+func (s *spill) passwords() (all []string) {
+	s.t.Helper()
+	for _, run := range []string{"users.run", "dead.run"} {
+		for _, passwords := range readJournal(s.t, filepath.Join(s.world, "work", run)).passwords {
+			all = append(all, passwords...)
+		}
+	}
+	return all
+}
+
+func (s *spill) lacks(place string, text []byte, secrets []string) {
+	s.t.Helper()
+	for _, secret := range secrets {
+		if found := leaks(text, secret); len(found) > 0 {
+			s.t.Errorf("%s holds %s, spelt as %v", place, secret, found)
+			return
+		}
+	}
+}
+
+func (s *spill) mode(path string, info fs.FileInfo, want fs.FileMode) {
+	s.t.Helper()
+	if path != s.world && info.Mode().Perm() != want {
+		s.t.Errorf("%s has mode %v", path, info.Mode())
+	}
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"siprotate/batch"
+	"siprotate/batch/pace"
+	"siprotate/batch/resolve"
+	"siprotate/exotel"
+	"siprotate/report"
+)
+
+// A directory is the account's users as the vendor's client lists them, within
+// the allowance and with the tries that rows have.
+type directory struct {
+	client   *exotel.Client
+	pacer    *pace.Pacer
+	timeout  time.Duration
+	attempts int
+	logger   *slog.Logger
+
+	requests    atomic.Int64 // sent so far
+	seen, total atomic.Int64 // users, on the pages up to the latest one
+}
+
+func (a *app) directory(client *exotel.Client, al *allowance, s settings, o *options) *directory {
+	return &directory{
+		client: client, pacer: al.Pacer, timeout: s.timeout, attempts: s.config.MaxAttempts, logger: a.logger(o),
+	}
+}
+
+// Page asks for a page until there is an answer that counts.
+func (d *directory) Page(ctx context.Context, q resolve.Query) (page resolve.Page, err error) {
+	query := exotel.Query{Offset: q.Offset, Emails: q.Emails}
+	for _, id := range q.SIPIDs {
+		query.ContactURIs = append(query.ContactURIs, "sip:"+id)
+	}
+	err = batch.Try(ctx, d.attempts, func() error {
+		answer, err := d.send(ctx, query)
+		if err == nil {
+			page = toPage(answer)
+		}
+		return err
+	})
+	d.seen.Store(int64(q.Offset + page.Entries))
+	d.total.Store(int64(page.Total))
+	return page, err
+}
+
+// send sends one request. A listing changes nothing, so that it may be broken
+// off.
+func (d *directory) send(ctx context.Context, query exotel.Query) (page *exotel.Page, err error) {
+	slot, err := d.pacer.Take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.requests.Add(1)
+	began := time.Now()
+	flight, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	page, err = d.client.Users(flight, query)
+	var answer exotel.Answer
+	var failure *exotel.Error
+	if errors.As(err, &failure) {
+		answer = failure.Answer
+	} else if page != nil {
+		answer = page.Answer
+	}
+	slot.Done(hint(answer.RateLimit, failure != nil && failure.Throttled()))
+	d.logger.Debug("list users", "offset", query.Offset, "http_code", answer.HTTPCode,
+		"request_id", answer.RequestID, "took", time.Since(began), "err", err)
+	return page, err
+}
+
+func toPage(p *exotel.Page) resolve.Page {
+	page := resolve.Page{Entries: p.Count, Limit: p.Limit, Total: p.Total, HasTotal: p.HasTotal}
+	for _, u := range p.Users {
+		user := resolve.User{ID: u.ID, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, Role: u.Role}
+		for _, d := range u.Devices {
+			if d.SIP() {
+				user.Devices = append(user.Devices, resolve.Device{
+					ID: d.ID, SIPID: exotel.SIPID(d.ContactURI), Available: d.Available, Verified: d.Verified,
+				})
+			}
+		}
+		page.Users = append(page.Users, user)
+	}
+	return page
+}
+
+// spent says how many requests the directory took.
+func (d *directory) spent() string { return count(int(d.requests.Load()), "request") }
+
+// status says how far the listing is.
+func (d *directory) status() report.Status {
+	seen, total := int(d.seen.Load()), int(d.total.Load())
+	s := report.Status{Done: min(seen, total), Total: total, ETA: -1}
+	pages := (max(0, total-seen) + exotel.MaxPageSize - 1) / exotel.MaxPageSize
+	if pages > 0 {
+		s.ETA = d.pacer.Estimate(pages)
+	}
+	showAllowance(&s, d.pacer.State())
+	return s
+}
+
+// listError turns what ended a listing into an error for the user.
+func listError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	var advice interface{ Hint() string }
+	text := "nothing was sent"
+	if errors.As(err, &advice) && advice.Hint() != "" {
+		text = advice.Hint() + "\n" + text
+	}
+	if batch.IsFatal(err) {
+		return &exitError{exitStopped, err, text}
+	}
+	return &exitError{exitFailure, err, text}
+}

@@ -1,0 +1,90 @@
+package history
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// writeRun writes a run of the account whose rows ended as told, all at one time.
+func writeRun(t *testing.T, dir, account string, at time.Time, outcomes ...batch.Outcome) {
+	t.Helper()
+	p, err := journal.Create(dir, journal.Head{Account: account, Host: "api.example"})
+	must(t, err)
+	for i := range outcomes {
+		must(t, p.Add(batch.Row{
+			Number: i + 1, UserID: "AB-1", DeviceID: string(rune('1' + i)), Password: batch.NewSecret("Sample-Only-01!"), Source: batch.Generated,
+		}))
+	}
+	j, err := p.Seal("sum", nil)
+	must(t, err)
+	must(t, j.Begin("test", false))
+	for i, outcome := range outcomes {
+		if outcome != batch.NotAttempted {
+			row := batch.Row{Number: i + 1, History: batch.History{Attempts: 1, FirstSent: at}}
+			must(t, j.Sending(&row, at))
+			must(t, j.Finish(batch.Result{Row: i + 1, Outcome: outcome, History: row.History, Finished: at}))
+		}
+	}
+	must(t, j.Close())
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheLatestRotationCounts(t *testing.T) {
+	folder := t.TempDir()
+	in := func(name string) string { return filepath.Join(folder, name) }
+	writeRun(t, in("b.run"), "acc", noon, batch.Rotated, batch.Rotated, batch.Failed, batch.NotAttempted, batch.Unknown)
+	writeRun(t, in("a.run"), "acc", noon.Add(time.Hour), batch.Rotated, batch.Failed)
+	writeRun(t, in("other.run"), "another", noon.Add(2*time.Hour), batch.Rotated, batch.Rotated, batch.Rotated)
+	must(t, os.Mkdir(in("no run"), 0o700))
+	must(t, os.WriteFile(in("file"), nil, 0o600))
+	_, err := journal.Create(in("unplanned.run"), journal.Head{Account: "acc", Host: "api.example"})
+	must(t, err)
+
+	h, err := Read(folder, "acc", "api.example")
+	must(t, err)
+	if h.Runs != 2 {
+		t.Errorf("%d runs", h.Runs)
+	}
+	for device, want := range map[string]Rotation{
+		"1": {noon.Add(time.Hour), in("a.run")}, "2": {noon, in("b.run")}, "3": {}, "4": {}, "5": {}, "6": {},
+	} {
+		got, known := h.Last("ab1", device)
+		if !got.At.Equal(want.At) || got.Run != want.Run || known != (want.Run != "") {
+			t.Errorf("device %s: %+v", device, got)
+		}
+	}
+	if h, err := Read(folder, "acc", "elsewhere"); err != nil || h.Runs != 0 {
+		t.Errorf("at another host: %+v: %v", h, err)
+	}
+}
+
+func TestAHistoryThatCannotBeRead(t *testing.T) {
+	folder := t.TempDir()
+	dir := filepath.Join(folder, "a.run")
+	writeRun(t, dir, "acc", noon, batch.Rotated)
+	if _, err := Read(dir, "acc", "api.example"); !errors.Is(err, ErrRun) {
+		t.Errorf("of a run directory: %v", err)
+	}
+	if _, err := Read(filepath.Join(folder, "missing"), "acc", "api.example"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of no folder: %v", err)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, journal.Name), []byte("spoilt\n"), 0o600))
+	if _, err := Read(folder, "acc", "api.example"); err == nil {
+		t.Error("a spoilt journal counts for nothing")
+	}
+}

@@ -38,6 +38,7 @@ func (r *retry) SetPassword(ctx context.Context, row *Row) (last Receipt, err er
 		}
 		if isThrottled(err) {
 			tries--
+			admit = r.taking
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return last, err

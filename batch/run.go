@@ -141,7 +141,7 @@ func (r *run) stopFor(err error) {
 
 // take enters what a worker has to say. It is called by one goroutine.
 func (r *run) take(e end) {
-	if !e.sent || e.result.Outcome == NotAttempted {
+	if !e.sent || e.result.Outcome == NotAttempted || e.result.Outcome == Unknown && r.sending.Err() != nil {
 		r.left.Store(true)
 	}
 	if !e.sent {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -157,10 +158,10 @@ func rowsOf(n int, edit func(*Row)) iter.Seq2[Row, error] {
 }
 
 func testConfig() Config {
-	draws := 0
+	var draws atomic.Int64
 	return Config{
 		Workers: 4, MaxAttempts: 6, MaxFailures: Threshold{Percent: 100},
-		Redraw:  func() (Secret, error) { draws++; return NewSecret(fmt.Sprint("drawn ", draws)), nil },
+		Redraw:  func() (Secret, error) { return NewSecret(fmt.Sprint("drawn ", draws.Add(1))), nil },
 		Observe: func(Result) {}, Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -386,6 +387,35 @@ func TestWindowOverFinishesWhatIsInDoubt(t *testing.T) {
 		}
 		if n := len(notes.results); n >= 12 {
 			t.Errorf("%d rows were sent", n)
+		}
+	})
+}
+
+// A row that is turned away is not in flight: it does not outlast the window.
+func TestWindowOverEndsAThrottledRow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := testConfig()
+		config.StopAfter = time.Minute
+		far := &farSide{latency: time.Second, scripts: map[int][]error{1: {throttle}}}
+		notes := newNotebook(t, 1)
+		if got := stopReason(rotate(t, t.Context(), config, 1, nil, far, notes)); got != WindowOver {
+			t.Errorf("stopped because of %q", got)
+		}
+		if got := notes.results[1].Outcome; got != NotAttempted {
+			t.Errorf("row 1 is %v", got)
+		}
+	})
+}
+
+// An interrupt that leaves the last row in doubt is told as one.
+func TestInterruptInTheLastWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		far := &farSide{latency: time.Second, scripts: map[int][]error{1: {outage}}}
+		notes := newNotebook(t, 1)
+		time.AfterFunc(1200*time.Millisecond, cancel)
+		if got := stopReason(rotate(t, ctx, testConfig(), 1, nil, far, notes)); got != Interrupted {
+			t.Errorf("stopped because of %q", got)
 		}
 	})
 }

@@ -22,13 +22,18 @@ const (
 	sandboxHost    = "sandbox.invalid"
 )
 
-// host returns the host and port of the account's API.
+// host returns the host of the account's API in one spelling, with its port
+// unless it is the usual one.
 func (acc account) host() string {
 	u, err := url.Parse(acc.baseURL)
 	if err != nil {
 		return ""
 	}
-	return u.Host
+	host := strings.ToLower(u.Host)
+	if u.Scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return host
 }
 
 // account finds the account that the flags and the environment name.

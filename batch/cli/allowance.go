@@ -72,14 +72,18 @@ func (al *allowance) rename(holder string) error {
 
 // prime counts what was sent before: by the last holder of the lease, and what
 // the run's own journal knows.
-func (al *allowance) prime(own []time.Time, held time.Time) {
+func (al *allowance) prime(own []time.Time, held time.Time) error {
 	if al.lease == nil {
 		al.Prime(own, held)
-		return
+		return nil
 	}
-	ends, heldToo := al.lease.Spent(own, max(0, al.State().Rate.N))
+	ends, heldToo, err := al.lease.Begin(own, max(0, al.State().Rate.N))
+	if err != nil {
+		return &exitError{exitFailure, err, "nothing was sent"}
+	}
 	al.Prime(ends, held)
 	al.Prime(nil, heldToo)
+	return nil
 }
 
 // done gives the lease back.

@@ -17,9 +17,9 @@ import (
 // on disk.
 func TestAttackFileLimit(t *testing.T) {
 	n := 0
-	tried(t, "no room for a file, at every half KiB", &n)
-	// In blocks of 512 bytes: from the header to beyond the last record.
-	for blocks := 1; blocks <= 60; blocks += max(1, 4 / *attackTimes) {
+	tried(t, "no room for a file, from its first half KiB to its last", &n)
+	// In blocks of 512 bytes, of which each row takes rather less than one.
+	for blocks := 1; blocks < *attackRows*3/2; blocks += step() {
 		n++
 		r := calm(t, blocks)
 		shell := fmt.Sprintf(`trap "" XFSZ; ulimit -f %d; exec "$0" "$@"`, blocks)
@@ -28,6 +28,9 @@ func TestAttackFileLimit(t *testing.T) {
 		r.finish()
 	}
 }
+
+// step is how far apart the sizes are that a disk is tried with.
+func step() int { return max(1, *attackRows/10 / *attackTimes) }
 
 // stopped wants a run to have ended, or to have stopped for a full disk, and to
 // have said so.
@@ -43,8 +46,9 @@ func (r *rotation) stopped(p *process, why string) {
 // room.
 func TestAttackFullDisk(t *testing.T) {
 	n := 0
-	tried(t, "no space on the disk, at every page", &n)
-	for pages := 2; pages <= 20; pages += max(1, 4 / *attackTimes) {
+	tried(t, "no space on the disk, from its first page to its last", &n)
+	// Of 4 KiB, for two rows each, with their reports.
+	for pages := 2; pages < *attackRows/2; pages += step() {
 		r := calm(t, pages)
 		disk := filepath.Join(t.TempDir(), "disk")
 		mount(t, disk, fmt.Sprintf("size=%dk", 4*pages))

@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,19 +63,22 @@ func TestAttackAway(t *testing.T) {
 	tried(t, fmt.Sprintf("the far side gone for %v", *attackAway), &n)
 	for i := range *attackTimes {
 		n++
-		r := calm(t, i)
-		network := between(t, r)
-		args := append(r.runArgs(), "--max-attempts", "100", "--workers", "4")
-		p := r.far.spare(func() *process { return launch{}.start(t, r.base, args...) })
-		for r.far.total() < r.rows/2 && !p.exited() {
-			time.Sleep(time.Millisecond)
-		}
-		network.Stop()
-		time.Sleep(*attackAway)
-		must(t, network.Start())
-		exits(t, p, 0)
-		r.survive()
-		r.ended()
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			r := calm(t, i)
+			network := between(t, r)
+			args := append(r.runArgs(), "--max-attempts", "100", "--workers", "4")
+			p := r.far.spare(func() *process { return launch{}.start(t, r.base, args...) })
+			for r.far.total() < r.rows/2 && !p.exited() {
+				time.Sleep(time.Millisecond)
+			}
+			network.Stop()
+			time.Sleep(*attackAway)
+			must(t, network.Start())
+			exits(t, p, 0)
+			r.survive()
+			r.ended()
+		})
 	}
 }
 

@@ -17,13 +17,20 @@ import (
 // or wait for ever. A plain go test runs each a few times; this runs them at
 // length, and prints a line for each, of what was tried and how often:
 //
-//	go test -timeout 2h -v -run TestAttack ./batch/cli -crash.runs 200 -attack.rows 500 -attack.times 10 -attack.away 1m | grep -o 'tried: .*'
+//	go test -timeout 2h -parallel 8 -v -run TestAttack ./batch/cli -crash.runs 200 -attack.rows 500 -attack.times 10 -attack.away 1m | grep -o 'tried: .*'
 var (
 	attackRows  = flag.Int("attack.rows", 40, "rows of a run that is attacked")
 	attackTimes = flag.Int("attack.times", 1, "how many times as often the attacks run")
 	attackKnown = flag.Bool("attack.known", false, "try also what is known to go wrong")
 	attackAway  = flag.Duration("attack.away", 2*time.Second, "how long the far side goes away")
 )
+
+// Each program that has the race detector in it would sleep a second as it ends.
+func init() {
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
+}
 
 // tried tells at the end of a test what it tried, how many times, and whether
 // anything was lost.
@@ -75,7 +82,6 @@ func (l launch) start(tb testing.TB, base string, args ...string) *process {
 	}
 	p.cmd.Env = append(withoutVendor(os.Environ()),
 		role+"="+program,
-		"GORACE=atexit_sleep_ms=0",
 		"XDG_STATE_HOME="+tb.TempDir(),
 		"EXOTEL_BASE_URL="+base,
 		"EXOTEL_ACCOUNT_SID="+exoteltest.DefaultCredential,

@@ -39,7 +39,6 @@ func Main() int {
 		case s := <-signals:
 			caught := &signalError{s}
 			if interrupted {
-				fmt.Fprintln(a.err)
 				return caught.code()
 			}
 			cancel(caught)

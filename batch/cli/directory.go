@@ -25,6 +25,7 @@ type directory struct {
 
 	requests    atomic.Int64 // sent so far
 	seen, total atomic.Int64 // users, on the pages up to the latest one
+	meter       meter        // for status, which one goroutine calls
 }
 
 func (a *app) directory(client *exotel.Client, al *allowance, s settings, o *options) *directory {
@@ -98,12 +99,14 @@ func (d *directory) spent() string { return count(int(d.requests.Load()), "reque
 // status says how far the listing is.
 func (d *directory) status() report.Status {
 	seen, total := int(d.seen.Load()), int(d.total.Load())
-	s := report.Status{Done: min(seen, total), Total: total, ETA: -1}
+	state := d.pacer.State()
+	d.meter.add(time.Now(), state.Requests)
+	s := report.Status{Done: min(seen, total), Total: total, PerMinute: d.meter.perMinute(), ETA: -1}
 	pages := (max(0, total-seen) + exotel.MaxPageSize - 1) / exotel.MaxPageSize
 	if pages > 0 {
 		s.ETA = d.pacer.Estimate(pages)
 	}
-	showAllowance(&s, d.pacer.State())
+	showAllowance(&s, state)
 	return s
 }
 

@@ -29,7 +29,9 @@ func (a *app) withDirectory(ctx context.Context, command string, o *options, use
 		return err
 	}
 	defer al.done()
-	al.prime(nil, time.Time{})
+	if err := al.prime(nil, time.Time{}); err != nil {
+		return err
+	}
 	return use(a.directory(client, al, s, o))
 }
 

@@ -21,7 +21,7 @@ type madeUp struct {
 
 func newMadeUp() *madeUp {
 	return &madeUp{
-		Server: exoteltest.New(exoteltest.Options{Latency: sandboxLatency, Jitter: sandboxJitter}),
+		Server: exoteltest.New(exoteltest.Options{}),
 		users:  map[string]bool{}, sips: map[string]bool{},
 	}
 }

@@ -54,7 +54,10 @@ func (a *app) resume(ctx context.Context, dir string, o *options) error {
 	if err != nil {
 		return err
 	}
-	al.prime(j.Recent(), j.Held())
+	if err := al.prime(j.Recent(), j.Held()); err != nil {
+		j.Close()
+		return err
+	}
 	return a.execute(ctx, j, al, acc, s, o)
 }
 
@@ -103,18 +106,44 @@ func newReport(a *app) *cobra.Command {
 		Example: `  siprotate report users.run`,
 		Args:    oneArg("RUN-DIR", "the folder that run made"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			v, done, err := journal.Read(args[0])
+			digest, err := renderAgain(args[0])
 			if err != nil {
-				return dirError(err, args[0])
+				return err
 			}
-			defer done()
-			digest, err := writeReports(v)
-			if err != nil {
-				return &exitError{exitFailure, fmt.Errorf("write the reports: %w", err), ""}
-			}
-			return digest.Closing(a.err, report.ClosingOptions{
-				Width: terminalWidth(a.err), Dir: v.Dir(), Next: nextCommand(v.Dir(), digest.Summary),
+			digest.Closing(a.err, report.ClosingOptions{
+				Width: terminalWidth(a.err), Dir: args[0], Next: nextCommand(args[0], digest.Summary),
 			})
+			return nil
 		},
 	}
+}
+
+// renderAgain renders the reports of a run from its journal. Should the run end
+// meanwhile, its own reports may come before these, which know less: then they are
+// rendered once more.
+func renderAgain(dir string) (report.Digest, error) {
+	for {
+		v, done, err := journal.Read(dir)
+		if err != nil {
+			return report.Digest{}, dirError(err, dir)
+		}
+		digest, err := writeReports(v)
+		done()
+		if err != nil {
+			return digest, &exitError{exitFailure, fmt.Errorf("write the reports: %w", err), ""}
+		}
+		if !v.Info().StoppedAt.IsZero() || !stoppedSince(dir) {
+			return digest, nil
+		}
+	}
+}
+
+// stoppedSince reports whether a run that was at work has been laid down.
+func stoppedSince(dir string) bool {
+	v, done, err := journal.Read(dir)
+	if err != nil {
+		return false
+	}
+	defer done()
+	return !v.Info().StoppedAt.IsZero()
 }

@@ -119,8 +119,9 @@ func (a *app) rotate(ctx context.Context, args []string, o *options) error {
 	defer r.al.done()
 	j, err := r.reopen()
 	if err == nil && j == nil {
-		r.al.prime(nil, time.Time{})
-		j, err = r.plan(ctx)
+		if err = r.al.prime(nil, time.Time{}); err == nil {
+			j, err = r.plan(ctx)
+		}
 	}
 	switch {
 	case errors.Is(err, errNothing):
@@ -199,8 +200,11 @@ func (r *rotation) reopen() (*journal.Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.al.prime(j.Recent(), j.Held())
-	if err := r.mayGoOn(&j.View, r.al.Estimate); err != nil {
+	err = r.al.prime(j.Recent(), j.Held())
+	if err == nil {
+		err = r.mayGoOn(&j.View, r.al.Estimate)
+	}
+	if err != nil {
 		j.Close()
 		return nil, err
 	}
@@ -274,7 +278,8 @@ func (r *rotation) writePlan(checked checked) (*journal.Journal, error) {
 	}
 	j, err := p.Seal(cmp.Or(r.src.id, planned.SHA256), planned.Columns)
 	if err != nil {
-		return nil, &exitError{exitFailure, err, "nothing was sent"}
+		// A plan whose sync failed would read as whole, and might not be on disk.
+		return nil, &exitError{exitFailure, errors.Join(err, p.Discard()), "nothing was sent"}
 	}
 	return j, nil
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func TestEveryCutOfTheLastRecord(t *testing.T) {
 		if err != nil {
 			t.Fatalf("cut at %d of %d: %v", cut, len(text), err)
 		}
-		s.endSession(bootID())
+		s.endSession(bootID(), at)
 		want := batch.Unknown // the record that confirmed it is gone, that of its sending is not
 		if cut >= len(text)-1 {
 			want = batch.Rotated
@@ -94,23 +95,64 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 	}
 }
 
+// underBoot returns a journal as a machine under another boot would have
+// written it.
+func underBoot(t *testing.T, text []byte, boot string) (other []byte) {
+	t.Helper()
+	for line := range bytes.Lines(text) {
+		if kindOf(line) != kindSession {
+			other = append(other, line...)
+			continue
+		}
+		var session sessionRecord
+		must(t, json.Unmarshal(line, &session))
+		session.Boot = boot
+		other = appendLine(other, session)
+	}
+	return other
+}
+
+// hole zeroes what stands around a mark in the text.
+func hole(t *testing.T, text []byte, around string) []byte {
+	t.Helper()
+	i := bytes.LastIndex(text, []byte(around))
+	if i < 0 {
+		t.Fatalf("no %s", around)
+	}
+	holed := bytes.Clone(text)
+	clear(holed[i : i+40])
+	return holed
+}
+
 // After a power cut, what was not synced may read as zeros, with later records
 // behind it.
-func TestZerosEndTheJournal(t *testing.T) {
-	text := small(t)
-	start := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
-	holed := bytes.Clone(text)
-	clear(holed[start-60 : start+10])
-	s, err := loadBytes(holed)
+func TestZerosEndTheJournalAfterAPowerCut(t *testing.T) {
+	text := underBoot(t, small(t), "another boot")
+	s, err := loadBytes(hole(t, text, `"send","row":2`))
 	must(t, err)
-	s.endSession("another boot")
+	s.endSession(bootID(), at)
 	if got := s.outcome(2); got != batch.Unknown {
 		t.Errorf("row 2 is %v", got)
 	}
-	inPlan := bytes.Clone(text)
-	clear(inPlan[300:340])
-	if _, err := loadBytes(inPlan); err == nil {
-		t.Error("a hole in the plan was taken for the end")
+}
+
+// Zeros that no power cut can have left are damage: to drop what follows them
+// would lose passwords that are in force.
+func TestOtherZerosAreDamage(t *testing.T) {
+	here := small(t)
+	elsewhere := underBoot(t, here, "another boot")
+	for name, text := range map[string][]byte{
+		"without a power cut":      hole(t, here, `"send","row":2`),
+		"in the plan":              hole(t, elsewhere, `"row","row":3`),
+		"in the end of the plan":   hole(t, elsewhere, `"planned"`),
+		"before a session":         hole(t, elsewhere, `"result","row":1`),
+		"in a reissued password":   hole(t, elsewhere, `"reissue"`),
+		"over the last line's end": append(bytes.Clone(here[:len(here)-1]), 0),
+	} {
+		var damage *DamageError
+		if _, err := loadBytes(text); !errors.As(err, &damage) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -165,7 +207,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s.endSession("")
+		s.endSession("", at)
 		for row := 1; row <= s.rows(); row++ {
 			s.outcome(row)
 		}
@@ -189,7 +231,7 @@ func FuzzRecords(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s.endSession("")
+		s.endSession("", at)
 		for row := 1; row <= s.rows(); row++ {
 			s.outcome(row)
 		}

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -89,11 +90,14 @@ func reopen(dir string, held *flock.Flock, keep int) (*Journal, error) {
 	if err == nil {
 		size, err = trim(f, size)
 	}
+	if err == nil { // a kill may have come before its name was synced
+		err = errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
+	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	s.endSession(bootID())
+	s.endSession(bootID(), time.Now())
 	return newJournal(dir, f, held, s, size), nil
 }
 

@@ -97,7 +97,7 @@ func powerCut(t *testing.T, j *Journal, size int64) *Journal {
 	t.Cleanup(func() { f.Close() })
 	s, _, err := load(path, f, 100)
 	must(t, err)
-	s.endSession("another boot")
+	s.endSession("another boot", time.Now())
 	j.state, j.at = s, f
 	return j
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // maxLine bounds one record. A row of the input is far smaller: cells and
@@ -74,7 +75,7 @@ func load(path string, r io.Reader, keep int) (s *state, size int64, err error) 
 			return nil, 0, err
 		}
 		if !intact(line) {
-			if torn(line, whole) && (s.planned.Type != "" || !in.finds(kindPlanned)) {
+			if torn(line, whole) && (!holed(line) || s.mayHaveGoneDown(bootID())) && !in.finds(s.proofs()) {
 				break
 			}
 			return nil, 0, in.damaged(at, "this record is not what was written")
@@ -102,21 +103,35 @@ func load(path string, r io.Reader, keep int) (s *state, size int64, err error) 
 // as zeros. Anything else is damage. A record with something behind it is
 // damage, too: to drop it could lose a result.
 func torn(line []byte, whole bool) bool {
-	if bytes.Contains(line, []byte{0, 0}) {
+	if holed(line) {
 		return true
 	}
 	sum := bytes.LastIndex(line, []byte(sumMember))
 	return !whole && (sum < 0 || len(line)-sum < sumLength)
 }
 
-// finds reports whether a record of the kind follows.
-func (s *scanner) finds(kind string) bool {
+// proofs are the kinds of records that are written only once all before them is
+// on disk: a hole in front of one is damage.
+func (s *state) proofs() []string {
+	if s.planned.Type == "" {
+		return []string{kindPlanned, kindSession, kindMark, kindSend, kindTried, kindStop}
+	}
+	return []string{kindSession}
+}
+
+// holed reports whether a stretch of line, or its very end, reads as zeros.
+func holed(line []byte) bool {
+	return bytes.Contains(line, []byte{0, 0}) || bytes.HasSuffix(line, []byte{0})
+}
+
+// finds reports whether an intact record of one of the kinds follows.
+func (s *scanner) finds(kinds []string) bool {
 	for {
 		line, _, _, err := s.next()
 		if err != nil {
 			return false
 		}
-		if kindOf(line) == kind {
+		if intact(line) && slices.Contains(kinds, kindOf(line)) {
 			return true
 		}
 	}

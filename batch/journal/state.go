@@ -61,7 +61,7 @@ func (s *state) rows() int { return len(s.standing) }
 func (s *state) has(row int) bool { return row >= 1 && row <= s.rows() }
 
 func (s *state) addSession(r sessionRecord, at int64) {
-	s.endSession(r.Boot)
+	s.endSession(r.Boot, r.At)
 	s.session, s.sessionAt, s.stopped = r, at, false
 	if s.startedAt.IsZero() {
 		s.startedAt = r.At
@@ -126,11 +126,11 @@ func (s *state) addStop(r stopRecord) {
 // runs under the given boot. Requests under way are in doubt. If the machine
 // may have gone down since, records may be lost that were written and not
 // synced: then so are all rows that the mark allowed to be sent.
-func (s *state) endSession(boot string) {
+func (s *state) endSession(boot string, now time.Time) {
 	if s.sessionAt == 0 || s.stopped {
 		return
 	}
-	powerCut := boot == "" || boot != s.session.Boot
+	powerCut := s.mayHaveGoneDown(boot)
 	if powerCut {
 		for row := 1; row <= min(s.mark.Row, s.rows()); row++ {
 			if s.mayHaveBeenSent(row) {
@@ -143,7 +143,7 @@ func (s *state) endSession(boot string) {
 		lost += max(0, s.mark.Sends-s.sends)
 	}
 	for range min(lost, s.recent.keep) {
-		s.recent.add(time.Now())
+		s.recent.add(now)
 	}
 	for row, send := range s.flights {
 		s.standing[row-1] = standing(batch.Unknown) | maybeSent
@@ -151,6 +151,12 @@ func (s *state) endSession(boot string) {
 	}
 	clear(s.flights)
 	s.stopped = true
+}
+
+// mayHaveGoneDown reports whether the machine, now under the given boot, may have
+// lost power since the session began.
+func (s *state) mayHaveGoneDown(boot string) bool {
+	return boot == "" || boot != s.session.Boot
 }
 
 func (s *state) mayHaveBeenSent(row int) bool {

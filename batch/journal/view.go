@@ -38,7 +38,7 @@ func Read(dir string) (v *View, close func() error, err error) {
 		f.Close()
 		return nil, nil, err
 	}
-	s.endSession(bootID())
+	s.endSession(bootID(), time.Now())
 	return &View{dir: dir, at: f, state: s, guard: new(sync.Mutex)}, f.Close, nil
 }
 

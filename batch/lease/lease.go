@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -29,17 +30,20 @@ var ErrTaken = errors.New("another siprotate on this machine is at work on the a
 type Lease struct {
 	lock   *flock.Flock
 	ledger string
-	last   ledger
-	known  bool // there was a ledger
+	last   ledger // as the holder before left it
 	holder string
+	begun  bool // the ledger speaks of this holder
 }
 
-// A ledger is what the next holder has to know.
+// A ledger is what the next holder has to know. The zero ledger says that
+// nobody has sent anything.
 type ledger struct {
-	Holder string      `json:"holder"` // who took the lease
-	Open   bool        `json:"open"`   // and has not given it back: it works, or it died
+	Taker  string      `json:"taker"`  // who took the lease last, for people
+	Holder string      `json:"holder"` // of whom the rest speaks
+	Open   bool        `json:"open"`   // it has not given the lease back: it works, or it died
 	Ends   []time.Time `json:"ends"`   // when the latest answers came
 	Held   time.Time   `json:"held_until,omitzero"`
+	At     time.Time   `json:"at,omitzero"` // when this was written
 }
 
 const (
@@ -85,29 +89,28 @@ func (l *Lease) lockFile(ctx context.Context, wait bool) error {
 // taken returns ErrTaken, with the holder's name if the ledger tells it.
 func (l *Lease) taken() error {
 	var now ledger
-	if text, err := os.ReadFile(l.ledger); err == nil && json.Unmarshal(text, &now) == nil && now.Holder != "" {
-		return fmt.Errorf("%w: %s", ErrTaken, now.Holder)
+	if text, err := os.ReadFile(l.ledger); err == nil && json.Unmarshal(text, &now) == nil && now.Taker != "" {
+		return fmt.Errorf("%w: %s", ErrTaken, now.Taker)
 	}
 	return ErrTaken
 }
 
-// open reads what the last holder left, and notes that there is a new one.
+// open reads what the last holder left. Nothing is sent yet, so all of it but
+// the taker's name stays as it was.
 func (l *Lease) open() error {
 	text, err := os.ReadFile(l.ledger)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
-	default:
-		l.known = true
-		if json.Unmarshal(text, &l.last) != nil {
-			l.last = ledger{Open: true} // as if its writer had died
-		}
+	case json.Unmarshal(text, &l.last) != nil:
+		l.last = ledger{Open: true} // as if its writer had died
 	}
-	return l.write(ledger{Holder: l.holder, Open: true, Ends: l.last.Ends, Held: l.last.Held})
+	return l.write(l.last)
 }
 
 func (l *Lease) write(note ledger) error {
+	note.Taker = l.holder
 	text, err := json.Marshal(note)
 	if err != nil {
 		return err
@@ -115,34 +118,40 @@ func (l *Lease) write(note ledger) error {
 	return maybe.WriteFile(l.ledger, text, fileMode)
 }
 
-// Spent returns the times of the latest answers, to count against the window,
-// and until when nothing may be sent. own is what the holder itself remembers of
-// its earlier work, atMost what a window allows. If the last holder died and was
-// another one, all of the window counts as spent right now: nobody knows better.
-func (l *Lease) Spent(own []time.Time, atMost int) (ends []time.Time, held time.Time) {
+// Begin comes before the first request. It returns the times of the latest
+// answers, to count against the window, and until when nothing may be sent. own
+// are the answers that the holder itself remembers, atMost is what a window
+// allows. Where the last holder died, and is not the one that remembers, all of
+// the window counts as spent now: nobody knows better.
+func (l *Lease) Begin(own []time.Time, atMost int) (ends []time.Time, held time.Time, err error) {
 	switch {
-	case !l.known:
-		return own, time.Time{}
-	case !l.last.Open:
-		return l.last.Ends, l.last.Held
-	case l.last.Holder == l.holder:
-		return append(own, l.last.Ends...), l.last.Held
+	case !l.last.Open: // the ledger has all that was sent here before it was written
+		own = slices.DeleteFunc(slices.Clone(own), func(end time.Time) bool { return !end.After(l.last.At) })
+	case l.last.Holder != l.holder || len(own) == 0:
+		own = slices.Repeat([]time.Time{time.Now()}, atMost)
 	}
-	now := time.Now()
-	for range atMost {
-		ends = append(ends, now)
-	}
-	return ends, l.last.Held
+	ends = append(slices.Clone(own), l.last.Ends...)
+	l.begun = true
+	return ends, l.last.Held, l.note(true, ends, l.last.Held)
 }
 
-// Rename goes on under another holder's name. The next holder is told what Spent
-// says here, also if this process dies.
+// note writes the ledger of this holder.
+func (l *Lease) note(open bool, ends []time.Time, held time.Time) error {
+	return l.write(ledger{Holder: l.holder, Open: open, Ends: ends, Held: held, At: time.Now()})
+}
+
+// Rename goes on under another holder's name. The next holder is told of the
+// answers given here, also if this process dies.
 func (l *Lease) Rename(holder string, ends []time.Time, held time.Time) error {
 	l.holder = holder
-	return l.write(ledger{Holder: holder, Open: true, Ends: ends, Held: held})
+	return l.note(true, ends, held)
 }
 
-// Return gives the lease back and leaves the next holder what Spent tells it.
+// Return gives the lease back, and leaves the next holder what to count. A lease
+// under which nothing was begun leaves the ledger as it was.
 func (l *Lease) Return(ends []time.Time, held time.Time) error {
-	return errors.Join(l.write(ledger{Holder: l.holder, Ends: ends, Held: held}), l.lock.Unlock())
+	if !l.begun {
+		return l.lock.Unlock()
+	}
+	return errors.Join(l.note(false, ends, held), l.lock.Unlock())
 }

@@ -69,46 +69,87 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestWhatWasSpentIsHandedOn(t *testing.T) {
-	folder := t.TempDir()
-	own := []time.Time{at.Add(time.Hour)}
-	l := takeLease(t, folder, "a.run")
-	if ends, _ := l.Spent(own, 50); len(ends) != 1 || !ends[0].Equal(own[0]) {
-		t.Errorf("without a ledger: %v", ends)
-	}
-	if err := l.Return([]time.Time{at, at}, at.Add(time.Minute)); err != nil {
+func begin(t *testing.T, l *Lease, own ...time.Time) (ends []time.Time, held time.Time) {
+	t.Helper()
+	ends, held, err := l.Begin(own, 50)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return ends, held
+}
+
+func giveBack(t *testing.T, l *Lease, ends ...time.Time) {
+	t.Helper()
+	if err := l.Return(ends, at.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatWasSpentIsHandedOn(t *testing.T) {
+	folder, later := t.TempDir(), time.Now().Add(time.Hour)
+	l := takeLease(t, folder, "a.run")
+	if ends, _ := begin(t, l, at); len(ends) != 1 || !ends[0].Equal(at) {
+		t.Errorf("without a ledger: %v", ends)
+	}
+	giveBack(t, l, at, at)
+
 	l = takeLease(t, folder, "b.run")
-	if ends, held := l.Spent(own, 50); len(ends) != 2 || !ends[0].Equal(at) || !held.Equal(at.Add(time.Minute)) {
+	// The journal of b.run knows an answer from before the ledger was written,
+	// which it counts, and one from after, which came on another machine.
+	ends, held := begin(t, l, at, later)
+	if len(ends) != 3 || !ends[0].Equal(later) || !held.Equal(at.Add(time.Minute)) {
 		t.Errorf("after a holder that gave back: %v, held until %v", ends, held)
 	}
 	die(t, l)
-
 	l = takeLease(t, folder, "b.run")
-	if ends, _ := l.Spent(own, 50); len(ends) != 3 {
+	if ends, _ := begin(t, l, later); len(ends) != 4 {
 		t.Errorf("the same holder after its death: %v", ends)
 	}
 	die(t, l)
-	l = takeLease(t, folder, "c.run")
-	ends, _ := l.Spent(own, 50)
-	if len(ends) != 50 || time.Since(ends[0]) > time.Minute {
-		t.Errorf("another holder after a death: %d answers", len(ends))
+}
+
+// After a death nobody but the dead holder itself knows what was spent: the
+// whole window counts, whoever comes next and whatever happened in between.
+func TestADeathSpendsTheWindow(t *testing.T) {
+	for name, between := range map[string]func(t *testing.T, folder string){
+		"at once": func(*testing.T, string) {},
+		"one that gave up before it began": func(t *testing.T, folder string) {
+			if err := takeLease(t, folder, "b.run").Return(nil, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"one that died before it began": func(t *testing.T, folder string) { die(t, takeLease(t, folder, "c.run")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			l := takeLease(t, folder, "a.run")
+			begin(t, l)
+			die(t, l)
+			between(t, folder)
+			l = takeLease(t, folder, "c.run")
+			if ends, _ := begin(t, l); len(ends) != 50 || time.Since(ends[0]) > time.Minute {
+				t.Errorf("another holder: %d answers count", len(ends))
+			}
+			die(t, l)
+			l = takeLease(t, folder, "c.run") // a new run under the old name
+			if ends, _ := begin(t, l); len(ends) < 50 {
+				t.Errorf("one that remembers nothing: %d answers count", len(ends))
+			}
+			die(t, l)
+		})
 	}
-	die(t, l)
 }
 
 func TestADamagedLedgerCountsAsADeath(t *testing.T) {
 	folder := t.TempDir()
 	l := takeLease(t, folder, "a.run")
-	if err := l.Return(nil, time.Time{}); err != nil {
-		t.Fatal(err)
-	}
+	begin(t, l)
+	giveBack(t, l)
 	if err := os.WriteFile(l.ledger, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	l = takeLease(t, folder, "a.run")
-	if ends, _ := l.Spent(nil, 7); len(ends) != 7 {
+	if ends, _ := begin(t, l); len(ends) != 50 {
 		t.Errorf("%d answers count", len(ends))
 	}
 	die(t, l)
@@ -133,6 +174,7 @@ func TestFolder(t *testing.T) {
 func TestAnotherNameKeepsWhatWasSpent(t *testing.T) {
 	folder := t.TempDir()
 	l := takeLease(t, folder, "a.run")
+	begin(t, l)
 	if err := l.Rename("looking up", []time.Time{at}, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +183,7 @@ func TestAnotherNameKeepsWhatWasSpent(t *testing.T) {
 	}
 	die(t, l)
 	l = takeLease(t, folder, "a.run")
-	if ends, _ := l.Spent(nil, 50); len(ends) != 50 {
+	if ends, _ := begin(t, l, at); len(ends) != 51 {
 		t.Errorf("after a death under another name: %d answers", len(ends))
 	}
 	if err := l.Rename("a.run", []time.Time{at, at}, at.Add(time.Minute)); err != nil {
@@ -149,7 +191,7 @@ func TestAnotherNameKeepsWhatWasSpent(t *testing.T) {
 	}
 	die(t, l)
 	l = takeLease(t, folder, "a.run")
-	if ends, held := l.Spent([]time.Time{at}, 50); len(ends) != 3 || !held.Equal(at.Add(time.Minute)) {
+	if ends, held := begin(t, l, at); len(ends) != 3 || !held.Equal(at.Add(time.Minute)) {
 		t.Errorf("after a death under the same name: %v, held until %v", ends, held)
 	}
 	die(t, l)

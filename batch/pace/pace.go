@@ -132,6 +132,9 @@ func (p *Pacer) Prime(ends []time.Time, held time.Time) {
 	for _, end := range sorted {
 		p.ends.push(end)
 	}
+	if most := now.Add(MaxHold); held.After(most) {
+		held = most
+	}
 	p.hold(held)
 }
 
@@ -164,6 +167,9 @@ func (p *Pacer) Take(ctx context.Context) (Slot, error) {
 	defer func() { <-p.turn }()
 	began := time.Now()
 	for now := began; ; now = time.Now() {
+		if ctx.Err() != nil {
+			return Slot{}, context.Cause(ctx)
+		}
 		slot, wait, changed := p.tryTake(now)
 		if wait.Reason == Free {
 			p.waited(now.Sub(began))
@@ -279,8 +285,10 @@ func (s Slot) Done(hint Hint) {
 	if !p.options.Rate.IsUnlimited() {
 		p.expire(now)
 		p.ends.push(now)
-		p.learn(hint, now)
-		p.far.heed(hint, s.place, p.limit, p.options.Rate.Per, now)
+		if p.options.Rate.Per == advertisedWindow {
+			p.learn(hint, now)
+			p.far.heed(hint, s.place, p.limit, p.options.Rate.Per, now)
+		}
 	}
 	p.heed(hint, now)
 	close(p.changed)
@@ -331,7 +339,7 @@ func (p *Pacer) heed(hint Hint, now time.Time) {
 		p.stats.Throttled++
 	}
 	switch {
-	case hint.HasRetryAfter:
+	case hint.HasRetryAfter && (hint.RetryAfter > 0 || !hint.Throttled):
 		p.hold(now.Add(hint.RetryAfter))
 	case hint.Throttled && !now.Before(p.gate):
 		p.backoff = min(max(2*p.backoff, firstBackoff), lastBackoff)

@@ -175,6 +175,33 @@ func TestBackoffWithoutRetryAfter(t *testing.T) {
 	})
 }
 
+// A wait of no time, and one that an old journal asks for, are bounded.
+func TestAbsurdWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
+		take(t, p).Done(pace.Hint{Throttled: true, HasRetryAfter: true})
+		if wait := time.Until(p.State().Waiting.Until); wait < time.Second {
+			t.Errorf("after a refusal that asks for no wait: %v", wait)
+		}
+		q := newPacer(t, pace.Options{Rate: pace.Unlimited})
+		q.Prime(nil, time.Now().Add(365*24*time.Hour))
+		if wait := time.Until(q.State().Waiting.Until); wait > pace.MaxHold {
+			t.Errorf("primed with a year: %v", wait)
+		}
+	})
+}
+
+// What answers say of the vendor's minute does not count against another window.
+func TestAnotherWindowIsNotTheVendors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, pace.Options{Rate: pace.Rate{N: 600, Per: time.Hour}})
+		take(t, p).Done(pace.Hint{Limit: 50, HasRemaining: true})
+		if s := p.State(); s.Rate.N != 600 || s.Others != 0 || s.Waiting.Reason != pace.Free {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 func TestAnAdvertisedLimitIsReachedInTheFirstWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := minute(exoteltest.SlidingWindow, 1)

@@ -18,23 +18,29 @@ import (
 
 // Main runs the command line of this process and returns its exit code.
 //
-// The first SIGINT or SIGTERM cancels what is under way and waits for it; a
-// second one returns at once, which is as safe as a crash.
+// The first SIGINT, SIGTERM or SIGHUP cancels what is under way and waits for
+// it; a second one returns at once, which is as safe as a crash.
 func Main() int {
 	budgetMemory()
+	forbidCoreDumps()
 	// A reader that went away must not end the process in the middle of a write.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // it is under nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv}
+	said := newVoice(os.Stderr)
+	a := &app{in: os.Stdin, out: os.Stdout, err: said, getenv: os.Getenv}
 	code := make(chan int, 1)
 	go func() { code <- a.run(ctx, os.Args[1:]) }()
 	for interrupted := false; ; interrupted = true {
 		select {
 		case c := <-code:
+			said.finish()
 			return c
 		case s := <-signals:
 			caught := &signalError{s}
@@ -100,7 +106,7 @@ func (a *app) complain(e *exitError) {
 // terminalWidth returns the columns of the terminal that w is, or 0 if it is
 // none.
 func terminalWidth(w io.Writer) int {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	if !ok {
 		return 0
 	}

@@ -41,8 +41,11 @@ func usagef(hint, format string, args ...any) *exitError {
 type signalError struct{ signal os.Signal }
 
 func (e *signalError) Error() string {
-	if e.signal == os.Interrupt {
+	switch e.signal {
+	case os.Interrupt:
 		return "SIGINT"
+	case syscall.SIGHUP:
+		return "SIGHUP"
 	}
 	return "SIGTERM"
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -317,6 +318,7 @@ func open(dir string, s settings) (*journal.Journal, error) {
 // dirError turns an error of a run directory into one for the user.
 func dirError(err error, dir string) error {
 	var damage *journal.DamageError
+	var path *fs.PathError
 	switch {
 	case errors.Is(err, journal.ErrUnplanned):
 		return usage(err, "run the same `siprotate run` command again")
@@ -327,12 +329,12 @@ func dirError(err error, dir string) error {
 	case errors.Is(err, journal.ErrNotEmpty):
 		return usage(err, "name a new folder with -o")
 	case errors.Is(err, journal.ErrUnsafe):
-		return usage(err, "the folder holds passwords: it must be yours alone; make it so with chmod 700, or name another one with -o")
+		return usage(err, "the folder and its files hold passwords and must be yours alone: chmod -R go= makes them so; or name another one with -o")
 	case errors.Is(err, journal.ErrNotAJournal):
 		return usage(err, "use the version of siprotate that wrote it")
 	case errors.As(err, &damage):
 		return &exitError{exitFailure, err, "nothing was sent; the passwords in the journal can still be read; put back an undamaged copy of the file"}
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist):
+	case errors.As(err, &path) && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO):
 		return usage(err, "name another folder with -o; nothing was sent")
 	}
 	return &exitError{exitFailure, err, "nothing was sent"}

@@ -20,7 +20,10 @@ import (
 
 // maxSpool bounds an input that can be read only once, and so is held in
 // memory.
-const maxSpool = 256 << 20
+const (
+	maxSpool   = 256 << 20
+	spoolPiece = 1 << 20 // is read at a time: a growing slice would be copied again and again
+)
 
 // A source is an input that can be read more than once.
 type source struct {
@@ -60,15 +63,31 @@ func (a *app) source(arg string) (source, error) {
 }
 
 func spool(name, out string, r io.Reader) (source, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxSpool+1))
-	if err != nil {
-		return source{}, usage(fmt.Errorf("read %s: %w", name, err), "")
+	var pieces [][]byte
+	for {
+		piece := make([]byte, spoolPiece)
+		n, err := io.ReadFull(r, piece)
+		pieces = append(pieces, piece[:n])
+		switch {
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return source{name: name, out: out, open: reader(pieces)}, nil
+		case err != nil:
+			return source{}, usage(fmt.Errorf("read %s: %w", name, err), "")
+		case len(pieces)*spoolPiece > maxSpool:
+			return source{}, usagef("put it into a file", "%s holds more than %d MiB", name, maxSpool>>20)
+		}
 	}
-	if len(text) > maxSpool {
-		return source{}, usagef("put it into a file", "%s holds more than %d MiB", name, maxSpool>>20)
+}
+
+// reader returns what opens the pieces as one text.
+func reader(pieces [][]byte) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		var readers []io.Reader
+		for _, piece := range pieces {
+			readers = append(readers, bytes.NewReader(piece))
+		}
+		return io.NopCloser(io.MultiReader(readers...)), nil
 	}
-	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
-	return source{name: name, out: out, open: open}, nil
 }
 
 // sum returns what tells the input from another one: the SHA-256 of its bytes,

@@ -45,7 +45,7 @@ func Exists(dir string) bool {
 }
 
 // prepare makes dir, or sees that an existing one is ours to use: a real
-// folder, that nobody else may write, without files of another purpose.
+// folder, that is nobody else's, without files of another purpose.
 func prepare(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	if err == nil {
@@ -70,7 +70,7 @@ func prepare(dir string) error {
 }
 
 // checkDir refuses a folder, or a journal or lock in it, that somebody else
-// may have put there or may change.
+// may have put there, may change or may read.
 func checkDir(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -79,8 +79,8 @@ func checkDir(dir string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s: %w: not a folder of its own", dir, ErrUnsafe)
 	}
-	if othersWrite(info) {
-		return fmt.Errorf("%s: %w: other users may write in it", dir, ErrUnsafe)
+	if how := shared(info); how != "" {
+		return fmt.Errorf("%s: %w: %s", dir, ErrUnsafe, how)
 	}
 	for _, name := range []string{Name, lockName} {
 		info, err := os.Lstat(filepath.Join(dir, name))
@@ -90,8 +90,12 @@ func checkDir(dir string) error {
 		if err != nil {
 			return err
 		}
-		if !info.Mode().IsRegular() || othersWrite(info) {
-			return fmt.Errorf("%s: %w: not a plain file that only its owner writes", filepath.Join(dir, name), ErrUnsafe)
+		path := filepath.Join(dir, name)
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s: %w: not a plain file", path, ErrUnsafe)
+		}
+		if how := shared(info); how != "" {
+			return fmt.Errorf("%s: %w: %s", path, ErrUnsafe, how)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,7 +14,20 @@ import (
 // noFollow makes an open fail at a symbolic link.
 const noFollow = unix.O_NOFOLLOW
 
-func othersWrite(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
+// shared says how somebody else may get at a file or folder; it is empty where
+// nobody may.
+func shared(info fs.FileInfo) string {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+		return "it belongs to another user"
+	}
+	switch {
+	case info.Mode().Perm()&0o022 != 0:
+		return "other users may write to it"
+	case info.Mode().Perm()&0o077 != 0:
+		return "other users may look into it"
+	}
+	return ""
+}
 
 // syncDir makes the names in dir durable.
 func syncDir(dir string) error {

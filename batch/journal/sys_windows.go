@@ -6,8 +6,8 @@ import "io/fs"
 // refused links before.
 const noFollow = 0
 
-// othersWrite is always false: access lists are not told by the mode bits.
-func othersWrite(fs.FileInfo) bool { return false }
+// shared says nothing: access lists are not told by the mode bits.
+func shared(fs.FileInfo) string { return "" }
 
 // syncDir does nothing: folders cannot be synced, NTFS journals their names.
 func syncDir(string) error { return nil }

@@ -17,56 +17,49 @@ const stranger = 65_534 // a user who is not the program's
 // and between the run and its resumption, as somebody else on the machine could.
 // What others may have written is not used, and nothing outside is touched.
 func TestAttackDirectory(t *testing.T) {
-	n := 0
-	tried(t, "run directories prepared by somebody else", &n)
-	const (
-		owner    = "who owns the folder and the files is not looked at"
-		listed   = "a folder that others can list is used as it is"
-		readable = "a journal that others can read is used as it is"
-	)
+	n := tried(t, "run directories prepared by somebody else")
 	for _, c := range []struct {
-		name   string
-		trap   func(t *testing.T, dir, bait string) // bait is a file outside
-		begun  bool                                 // there is a run to go on with
-		defect string
+		name  string
+		trap  func(t *testing.T, dir, bait string) // bait is a file outside
+		begun bool                                 // there is a run to go on with
+		root  bool                                 // only root can do that
 	}{
-		{"a link to a folder", func(t *testing.T, dir, bait string) { must(t, os.Symlink(filepath.Dir(bait), dir)) }, false, ""},
-		{"a link to nowhere", func(t *testing.T, dir, bait string) { must(t, os.Symlink(bait+".run", dir)) }, false, ""},
-		{"a folder that all may write", func(t *testing.T, dir, _ string) { folder(t, dir, 0o777) }, false, ""},
-		{"a folder that its group may write", func(t *testing.T, dir, _ string) { folder(t, dir, 0o770) }, false, ""},
-		{"a folder that all may read", func(t *testing.T, dir, _ string) { folder(t, dir, 0o755) }, false, listed},
-		{"a folder of a stranger", func(t *testing.T, dir, _ string) { folder(t, dir, 0o755); give(t, dir) }, false, owner},
-		{"a folder with other files", func(t *testing.T, dir, _ string) { folder(t, dir, 0o700); file(t, filepath.Join(dir, "x"), 0o600) }, false, ""},
-		{"a journal that is a link", func(t *testing.T, dir, bait string) { folder(t, dir, 0o700); link(t, dir, "journal.jsonl", bait) }, false, ""},
+		{"a link to a folder", func(t *testing.T, dir, bait string) { must(t, os.Symlink(filepath.Dir(bait), dir)) }, false, false},
+		{"a link to nowhere", func(t *testing.T, dir, bait string) { must(t, os.Symlink(bait+".run", dir)) }, false, false},
+		{"a folder that all may write", func(t *testing.T, dir, _ string) { folder(t, dir, 0o777) }, false, false},
+		{"a folder that its group may write", func(t *testing.T, dir, _ string) { folder(t, dir, 0o770) }, false, false},
+		{"a folder that all may read", func(t *testing.T, dir, _ string) { folder(t, dir, 0o755) }, false, false},
+		{"a folder of a stranger", func(t *testing.T, dir, _ string) { folder(t, dir, 0o755); give(t, dir) }, false, true},
+		{"a folder with other files", func(t *testing.T, dir, _ string) { folder(t, dir, 0o700); file(t, filepath.Join(dir, "x"), 0o600) }, false, false},
+		{"a journal that is a link", func(t *testing.T, dir, bait string) { folder(t, dir, 0o700); link(t, dir, "journal.jsonl", bait) }, false, false},
 		{"a journal that is a pipe", func(t *testing.T, dir, _ string) {
 			folder(t, dir, 0o700)
 			must(t, unix.Mkfifo(filepath.Join(dir, "journal.jsonl"), 0o600))
-		}, false, ""},
-		{"a lock that is a link", func(t *testing.T, dir, bait string) { folder(t, dir, 0o700); link(t, dir, ".lock", bait) }, false, ""},
-		{"a report that is a link", func(t *testing.T, dir, bait string) { folder(t, dir, 0o700); link(t, dir, "report.csv", bait) }, false, ""},
+		}, false, false},
+		{"a lock that is a link", func(t *testing.T, dir, bait string) { folder(t, dir, 0o700); link(t, dir, ".lock", bait) }, false, false},
+		{"a report that is a link", func(t *testing.T, dir, bait string) { folder(t, dir, 0o700); link(t, dir, "report.csv", bait) }, false, false},
 
 		{"replaced by a link", func(t *testing.T, dir, _ string) {
 			must(t, os.Rename(dir, dir+".real"))
 			must(t, os.Symlink(dir+".real", dir))
-		}, true, ""},
-		{"opened to all", func(t *testing.T, dir, _ string) { must(t, os.Chmod(dir, 0o777)) }, true, ""},
-		{"given to a stranger", func(t *testing.T, dir, _ string) { give(t, dir) }, true, owner},
-		{"the journal given to a stranger", func(t *testing.T, dir, _ string) { give(t, filepath.Join(dir, "journal.jsonl")) }, true, owner},
-		{"the journal opened to writers", func(t *testing.T, dir, _ string) { must(t, os.Chmod(filepath.Join(dir, "journal.jsonl"), 0o666)) }, true, ""},
-		{"the journal opened to readers", func(t *testing.T, dir, _ string) { must(t, os.Chmod(filepath.Join(dir, "journal.jsonl"), 0o644)) }, true, readable},
+		}, true, false},
+		{"opened to all", func(t *testing.T, dir, _ string) { must(t, os.Chmod(dir, 0o777)) }, true, false},
+		{"given to a stranger", func(t *testing.T, dir, _ string) { give(t, dir) }, true, true},
+		{"the journal given to a stranger", func(t *testing.T, dir, _ string) { give(t, filepath.Join(dir, "journal.jsonl")) }, true, true},
+		{"the journal opened to writers", func(t *testing.T, dir, _ string) { must(t, os.Chmod(filepath.Join(dir, "journal.jsonl"), 0o666)) }, true, false},
+		{"the journal opened to readers", func(t *testing.T, dir, _ string) { must(t, os.Chmod(filepath.Join(dir, "journal.jsonl"), 0o644)) }, true, false},
 		{"the journal replaced by a link", func(t *testing.T, dir, _ string) {
 			journal := filepath.Join(dir, "journal.jsonl")
 			must(t, os.Rename(journal, dir+".real"))
 			must(t, os.Symlink(dir+".real", journal))
-		}, true, ""},
+		}, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			known(t, c.defect)
-			if c.defect == owner && os.Getuid() != 0 {
+			if c.root && os.Getuid() != 0 {
 				t.Skip("only root can give files away")
 			}
-			n++
-			r := calm(t, n)
+			n.times++
+			r := calm(t, n.times)
 			bait := filepath.Join(t.TempDir(), "bait")
 			file(t, bait, 0o600)
 			again := r.runArgs()
@@ -93,12 +86,11 @@ func TestAttackDirectory(t *testing.T) {
 // TestAttackReportLinks puts links where the reports of a run belong. They are
 // replaced, and what they point to stays as it was.
 func TestAttackReportLinks(t *testing.T) {
-	n := 0
-	tried(t, "links in the place of reports", &n)
+	n := tried(t, "links in the place of reports")
 	for _, name := range []string{"report.csv", "credentials.csv", "summary.json", ".report.csv.tmp", ".credentials.csv.tmp", ".report.lock"} {
 		t.Run(name, func(t *testing.T) {
-			n++
-			r := calm(t, n)
+			n.times++
+			r := calm(t, n.times)
 			bait := filepath.Join(t.TempDir(), "bait")
 			file(t, bait, 0o600)
 			exits(t, launch{}.start(t, r.base, r.runArgs()...), 0)
@@ -116,8 +108,7 @@ func TestAttackReportLinks(t *testing.T) {
 // TestAttackWrongInput gives as the input what is none, such as the files of a
 // run.
 func TestAttackWrongInput(t *testing.T) {
-	n := 0
-	tried(t, "a run's own files, and other things, as the input", &n)
+	n := tried(t, "a run's own files, and other things, as the input")
 	r := calm(t, 0)
 	exits(t, launch{}.start(t, r.base, r.runArgs()...), 0)
 	sent := r.far.total()
@@ -126,7 +117,7 @@ func TestAttackWrongInput(t *testing.T) {
 	for _, input := range []string{
 		filepath.Join(r.dir, "journal.jsonl"), filepath.Join(r.dir, "summary.json"), filepath.Join(r.dir, ".lock"), r.dir, os.DevNull, self, "",
 	} {
-		n++
+		n.times++
 		p := launch{}.start(t, r.base, "run", input, "--yes", "-o", r.dir+".other")
 		exits(t, p, 2)
 		for _, passwords := range readJournal(t, r.dir).passwords {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,12 +17,11 @@ import (
 // the write fails, the run says so and stops, and nothing was sent that is not
 // on disk.
 func TestAttackFileLimit(t *testing.T) {
-	n := 0
-	tried(t, "no room for a file, from its first half KiB to its last", &n)
+	n := tried(t, "no room for a file, from its first half KiB to its last")
 	// In blocks of 512 bytes, of which each row takes rather less than one.
-	for blocks := 1; blocks < *attackRows*3/2; blocks += step() {
-		n++
-		r := calm(t, blocks)
+	for blocks := 1; blocks < diskRows*3/2; blocks += step() {
+		n.times++
+		r := calmOf(t, blocks, diskRows)
 		shell := fmt.Sprintf(`trap "" XFSZ; ulimit -f %d; exec "$0" "$@"`, blocks)
 		p := r.far.spare(func() *process { return launch{shell: shell}.start(t, r.base, r.runArgs()...) })
 		r.stopped(p, "file too large")
@@ -29,8 +29,27 @@ func TestAttackFileLimit(t *testing.T) {
 	}
 }
 
+// diskRows are few enough for a plan that is written in one piece, at its end.
+const diskRows = 200
+
 // step is how far apart the sizes are that a disk is tried with.
-func step() int { return max(1, *attackRows/10 / *attackTimes) }
+func step() int { return max(1, diskRows/10 / *attackTimes) }
+
+// TestAttackDiskWhilePlanning fills the disk before the plan is whole.
+func TestAttackDiskWhilePlanning(t *testing.T) {
+	n := tried(t, "no room for a large plan, at one of its pieces")
+	for blocks := 1; blocks < 400; blocks += 128 { // a piece is 64 KiB
+		t.Run(strconv.Itoa(blocks), func(t *testing.T) {
+			n.times++
+			r := calmOf(t, blocks, 2000)
+			shell := fmt.Sprintf(`trap "" XFSZ; ulimit -f %d; exec "$0" "$@"`, blocks)
+			p := r.far.spare(func() *process { return launch{shell: shell}.start(t, r.base, r.runArgs()...) })
+			exits(t, p, 1)
+			r.unsent()
+			r.finish()
+		})
+	}
+}
 
 // stopped wants a run to have ended, or to have stopped for a full disk, and to
 // have said so.
@@ -45,14 +64,13 @@ func (r *rotation) stopped(p *process, why string) {
 // TestAttackFullDisk runs on disks too small for it, and goes on once there is
 // room.
 func TestAttackFullDisk(t *testing.T) {
-	n := 0
-	tried(t, "no space on the disk, from its first page to its last", &n)
+	n := tried(t, "no space on the disk, from its first page to its last")
 	// Of 4 KiB, for two rows each, with their reports.
-	for pages := 2; pages < *attackRows/2; pages += step() {
-		r := calm(t, pages)
+	for pages := 2; pages < diskRows/2; pages += step() {
+		r := calmOf(t, pages, diskRows)
 		disk := filepath.Join(t.TempDir(), "disk")
 		mount(t, disk, fmt.Sprintf("size=%dk", 4*pages))
-		n++
+		n.times++
 		r.dir = filepath.Join(disk, "users.run")
 		p := r.far.spare(func() *process { return launch{}.start(t, r.base, r.runArgs()...) })
 		r.stopped(p, "no space left on device")
@@ -78,28 +96,28 @@ func TestAttackNoFolder(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "file")
 	must(t, os.WriteFile(file, nil, 0o600))
-	disk := filepath.Join(folder, "disk")
-	mount(t, disk, "")
-	must(t, unix.Mount("tmpfs", disk, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-	n := 0
-	tried(t, "a run directory that cannot be made", &n)
-	const code = "exit code 1 instead of 2, with nothing sent"
-	for _, c := range []struct{ name, dir, defect string }{
-		{"missing parent", filepath.Join(folder, "missing", "users.run"), ""},
-		{"a file", file, ""},
-		{"a device", os.DevNull, ""},
-		{"below a file", filepath.Join(file, "users.run"), code},
-		{"a long name", filepath.Join(folder, strings.Repeat("x", 300)), code},
-		{"a long path", filepath.Join(folder, strings.Repeat("x/", 3000)), code},
-		{"a loop", loop(t, folder), code},
-		{"read-only", filepath.Join(disk, "users.run"), code},
+	n := tried(t, "a run directory that cannot be made")
+	for _, c := range []struct{ name, dir string }{
+		{"missing parent", filepath.Join(folder, "missing", "users.run")},
+		{"a file", file},
+		{"a device", os.DevNull},
+		{"below a file", filepath.Join(file, "users.run")},
+		{"a long name", filepath.Join(folder, strings.Repeat("x", 300))},
+		{"a long path", filepath.Join(folder, strings.Repeat("x/", 3000))},
+		{"a loop", loop(t, folder)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			known(t, c.defect)
-			n++
+			n.times++
 			r.refuse(t, c.dir)
 		})
 	}
+	t.Run("read-only", func(t *testing.T) {
+		disk := filepath.Join(folder, "disk")
+		mount(t, disk, "")
+		must(t, unix.Mount("tmpfs", disk, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+		n.times++
+		r.refuse(t, filepath.Join(disk, "users.run"))
+	})
 }
 
 func loop(t *testing.T, folder string) string {

@@ -119,8 +119,7 @@ func bomb() string {
 // settled once the far side has come to its senses.
 func TestAttackAnswers(t *testing.T) {
 	packed := bomb()
-	n := 0
-	tried(t, "answers without an end, and other nonsense", &n)
+	n := tried(t, "answers without an end, and other nonsense")
 	for name, attack := range map[string]func(*bait){
 		"10 GB body":                      func(b *bait) { b.pour(fmt.Sprintf("%sContent-Length: %d\r\n\r\n", head, huge), " ", huge) },
 		"10 GB body behind a good answer": func(b *bait) { b.pour(head+"Connection: close\r\n\r\n"+good, " ", huge) },
@@ -150,7 +149,7 @@ func TestAttackAnswers(t *testing.T) {
 		"half a head":        func(b *bait) { b.say(head) },
 		"deep JSON":          func(b *bait) { b.pour(head+"Connection: close\r\n\r\n", "[", 1<<20) },
 	} {
-		n++
+		n.times++
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := calm(t, 0)
@@ -212,21 +211,20 @@ func TestAttackOldHTTP(t *testing.T) {
 	r := calm(t, 0)
 	i := impersonate(t, r, func(b *bait) { b.say("HTTP/1.0 200 OK\r\n\r\n" + good) })
 	i.armed.Store(true)
-	n := 1
-	tried(t, "answers in HTTP/1.0", &n)
+	n := tried(t, "answers in HTTP/1.0")
+	n.times = 1
 	exits(t, launch{}.start(t, r.base, r.runArgs()...), 0)
 }
 
 // TestAttackRedirect sends the requests on to another host. That host must see
 // neither the credentials nor a password, nor anything else.
 func TestAttackRedirect(t *testing.T) {
-	n := 0
-	tried(t, "a redirect to another host", &n)
+	n := tried(t, "a redirect to another host")
 	var strayed atomic.Int64
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed.Add(1) }))
 	t.Cleanup(elsewhere.Close)
 	for _, status := range []int{300, 301, 302, 303, 305, 307, 308} {
-		n++
+		n.times++
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			r := calm(t, status)
 			i := impersonate(t, r, func(b *bait) {
@@ -247,8 +245,7 @@ func TestAttackRedirect(t *testing.T) {
 // TestAttackCertificate meets a far side that cannot prove who it is. It gets no
 // password; nor does one whose certificate is for another name.
 func TestAttackCertificate(t *testing.T) {
-	n := 0
-	tried(t, "a wrong TLS certificate", &n)
+	n := tried(t, "a wrong TLS certificate")
 	r := calm(t, 0)
 	server := httptest.NewUnstartedServer(r.far)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -264,7 +261,7 @@ func TestAttackCertificate(t *testing.T) {
 		if i == 1 { // trusted, but not by that name
 			env = []string{"SSL_CERT_FILE=" + trusted}
 		}
-		n++
+		n.times++
 		p := launch{env: env}.start(t, base, "run", r.input, "--yes", "-o", r.dir+strconv.Itoa(i))
 		exits(t, p, 4)
 		r.unsent()

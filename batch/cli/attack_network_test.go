@@ -34,11 +34,10 @@ var toxics = []string{
 // TestAttackNetwork runs through a network that is broken in every way, half of
 // the connections at a time, and goes on once it is sound.
 func TestAttackNetwork(t *testing.T) {
-	n := 0
-	tried(t, "a broken network", &n)
+	n := tried(t, "a broken network")
 	for range *attackTimes {
 		for i, toxic := range toxics {
-			n++
+			n.times++
 			t.Run(toxic, func(t *testing.T) {
 				t.Parallel()
 				r := calm(t, i)
@@ -59,10 +58,9 @@ func TestAttackNetwork(t *testing.T) {
 // TestAttackAway lets the far side go away in the middle of a run, and come
 // back. It costs a run that is patient nothing but time.
 func TestAttackAway(t *testing.T) {
-	n := 0
-	tried(t, fmt.Sprintf("the far side gone for %v", *attackAway), &n)
+	n := tried(t, fmt.Sprintf("the far side gone for %v", *attackAway))
 	for i := range *attackTimes {
-		n++
+		n.times++
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			r := calm(t, i)

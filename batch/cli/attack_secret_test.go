@@ -172,8 +172,7 @@ func leaks(text []byte, secret string) (found []string) {
 // TestAttackSecrets runs against a far side that tells the secrets it hears, in
 // every spelling, and searches every byte that was written anywhere.
 func TestAttackSecrets(t *testing.T) {
-	n := 0
-	tried(t, "secrets told back, and looked for everywhere", &n)
+	n := tried(t, "secrets told back, and looked for everywhere")
 	const (
 		spelt  = "what the far side tells is searched for secrets in plain only"
 		quotes = "net/http quotes what it cannot read, and a secret with quotes in it is not found there"
@@ -191,8 +190,8 @@ func TestAttackSecrets(t *testing.T) {
 		{"base64", asHTTP, spelt},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			known(t, c.defect)
-			n++
+			n.known(t, c.defect)
+			n.times++
 			s := newSpill(t, spellings[c.name], c.places)
 			for _, args := range s.sessions() {
 				s.session(args)
@@ -205,16 +204,12 @@ func TestAttackSecrets(t *testing.T) {
 // TestAttackCore makes the program die in a way that can leave an image of its
 // memory, where the system and the environment ask for one.
 func TestAttackCore(t *testing.T) {
-	n := 0
-	tried(t, "a death that asks for a core dump", &n)
+	n := tried(t, "a death that asks for a core dump")
 	for _, level := range []string{"single", "crash"} {
 		for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {
 			t.Run(fmt.Sprint(level, " ", signal), func(t *testing.T) {
-				if level == "crash" {
-					known(t, "GOTRACEBACK=crash makes it leave a core dump, passwords and all")
-				}
-				n++
-				r := calm(t, n)
+				n.times++
+				r := calm(t, n.times)
 				r.far.Server = exoteltest.New(exoteltest.Options{Users: r.rows, Latency: 20 * time.Millisecond})
 				p := launch{
 					shell: `cd "$WORK" && ulimit -c unlimited && exec "$0" "$@"`,

@@ -14,11 +14,10 @@ import (
 // stops, whenever they come, as safely as after a crash; once it sends, with its
 // reports written.
 func TestAttackSignals(t *testing.T) {
-	n := 0
-	tried(t, "SIGINT and SIGTERM at random instants, once or twice", &n)
+	n := tried(t, "SIGINT and SIGTERM at random instants, once or twice")
 	choose := choices(t)
 	for i := range 12 * *attackTimes {
-		n++
+		n.times++
 		rng := choose(i)
 		r := newRotation(t, rng, *attackRows, nil)
 		r.maxAttempts = 1

@@ -274,6 +274,10 @@ func (r *rotation) writePlan(checked checked) (*journal.Journal, error) {
 	if err == nil && planned.SHA256 != checked.SHA256 {
 		err = usagef("run it again once nothing writes the file any more; nothing was sent", "%s changed while it was read", r.src.name)
 	}
+	var exit *exitError
+	if err != nil && !errors.As(err, &exit) {
+		err = &exitError{exitFailure, err, "nothing was sent"}
+	}
 	if err != nil {
 		return nil, errors.Join(err, p.Discard())
 	}

@@ -137,11 +137,11 @@ func newAnswer(head *http.Response) Answer {
 	return Answer{HTTPCode: head.StatusCode, RateLimit: parseRateLimit(head.Header)}
 }
 
-// redact makes the answer's texts safe to show.
-func (a *Answer) redact(c credentials, password string) {
+// redact makes the answer's texts safe to show, with either way to redact.
+func (a *Answer) redact(redact func(text, password string) string, password string) {
 	for _, field := range [...]*string{
 		&a.Code, &a.Status, &a.RequestID, &a.ErrorCode, &a.ErrorMessage, &a.ErrorDescription,
 	} {
-		*field = c.redact(*field, password)
+		*field = redact(*field, password)
 	}
 }

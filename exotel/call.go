@@ -71,7 +71,7 @@ func (call call) read(ctx context.Context, head *http.Response) reply {
 // answered returns the error for a call whose answer is not a success.
 func (c *Client) answered(call call, r reply, how class, doubt string) error {
 	e := &Error{Op: call.op, Answer: r.answer, class: how}
-	e.Answer.redact(c.credentials(), call.password)
+	e.Answer.redact(c.credentials().redactAll, call.password)
 	if doubt != "" {
 		e.reason = "no verdict: " + doubt
 		e.err = c.credentials().redactError(r.err, call.password)

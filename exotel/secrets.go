@@ -59,6 +59,23 @@ func (c credentials) redact(text, password string) string {
 	return cut(text, maxText)
 }
 
+// redactAll is redact for what is no success: there the secrets are looked for
+// in every spelling, too, which takes its time.
+func (c credentials) redactAll(text, password string) string {
+	if text == "" {
+		return ""
+	}
+	for _, secret := range [...]string{password, c.token, strings.TrimPrefix(c.authorization, "Basic ")} {
+		if secret == "" {
+			continue
+		}
+		for _, spelt := range spellingsOf(secret) {
+			text = strings.ReplaceAll(text, spelt, redacted)
+		}
+	}
+	return cut(text, maxText)
+}
+
 // redactError returns err, unless its text holds a secret: net/http quotes what it
 // cannot read of an answer. Such an error is replaced by its redacted text.
 func (c credentials) redactError(err error, password string) error {
@@ -66,7 +83,7 @@ func (c credentials) redactError(err error, password string) error {
 		return nil
 	}
 	text := err.Error()
-	if safe := c.redact(text, password); safe != text {
+	if safe := c.redactAll(text, password); safe != text {
 		return errors.New(safe)
 	}
 	return err

@@ -138,3 +138,21 @@ func TestTextsAreBounded(t *testing.T) {
 		t.Errorf("a message of %d bytes, want about %d", n, maxText)
 	}
 }
+
+// A far side, or net/http where it quotes what it cannot read, may tell a secret
+// back in any spelling.
+func TestEverySpellingIsRedacted(t *testing.T) {
+	const secret = `Sample"Only<&/+ 01!`
+	c := credentials{token: "sample-token-0"}
+	for _, spelt := range spellingsOf(secret) {
+		if text := c.redactAll("say "+spelt+" again", secret); strings.Contains(text, spelt) {
+			t.Errorf("%q stays", spelt)
+		}
+	}
+	for shift := range 3 {
+		text := base64.StdEncoding.EncodeToString([]byte("xyz"[:shift] + secret + "tail"))
+		if safe := c.redactAll(text, secret); !strings.Contains(safe, redacted) {
+			t.Errorf("%q is not found in base64 behind %d bytes", safe, shift)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (c *Client) SetPassword(ctx context.Context, userID, deviceID, password str
 		return nil, c.answered(put, r, how, doubt)
 	}
 	answer := r.answer // a copy, so that who keeps it does not keep the body
-	answer.redact(c.credentials(), password)
+	answer.redact(c.credentials().redact, password)
 	return &answer, nil
 }
 

@@ -98,6 +98,6 @@ func (c *Client) Users(ctx context.Context, q Query) (*Page, error) {
 	if how != accepted {
 		return nil, c.answered(get, r, how, doubt)
 	}
-	page.Answer.redact(c.credentials(), "")
+	page.Answer.redact(c.credentials().redact, "")
 	return page, nil
 }

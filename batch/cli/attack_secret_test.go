@@ -173,24 +173,18 @@ func leaks(text []byte, secret string) (found []string) {
 // every spelling, and searches every byte that was written anywhere.
 func TestAttackSecrets(t *testing.T) {
 	n := tried(t, "secrets told back, and looked for everywhere")
-	const (
-		spelt  = "what the far side tells is searched for secrets in plain only"
-		quotes = "net/http quotes what it cannot read, and a secret with quotes in it is not found there"
-	)
 	for _, c := range []struct {
 		name   string
 		places int
-		defect string
 	}{
-		{"plain", asHTTP, ""},
-		{"plain", anyhow, quotes},
-		{"JSON", asHTTP, spelt},
-		{"quoted", asHTTP, spelt},
-		{"URL query", asHTTP, spelt},
-		{"base64", asHTTP, spelt},
+		{"plain", asHTTP},
+		{"plain", anyhow},
+		{"JSON", asHTTP},
+		{"quoted", asHTTP},
+		{"URL query", asHTTP},
+		{"base64", asHTTP},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n.known(t, c.defect)
 			n.times++
 			s := newSpill(t, spellings[c.name], c.places)
 			for _, args := range s.sessions() {

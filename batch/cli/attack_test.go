@@ -4,7 +4,6 @@ package cli_test
 
 import (
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -22,7 +21,6 @@ import (
 var (
 	attackRows  = flag.Int("attack.rows", 40, "rows of a run that is attacked")
 	attackTimes = flag.Int("attack.times", 1, "how many times as often the attacks run")
-	attackKnown = flag.Bool("attack.known", false, "try also what is known to go wrong")
 	attackAway  = flag.Duration("attack.away", 2*time.Second, "how long the far side goes away")
 )
 
@@ -34,13 +32,10 @@ func init() {
 }
 
 // A trial is how often an attack was tried.
-type trial struct {
-	times int
-	left  int // cases left out, since they are known to go wrong
-}
+type trial struct{ times int }
 
 // tried tells at the end of a test what it tried, how many times, and how that
-// went. What was left out is told as well.
+// went.
 func tried(t *testing.T, attack string) *trial {
 	n := &trial{}
 	t.Cleanup(func() {
@@ -53,21 +48,9 @@ func tried(t *testing.T, attack string) *trial {
 		case n.times == 0:
 			result = "not tried"
 		}
-		if n.left > 0 {
-			result += fmt.Sprintf("; %d more known to go wrong", n.left)
-		}
 		t.Logf("tried: %s | %d | %s", attack, n.times, result)
 	})
 	return n
-}
-
-// known skips a case that is known to go wrong, and says why.
-func (n *trial) known(t *testing.T, defect string) {
-	t.Helper()
-	if defect != "" && !*attackKnown {
-		n.left++
-		t.Skip("not mended yet: ", defect)
-	}
 }
 
 // A launch is how a program is started whose circumstances are out of the

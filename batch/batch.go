@@ -30,7 +30,7 @@ import (
 //
 // Cancelling ctx ends a wait; a request that has left is always finished, since
 // somebody must learn what became of it. A Setter may be a decorator of
-// another; decorators keep row.History up to date.
+// another; decorators keep row.Attempts up to date.
 type Setter interface {
 	SetPassword(ctx context.Context, row *Row) (Receipt, error)
 }
@@ -38,7 +38,7 @@ type Setter interface {
 // A Log keeps what happens. Its methods return once the record outlives the
 // process; an error stops the run. Safe for concurrent use.
 type Log interface {
-	// Sending comes before each request; row.History counts the request.
+	// Sending comes before each request; row.Attempts counts the request.
 	Sending(row *Row, at time.Time) error
 	// Reissue comes before the first request with another password for the row.
 	Reissue(row *Row) error

@@ -23,7 +23,7 @@ func (l *Limit) SetPassword(ctx context.Context, row *Row) (receipt Receipt, err
 	if err != nil {
 		return Receipt{}, err
 	}
-	defer func() { slot.Done(receipt.Hint) }()
+	defer func() { slot.Done(receipt.Feedback) }()
 	flight, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout)
 	defer cancel()
 	return l.Next.SetPassword(flight, row)
@@ -41,17 +41,17 @@ type WriteAhead struct {
 // SetPassword records the request and sends it.
 func (w *WriteAhead) SetPassword(ctx context.Context, row *Row) (Receipt, error) {
 	now := time.Now()
-	before := row.History
-	row.History.Attempts++
+	before := row.Attempts
+	row.Attempts.Count++
 	if before.FirstSent.IsZero() {
-		row.History.FirstSent = now
+		row.Attempts.FirstSent = now
 	}
 	if err := w.Log.Sending(row, now); err != nil {
-		row.History = before
+		row.Attempts = before
 		return Receipt{}, &brokenError{err}
 	}
 	receipt, err := w.Next.SetPassword(ctx, row)
-	w.Logger.Debug("request", "row", row.Number, "attempt", row.History.Attempts, "http_code", receipt.HTTPCode,
+	w.Logger.Debug("request", "row", row.Number, "attempt", row.Attempts.Count, "http_code", receipt.HTTPCode,
 		"error_code", receipt.ErrorCode, "request_id", receipt.RequestID, "took", time.Since(now), "err", err)
 	return receipt, err
 }

@@ -20,14 +20,14 @@ type retry struct {
 func (r *retry) SetPassword(ctx context.Context, row *Row) (last Receipt, err error) {
 	admit := r.taking
 	for tries := 1; ; tries++ {
-		sent := row.History.Attempts
+		sent := row.Attempts.Count
 		receipt, err := r.next.SetPassword(admit, row)
-		if row.History.Attempts == sent {
+		if row.Attempts.Count == sent {
 			return last, err
 		}
 		last, admit = receipt, ctx
 		if err != nil && isAmbiguous(err) {
-			row.History.Doubt = true
+			row.Attempts.Doubt = true
 		}
 		wait, again := r.again(row, tries, err)
 		if !again {
@@ -59,13 +59,13 @@ func (r *retry) again(row *Row, tries int, err error) (wait time.Duration, again
 // definite refusal of a generated one. A password that may be in force is
 // never replaced.
 func reissues(row *Row, err error) bool {
-	return refusesPassword(err) && row.Source == Generated && !row.History.Doubt && row.History.Reissued < MaxReissues
+	return refusesPassword(err) && row.Source == Generated && !row.Attempts.Doubt && row.Attempts.Reissued < MaxReissues
 }
 
 // goOn records that the row has another try before it, with another password
 // where it needs one.
 func (r *retry) goOn(row *Row, receipt Receipt, err error) error {
-	tried := Result{Row: row.Number, History: row.History, Receipt: receipt, Note: note(err), Finished: time.Now()}
+	tried := Result{Row: row.Number, Attempts: row.Attempts, Receipt: receipt, Note: note(err), Finished: time.Now()}
 	if err := r.log.Tried(tried); err != nil {
 		return &brokenError{err}
 	}
@@ -77,7 +77,7 @@ func (r *retry) goOn(row *Row, receipt Receipt, err error) error {
 		return &brokenError{err}
 	}
 	row.Password = password
-	row.History.Reissued++
+	row.Attempts.Reissued++
 	if err := r.log.Reissue(row); err != nil {
 		return &brokenError{err}
 	}

@@ -27,12 +27,12 @@ type Row struct {
 	Source   Source
 	Extra    []string // the input's other columns, in the order of its header
 
-	History History // what earlier sessions of the run know of the row
+	Attempts Attempts // what earlier sessions of the run know of the row
 }
 
-// A History is what is known of the attempts that a row has behind it.
-type History struct {
-	Attempts  int       // requests that left for the row
+// Attempts are what is known of the requests that a row has behind it.
+type Attempts struct {
+	Count     int       // requests that left for the row
 	Doubt     bool      // one of them ended without a verdict: it may have taken effect
 	FirstSent time.Time // zero if none left
 	Reissued  int       // passwords drawn anew after a refusal of a generated one
@@ -49,7 +49,7 @@ type Receipt struct {
 	ErrorMessage     string
 	ErrorDescription string
 
-	Hint pace.Hint // what the answer says of the allowance
+	Feedback pace.Feedback // what the answer says of the allowance
 }
 
 // An Outcome is how a row stands.
@@ -94,7 +94,7 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 type Result struct {
 	Row      int // the row's number
 	Outcome  Outcome
-	History  History
+	Attempts Attempts
 	Receipt  Receipt   // the last answer; zero if none came
 	Note     string    // in our words, why there is no verdict, no answer, or no request; may be empty
 	Finished time.Time // zero for a row that was never sent

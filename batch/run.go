@@ -111,15 +111,15 @@ type end struct {
 
 // settle sends a row until it has a verdict or may not be sent any more.
 func (r *run) settle(row Row) (e end) {
-	before := row.History.Attempts
+	before := row.Attempts.Count
 	var receipt Receipt
 	defer func() {
 		if thrown := recover(); thrown != nil {
 			e.err = panicked(thrown)
-			row.History.Doubt = true
+			row.Attempts.Doubt = true
 			r.Logger.Error("internal error", "row", row.Number, "err", e.err, "stack", string(debug.Stack()))
 		}
-		e.sent = row.History.Attempts > before
+		e.sent = row.Attempts.Count > before
 		e.result = judge(&row, receipt, e.err)
 	}()
 	receipt, e.err = r.retry.SetPassword(r.sending, &row)
@@ -176,11 +176,11 @@ func (r *run) verdict() error {
 
 // judge says how a row stands after its last try.
 func judge(row *Row, receipt Receipt, err error) Result {
-	result := Result{Row: row.Number, History: row.History, Receipt: receipt, Finished: time.Now()}
+	result := Result{Row: row.Number, Attempts: row.Attempts, Receipt: receipt, Finished: time.Now()}
 	switch {
 	case err == nil:
 		result.Outcome = Rotated
-	case row.History.Doubt:
+	case row.Attempts.Doubt:
 		result.Outcome, result.Note = Unknown, note(err)
 	case IsRefusal(err):
 		result.Outcome = Failed

@@ -74,7 +74,7 @@ func (f *farSide) SetPassword(ctx context.Context, row *Row) (Receipt, error) {
 	case nil:
 		return Receipt{HTTPCode: 200, Status: "success"}, nil
 	case error(throttle):
-		return Receipt{HTTPCode: 429, Hint: pace.Hint{Throttled: true}}, err
+		return Receipt{HTTPCode: 429, Feedback: pace.Feedback{Throttled: true}}, err
 	default:
 		return Receipt{HTTPCode: 400}, err
 	}
@@ -186,7 +186,7 @@ func outcomesOf(notes *notebook) map[int]Outcome {
 }
 
 func TestOutcomes(t *testing.T) {
-	doubted := func(r *Row) { r.History = History{Attempts: 1, Doubt: true} }
+	doubted := func(r *Row) { r.Attempts = Attempts{Count: 1, Doubt: true} }
 	provided := func(r *Row) { r.Source = Provided }
 	for name, c := range map[string]struct {
 		script []error
@@ -228,8 +228,8 @@ func TestOutcomes(t *testing.T) {
 				if c.edit != nil {
 					c.edit(&row)
 				}
-				if want := row.History.Attempts + far.tries[1]; result.History.Attempts != want {
-					t.Errorf("%d attempts were counted, want %d", result.History.Attempts, want)
+				if want := row.Attempts.Count + far.tries[1]; result.Attempts.Count != want {
+					t.Errorf("%d attempts were counted, want %d", result.Attempts.Count, want)
 				}
 				if c.want == Unknown && result.Note == "" {
 					t.Error("nothing says why the outcome is unknown")
@@ -457,7 +457,7 @@ func TestAPanicCostsOneRow(t *testing.T) {
 		far := &farSide{}
 		set := setterFunc(func(ctx context.Context, row *Row) (Receipt, error) {
 			if row.Number == 5 {
-				row.History.Attempts++
+				row.Attempts.Count++
 				panic(row.Password.Reveal())
 			}
 			return (&WriteAhead{Next: far, Log: notes, Logger: testConfig().Logger}).SetPassword(ctx, row)
@@ -530,8 +530,8 @@ func TestEveryRowOnce(t *testing.T) {
 				if finished != (far.tries[row] > 0) {
 					rt.Fatalf("row %d: %d tries, finished %v", row, far.tries[row], finished)
 				}
-				if finished && result.History.Attempts != far.tries[row] {
-					rt.Fatalf("row %d: %d tries, %d counted", row, far.tries[row], result.History.Attempts)
+				if finished && result.Attempts.Count != far.tries[row] {
+					rt.Fatalf("row %d: %d tries, %d counted", row, far.tries[row], result.Attempts.Count)
 				}
 			}
 			if err == nil && len(notes.results) != n {

@@ -23,7 +23,7 @@ type answer struct {
 
 func words(e *batch.Entry) answer {
 	receipt := &e.Result.Receipt
-	shown := func(text string) string { return Plain(redact(text, e)) }
+	shown := func(text string) string { return Sanitize(redact(text, e)) }
 	return answer{
 		httpCode:         httpCode(receipt.HTTPCode),
 		code:             shown(receipt.Code),
@@ -67,7 +67,7 @@ func httpCode(code int) string {
 // what it was sent. A password that never left cannot come back: those of
 // invalid rows may be as short as one letter, and would only garble the text.
 func redact(text string, e *batch.Entry) string {
-	if text == "" || e.Result.History.Attempts == 0 || e.Row.Password.Empty() {
+	if text == "" || e.Result.Attempts.Count == 0 || e.Row.Password.Empty() {
 		return text
 	}
 	return strings.ReplaceAll(text, e.Row.Password.Reveal(), e.Row.Password.String())

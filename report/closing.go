@@ -39,11 +39,11 @@ func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
 	d.counts(&b)
 	d.reasons(&b, o.Width)
 	d.spent(&b, o.Width)
-	fmt.Fprintf(&b, "\nreport       %s\n", Plain(filepath.Join(o.Dir, ReportName)))
-	fmt.Fprintf(&b, "credentials  %s\n", Plain(filepath.Join(o.Dir, CredentialsName)))
-	fmt.Fprintf(&b, "summary      %s\n", Plain(filepath.Join(o.Dir, SummaryName)))
+	fmt.Fprintf(&b, "\nreport       %s\n", Sanitize(filepath.Join(o.Dir, ReportName)))
+	fmt.Fprintf(&b, "credentials  %s\n", Sanitize(filepath.Join(o.Dir, CredentialsName)))
+	fmt.Fprintf(&b, "summary      %s\n", Sanitize(filepath.Join(o.Dir, SummaryName)))
 	if o.Next != "" {
-		fmt.Fprintf(&b, "\nto go on:\n  %s\n", Plain(o.Next))
+		fmt.Fprintf(&b, "\nto go on:\n  %s\n", Sanitize(o.Next))
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -53,7 +53,7 @@ func (d Digest) headline(b *bytes.Buffer, width int) {
 	s := d.Summary
 	text := fmt.Sprintf("%d of %s rotated", s.Rotated, rows(s.Rows))
 	if took := elapsed(s.StartedAt.Time, s.FinishedAt.Time); took > 0 {
-		text += " in " + Roughly(took)
+		text += " in " + FormatDuration(took)
 	}
 	if s.Stopped != nil {
 		text = "stopped: " + *s.Stopped + "; " + text
@@ -118,7 +118,7 @@ func (d Digest) spent(b *bytes.Buffer, width int) {
 		text += fmt.Sprintf(", %d of them throttled", s.Throttled)
 	}
 	if waited := time.Duration(s.WaitedS * float64(time.Second)); waited >= time.Second {
-		text += ", waited " + Roughly(waited) + " for the allowance"
+		text += ", waited " + FormatDuration(waited) + " for the allowance"
 	}
 	b.WriteByte('\n')
 	hang(b, "", text, width)

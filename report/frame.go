@@ -56,7 +56,7 @@ func (s Status) texts(now time.Time) []string {
 		s.waiting(now),
 	}
 	if s.ETA >= 0 {
-		parts[eta] = Roughly(s.ETA) + " left"
+		parts[eta] = FormatDuration(s.ETA) + " left"
 	}
 	if s.Allowance > 0 {
 		parts[used] = fmt.Sprintf("%d/%d used", s.Used, s.Allowance)

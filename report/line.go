@@ -25,20 +25,20 @@ func (l csvLine) report(e *batch.Entry, seen answer, columns int) csvLine {
 		text(row.Email).
 		text(result.Outcome.String()).
 		text(seen.httpCode).
-		text(disarm(seen.code)).
-		text(disarm(seen.status)).
-		text(disarm(seen.requestID)).
-		text(disarm(seen.errorCode)).
-		text(disarm(seen.errorMessage)).
-		text(disarm(seen.description())).
-		number(result.History.Attempts).
+		text(EscapeFormula(seen.code)).
+		text(EscapeFormula(seen.status)).
+		text(EscapeFormula(seen.requestID)).
+		text(EscapeFormula(seen.errorCode)).
+		text(EscapeFormula(seen.errorMessage)).
+		text(EscapeFormula(seen.description())).
+		number(result.Attempts.Count).
 		text(string(row.Source)).
-		time(result.History.FirstSent).
+		time(result.Attempts.FirstSent).
 		time(result.Finished)
-	if result.History.FirstSent.IsZero() || result.Finished.IsZero() {
+	if result.Attempts.FirstSent.IsZero() || result.Finished.IsZero() {
 		l = l.text("")
 	} else {
-		l = l.number(int(elapsed(result.History.FirstSent, result.Finished).Milliseconds()))
+		l = l.number(int(elapsed(result.Attempts.FirstSent, result.Finished).Milliseconds()))
 	}
 	l = l.texts(row.Extra[:min(len(row.Extra), columns)])
 	for range columns - len(row.Extra) {

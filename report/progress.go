@@ -66,11 +66,11 @@ func (p *Progress) Println(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shown == "" {
-		p.write(Plain(text) + "\n")
+		p.write(Sanitize(text) + "\n")
 		return
 	}
 	p.shown = clip(p.shown, p.columns())
-	p.write("\r" + pad(Plain(text), p.shown) + "\n" + p.shown)
+	p.write("\r" + pad(Sanitize(text), p.shown) + "\n" + p.shown)
 }
 
 func (p *Progress) run() {

@@ -233,7 +233,7 @@ func TestFrameFits(t *testing.T) {
 		if size := uniseg.StringWidth(got); size > columns {
 			t.Fatalf("%d columns in %d: %q", size, columns, got)
 		}
-		if Plain(got) != got {
+		if Sanitize(got) != got {
 			t.Fatalf("harmful: %q", got)
 		}
 	})

@@ -81,8 +81,8 @@ func entry(n int, outcome batch.Outcome, receipt batch.Receipt, note string) bat
 		Result: batch.Result{Row: n, Outcome: outcome, Receipt: receipt, Note: note},
 	}
 	if outcome != batch.Invalid && outcome != batch.NotAttempted {
-		e.Result.History = batch.History{Attempts: 1, FirstSent: start.Add(time.Duration(n) * time.Second)}
-		e.Result.Finished = e.Result.History.FirstSent.Add(321 * time.Millisecond)
+		e.Result.Attempts = batch.Attempts{Count: 1, FirstSent: start.Add(time.Duration(n) * time.Second)}
+		e.Result.Finished = e.Result.Attempts.FirstSent.Add(321 * time.Millisecond)
 	}
 	return e
 }

@@ -31,13 +31,13 @@ func (s Status) waiting(now time.Time) string {
 	if s.Waiting == "" {
 		return ""
 	}
-	text := Plain(s.Waiting)
+	text := Sanitize(s.Waiting)
 	left := s.Until.Sub(now)
 	switch {
 	case s.Until.IsZero():
 		return text
 	case left < countdownBelow:
-		return text + ", " + Roughly(left)
+		return text + ", " + FormatDuration(left)
 	case left < 24*time.Hour:
 		return text + ", until " + s.Until.Local().Format("15:04:05")
 	}
@@ -52,7 +52,7 @@ func (s Status) line(now time.Time) string {
 		fmt.Sprintf("%.0f requests/min", s.PerMinute),
 	}
 	if s.ETA >= 0 {
-		parts = append(parts, "about "+Roughly(s.ETA)+" left")
+		parts = append(parts, "about "+FormatDuration(s.ETA)+" left")
 	}
 	if waiting := s.waiting(now); waiting != "" {
 		parts = append(parts, waiting)

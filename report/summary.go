@@ -99,6 +99,6 @@ func reasonOrNull(reason string) *string {
 	if reason == "" {
 		return nil
 	}
-	reason = Plain(reason)
+	reason = Sanitize(reason)
 	return &reason
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // An account is where requests go, and for whom.
-type account struct {
+type endpoint struct {
 	sid     string
 	baseURL string
 }
@@ -24,7 +24,7 @@ const (
 
 // host returns the host of the account's API in one spelling, with its port
 // unless it is the usual one.
-func (acc account) host() string {
+func (acc endpoint) host() string {
 	u, err := url.Parse(acc.baseURL)
 	if err != nil {
 		return ""
@@ -37,11 +37,11 @@ func (acc account) host() string {
 }
 
 // account finds the account that the flags and the environment name.
-func (a *app) account(o *options) (account, error) {
+func (a *app) account(o *options) (endpoint, error) {
 	if o.sandbox {
-		return account{sandboxAccount, "https://" + sandboxHost}, nil
+		return endpoint{sandboxAccount, "https://" + sandboxHost}, nil
 	}
-	acc := account{sid: a.setting(o.accountSID, "EXOTEL_ACCOUNT_SID"), baseURL: o.baseURL}
+	acc := endpoint{sid: a.setting(o.accountSID, "EXOTEL_ACCOUNT_SID"), baseURL: o.baseURL}
 	if o.region == "" {
 		acc.baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL")
 	}
@@ -72,7 +72,7 @@ func (a *app) setting(flag, variable string, defaults ...string) string {
 
 // client returns a client for the account, with the credentials of the
 // environment.
-func (a *app) client(acc account, connections int) (*exotel.Client, error) {
+func (a *app) client(acc endpoint, connections int) (*exotel.Client, error) {
 	client, err := exotel.New(exotel.Config{
 		BaseURL: acc.baseURL, AccountSID: acc.sid, Credentials: a.credentials,
 		Connections: connections, UserAgent: "siprotate/" + version(),

@@ -13,15 +13,14 @@ import (
 	"time"
 
 	"siprotate/batch"
-	"siprotate/batch/history"
+	"siprotate/batch/directory"
 	"siprotate/batch/journal"
-	"siprotate/batch/resolve"
 )
 
 // A selection is which of the account's devices --all takes.
 type selection struct {
 	exclude *exclusion       // nil: none
-	history *history.History // nil: none
+	history *journal.History // nil: none
 	young   time.Duration    // what the history rotated less than this ago stays
 }
 
@@ -100,7 +99,7 @@ func (r *rotation) snapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var users []resolve.User
+	var users []directory.User
 	err = r.aside(func() (err error) {
 		users, err = r.everybody(ctx, r.directory(client, r.al, r.s, r.o))
 		return err
@@ -125,7 +124,7 @@ func (r *rotation) snapshot(ctx context.Context) error {
 
 // selected returns the devices of the users that are to be rotated, and says
 // how many are left out.
-func (r *rotation) selected(users []resolve.User) (lines []userLine, err error) {
+func (r *rotation) selected(users []directory.User) (lines []userLine, err error) {
 	var excluded map[string]bool
 	if r.all.exclude != nil {
 		if excluded, err = r.all.exclude.devices(users); err != nil {
@@ -168,14 +167,14 @@ func (s *selection) rotatedOfLate(userID, deviceID string) bool {
 }
 
 // readHistory reads the runs in a folder, with errors for the user.
-func (a *app) readHistory(folder string, acc account) (*history.History, error) {
-	h, err := history.Read(folder, acc.sid, acc.host())
+func (a *app) readHistory(folder string, acc endpoint) (*journal.History, error) {
+	h, err := journal.ReadHistory(folder, acc.sid, acc.host())
 	const hint = "--history wants the folder that holds run directories, such as . for the current one"
 	switch {
 	case err == nil:
 		a.say("history: %s of the account in %s", count(h.Runs, "run"), folder)
 		return h, nil
-	case errors.Is(err, history.ErrRun), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, journal.ErrRun), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return nil, usage(err, hint)
 	}
 	return nil, &exitError{exitFailure, fmt.Errorf("read the history: %w", err),

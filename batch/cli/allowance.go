@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
-	"siprotate/batch/lease"
+	"siprotate/batch/account"
 	"siprotate/batch/pace"
 	"siprotate/report"
 )
@@ -20,12 +20,12 @@ import (
 // no lease.
 type allowance struct {
 	*pace.Pacer
-	lease *lease.Lease
+	lease *account.Lease
 }
 
 // allowance takes the lease of the account for a holder, by the name that
 // [runHolder] or [unique] gives.
-func (a *app) allowance(ctx context.Context, acc account, s settings, holder string, wait bool) (*allowance, error) {
+func (a *app) allowance(ctx context.Context, acc endpoint, s settings, holder string, wait bool) (*allowance, error) {
 	pacer, err := pace.New(s.pace)
 	if err != nil {
 		return nil, usage(err, "")
@@ -33,19 +33,19 @@ func (a *app) allowance(ctx context.Context, acc account, s settings, holder str
 	if acc.host() == sandboxHost {
 		return &allowance{Pacer: pacer}, nil
 	}
-	folder := lease.Folder(a.getenv)
-	take := func(wait bool) (*lease.Lease, error) {
-		return lease.Take(ctx, folder, acc.host(), acc.sid, holder, wait)
+	folder := account.Folder(a.getenv)
+	take := func(wait bool) (*account.Lease, error) {
+		return account.Take(ctx, folder, acc.host(), acc.sid, holder, wait)
 	}
 	l, err := take(false)
-	if errors.Is(err, lease.ErrTaken) && wait {
+	if errors.Is(err, account.ErrTaken) && wait {
 		a.say("waiting: %v", err)
 		l, err = take(true)
 	}
 	switch {
 	case err == nil:
 		return &allowance{pacer, l}, nil
-	case errors.Is(err, lease.ErrTaken):
+	case errors.Is(err, account.ErrTaken):
 		return nil, usage(err, "both would spend the same allowance; --wait waits until the other is done, and `siprotate report` on its run directory shows how far it is")
 	case ctx.Err() != nil:
 		return nil, interrupted(ctx)
@@ -114,7 +114,7 @@ func (a *app) sayEstimate(rows int, s settings, estimate func(int) time.Duration
 		return
 	}
 	took := estimate(rows)
-	about := "about " + report.Roughly(took)
+	about := "about " + report.FormatDuration(took)
 	if took < time.Minute {
 		about = "less than a minute"
 	}

@@ -72,7 +72,7 @@ func (a *app) say(format string, args ...any) {
 		a.tell(line)
 		return
 	}
-	fmt.Fprintln(a.err, report.Plain(line))
+	fmt.Fprintln(a.err, report.Sanitize(line))
 }
 
 func (a *app) run(ctx context.Context, args []string) int {

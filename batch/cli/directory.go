@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"siprotate/batch"
+	"siprotate/batch/directory"
 	"siprotate/batch/pace"
-	"siprotate/batch/resolve"
 	"siprotate/exotel"
 	"siprotate/report"
 )
 
 // A directory is the account's users as the vendor's client lists them, within
 // the allowance and with the tries that rows have.
-type directory struct {
+type apiDirectory struct {
 	client   *exotel.Client
 	pacer    *pace.Pacer
 	timeout  time.Duration
@@ -28,14 +28,14 @@ type directory struct {
 	meter       meter        // for status, which one goroutine calls
 }
 
-func (a *app) directory(client *exotel.Client, al *allowance, s settings, o *options) *directory {
-	return &directory{
+func (a *app) directory(client *exotel.Client, al *allowance, s settings, o *options) *apiDirectory {
+	return &apiDirectory{
 		client: client, pacer: al.Pacer, timeout: s.timeout, attempts: s.config.MaxAttempts, logger: a.logger(o),
 	}
 }
 
 // Page asks for a page until there is an answer that counts.
-func (d *directory) Page(ctx context.Context, q resolve.Query) (page resolve.Page, err error) {
+func (d *apiDirectory) Page(ctx context.Context, q directory.Query) (page directory.Page, err error) {
 	query := exotel.Query{Offset: q.Offset, Emails: q.Emails}
 	for _, id := range q.SIPIDs {
 		query.ContactURIs = append(query.ContactURIs, "sip:"+id)
@@ -54,7 +54,7 @@ func (d *directory) Page(ctx context.Context, q resolve.Query) (page resolve.Pag
 
 // send sends one request. A listing changes nothing, so that it may be broken
 // off.
-func (d *directory) send(ctx context.Context, query exotel.Query) (page *exotel.Page, err error) {
+func (d *apiDirectory) send(ctx context.Context, query exotel.Query) (page *exotel.Page, err error) {
 	slot, err := d.pacer.Take(ctx)
 	if err != nil {
 		return nil, err
@@ -71,19 +71,19 @@ func (d *directory) send(ctx context.Context, query exotel.Query) (page *exotel.
 	} else if page != nil {
 		answer = page.Answer
 	}
-	slot.Done(hint(answer.RateLimit, failure != nil && failure.Throttled()))
+	slot.Done(feedback(answer.RateLimit, failure != nil && failure.Throttled()))
 	d.logger.Debug("list users", "offset", query.Offset, "http_code", answer.HTTPCode,
 		"request_id", answer.RequestID, "took", time.Since(began), "err", err)
 	return page, err
 }
 
-func toPage(p *exotel.Page) resolve.Page {
-	page := resolve.Page{Entries: p.Count, Limit: p.Limit, Total: p.Total, HasTotal: p.HasTotal}
+func toPage(p *exotel.Page) directory.Page {
+	page := directory.Page{Entries: p.Count, Limit: p.Limit, Total: p.Total, HasTotal: p.HasTotal}
 	for _, u := range p.Users {
-		user := resolve.User{ID: u.ID, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, Role: u.Role}
+		user := directory.User{ID: u.ID, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, Role: u.Role}
 		for _, d := range u.Devices {
 			if d.SIP() {
-				user.Devices = append(user.Devices, resolve.Device{
+				user.Devices = append(user.Devices, directory.Device{
 					ID: d.ID, SIPID: exotel.SIPID(d.ContactURI), Available: d.Available, Verified: d.Verified,
 				})
 			}
@@ -94,10 +94,10 @@ func toPage(p *exotel.Page) resolve.Page {
 }
 
 // spent says how many requests the directory took.
-func (d *directory) spent() string { return count(int(d.requests.Load()), "request") }
+func (d *apiDirectory) spent() string { return count(int(d.requests.Load()), "request") }
 
 // status says how far the listing is.
-func (d *directory) status() report.Status {
+func (d *apiDirectory) status() report.Status {
 	seen, total := int(d.seen.Load()), int(d.total.Load())
 	state := d.pacer.State()
 	d.meter.add(time.Now(), state.Requests)

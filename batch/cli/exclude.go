@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"siprotate/batch"
-	"siprotate/batch/resolve"
+	"siprotate/batch/directory"
 	"siprotate/batch/roster"
 )
 
@@ -12,12 +12,12 @@ import (
 type exclusion struct {
 	name   string
 	rows   []exclusionRow
-	wanted resolve.Wanted
+	wanted directory.Wanted
 }
 
 type exclusionRow struct {
 	line int
-	ref  resolve.Reference
+	ref  directory.Reference
 }
 
 // readExclusion reads a file of users and devices to be left out.
@@ -58,8 +58,8 @@ func (e *exclusion) Refuse(int, string) error { return nil }
 
 // devices returns the keys of all the devices that the rows name. A row that
 // names nobody is an error: whom it meant would lose the password.
-func (e *exclusion) devices(users []resolve.User) (map[string]bool, error) {
-	index := resolve.NewIndex(&e.wanted, users)
+func (e *exclusion) devices(users []directory.User) (map[string]bool, error) {
+	index := directory.NewIndex(&e.wanted, users)
 	devices := map[string]bool{}
 	var faults roster.Faults
 	for _, row := range e.rows {

@@ -18,7 +18,7 @@ import (
 
 // execute sends what is pending of a run, writes the reports, and says how it
 // ended. It closes the journal.
-func (a *app) execute(ctx context.Context, j *journal.Journal, al *allowance, acc account, s settings, o *options) error {
+func (a *app) execute(ctx context.Context, j *journal.Journal, al *allowance, acc endpoint, s settings, o *options) error {
 	defer j.Close()
 	client, err := a.target(j, acc, s)
 	if err != nil {

@@ -60,6 +60,6 @@ func (e *signalError) code() int {
 // printLines writes text for people line by line, each made harmless.
 func printLines(w io.Writer, prefix, text string) {
 	for line := range strings.Lines(text) {
-		fmt.Fprintln(w, prefix+report.Plain(strings.TrimRight(line, "\n")))
+		fmt.Fprintln(w, prefix+report.Sanitize(strings.TrimRight(line, "\n")))
 	}
 }

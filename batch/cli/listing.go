@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	"siprotate/batch/resolve"
+	"siprotate/batch/directory"
 )
 
 // withDirectory calls use with the account's directory. It has the account's
 // lease while that lasts and no longer, so that whoever reads what the command
 // writes next may have it.
-func (a *app) withDirectory(ctx context.Context, command string, o *options, use func(*directory) error) error {
+func (a *app) withDirectory(ctx context.Context, command string, o *options, use func(*apiDirectory) error) error {
 	s, err := o.pacing()
 	if err != nil {
 		return err
@@ -41,9 +41,9 @@ func (a *app) withDirectory(ctx context.Context, command string, o *options, use
 func unique(holder string) string { return fmt.Sprintf("%s (%s)", holder, newRunID()) }
 
 // everybody lists the account.
-func (a *app) everybody(ctx context.Context, d *directory) ([]resolve.User, error) {
+func (a *app) everybody(ctx context.Context, d *apiDirectory) ([]directory.User, error) {
 	stop := a.watch(d.status)
-	l, err := resolve.List(ctx, d)
+	l, err := directory.List(ctx, d)
 	stop()
 	if err != nil {
 		return nil, listError(ctx, err)
@@ -54,9 +54,9 @@ func (a *app) everybody(ctx context.Context, d *directory) ([]resolve.User, erro
 }
 
 // lookUp finds what is wanted, and says how that went.
-func (a *app) lookUp(ctx context.Context, d *directory, wanted *resolve.Wanted) (*resolve.Index, error) {
+func (a *app) lookUp(ctx context.Context, d *apiDirectory, wanted *directory.Wanted) (*directory.Index, error) {
 	stop := a.watch(d.status)
-	result, err := resolve.Resolve(ctx, d, wanted)
+	result, err := directory.Resolve(ctx, d, wanted)
 	stop()
 	if err != nil {
 		return nil, listError(ctx, err)
@@ -71,7 +71,7 @@ func (a *app) lookUp(ctx context.Context, d *directory, wanted *resolve.Wanted) 
 }
 
 // sayListing warns where a listing may not be all there is.
-func (a *app) sayListing(l resolve.Listing) {
+func (a *app) sayListing(l directory.Listing) {
 	if l.Changed {
 		a.say("warning: the account changed each time it was listed; users added or removed just now may be missing, or gone")
 	}
@@ -83,7 +83,7 @@ func (a *app) sayListing(l resolve.Listing) {
 	}
 }
 
-func devices(users []resolve.User) (n int) {
+func devices(users []directory.User) (n int) {
 	for _, u := range users {
 		n += len(u.Devices)
 	}

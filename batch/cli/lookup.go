@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"siprotate/batch"
-	"siprotate/batch/resolve"
+	"siprotate/batch/directory"
 	"siprotate/batch/roster"
 	"siprotate/exotel"
 )
@@ -13,7 +13,7 @@ import (
 // Lookups are the rows of an input that do not name their device by both ids,
 // as a first reading finds them.
 type lookups struct {
-	wanted resolve.Wanted
+	wanted directory.Wanted
 	also   func(*batch.Row) // sees each of them, too
 }
 
@@ -28,12 +28,12 @@ func (l *lookups) collect(row *batch.Row) *roster.Fault {
 	return nil
 }
 
-func reference(row *batch.Row) resolve.Reference {
-	return resolve.Reference{UserID: row.UserID, DeviceID: row.DeviceID, SIPID: exotel.SIPID(row.SIPID), Email: row.Email}
+func reference(row *batch.Row) directory.Reference {
+	return directory.Reference{UserID: row.UserID, DeviceID: row.DeviceID, SIPID: exotel.SIPID(row.SIPID), Email: row.Email}
 }
 
 // completion returns what completes the rows of a second reading.
-func completion(x *resolve.Index) func(*batch.Row) *roster.Fault {
+func completion(x *directory.Index) func(*batch.Row) *roster.Fault {
 	return func(row *batch.Row) *roster.Fault {
 		match, problem := x.One(reference(row))
 		if problem != nil {
@@ -73,7 +73,7 @@ func (r *rotation) check(ctx context.Context) (checked, error) {
 	if err != nil {
 		return checked{}, err
 	}
-	var index *resolve.Index
+	var index *directory.Index
 	err = r.aside(func() (err error) {
 		index, err = r.lookUp(ctx, r.directory(client, r.al, r.s, r.o), &l.wanted)
 		return err
@@ -108,7 +108,7 @@ func (r *rotation) aside(ask func() error) error {
 }
 
 // sayCost says what looking up takes, as far as that is known without a request.
-func (a *app) sayCost(w *resolve.Wanted) {
+func (a *app) sayCost(w *directory.Wanted) {
 	cost := w.Cost()
 	what := "to be looked up: " + count(cost.Wanted, "name") + ", "
 	switch {

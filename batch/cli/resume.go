@@ -63,9 +63,9 @@ func (a *app) resume(ctx context.Context, dir string, o *options) error {
 
 // accountOf returns the account of a run. What flags and environment say of
 // the account must agree.
-func (a *app) accountOf(run journal.Head, dir string, o *options) (account, error) {
+func (a *app) accountOf(run journal.Head, dir string, o *options) (endpoint, error) {
 	if run.Host == sandboxHost {
-		return account{run.Account, "https://" + sandboxHost}, nil
+		return endpoint{run.Account, "https://" + sandboxHost}, nil
 	}
 	known := options{
 		accountSID: a.setting(o.accountSID, "EXOTEL_ACCOUNT_SID", run.Account),
@@ -84,14 +84,14 @@ func (a *app) accountOf(run journal.Head, dir string, o *options) (account, erro
 
 func regionOf(host string) exotel.Region {
 	for _, region := range []exotel.Region{exotel.Singapore, exotel.Mumbai} {
-		if (account{baseURL: region.BaseURL()}).host() == host {
+		if (endpoint{baseURL: region.BaseURL()}).host() == host {
 			return region
 		}
 	}
 	return ""
 }
 
-func sameAccount(run journal.Head, acc account, dir string) error {
+func sameAccount(run journal.Head, acc endpoint, dir string) error {
 	if run.Account == acc.sid && run.Host == acc.host() {
 		return nil
 	}

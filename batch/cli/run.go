@@ -99,7 +99,7 @@ type rotation struct {
 	*app
 	o   *options
 	s   settings
-	acc account
+	acc endpoint
 	src source
 	all *selection // nil for an INPUT
 	al  *allowance // nil for a dry run

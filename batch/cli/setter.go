@@ -29,12 +29,12 @@ func receipt(a *exotel.Answer, throttled bool) batch.Receipt {
 	return batch.Receipt{
 		HTTPCode: a.HTTPCode, Code: a.Code, Status: a.Status, RequestID: a.RequestID,
 		ErrorCode: a.ErrorCode, ErrorMessage: a.ErrorMessage, ErrorDescription: a.ErrorDescription,
-		Hint: hint(a.RateLimit, throttled),
+		Feedback: feedback(a.RateLimit, throttled),
 	}
 }
 
-func hint(r exotel.RateLimit, throttled bool) pace.Hint {
-	return pace.Hint{
+func feedback(r exotel.RateLimit, throttled bool) pace.Feedback {
+	return pace.Feedback{
 		Throttled: throttled, RetryAfter: r.RetryAfter, HasRetryAfter: r.HasRetryAfter,
 		Limit: r.Limit, Remaining: r.Remaining, HasRemaining: r.HasRemaining, Reset: r.Reset, Date: r.Date,
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"siprotate/batch/resolve"
+	"siprotate/batch/directory"
 )
 
 // A statusQuery is the flags of status.
@@ -57,8 +57,8 @@ func (a *app) status(ctx context.Context, q *statusQuery) error {
 	if err != nil {
 		return err
 	}
-	var users []resolve.User
-	err = a.withDirectory(ctx, "status", &q.options, func(d *directory) (err error) {
+	var users []directory.User
+	err = a.withDirectory(ctx, "status", &q.options, func(d *apiDirectory) (err error) {
 		users, err = a.everybody(ctx, d)
 		return err
 	})

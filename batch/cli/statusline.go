@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"siprotate/batch/history"
-	"siprotate/batch/resolve"
+	"siprotate/batch/directory"
+	"siprotate/batch/journal"
 	"siprotate/report"
 )
 
@@ -37,11 +37,11 @@ type statusLine struct {
 
 // statusLines returns a line for each device, those never rotated first, and
 // then from the oldest to the youngest. With a limit, what is older is told so.
-func statusLines(users []resolve.User, past *history.History, limit time.Duration, now time.Time) (lines []statusLine) {
+func statusLines(users []directory.User, past *journal.History, limit time.Duration, now time.Time) (lines []statusLine) {
 	for _, u := range users {
 		for _, d := range u.Devices {
 			line := statusLine{
-				UserID: report.Plain(u.ID), DeviceID: report.Plain(d.ID), SIPID: report.Plain(d.SIPID), Email: report.Plain(u.Email),
+				UserID: report.Sanitize(u.ID), DeviceID: report.Sanitize(d.ID), SIPID: report.Sanitize(d.SIPID), Email: report.Sanitize(u.Email),
 				State: neverState,
 			}
 			if last, known := past.Last(u.ID, d.ID); known {
@@ -88,10 +88,10 @@ func statusTable(w io.Writer, lines []statusLine) error {
 	for _, l := range lines {
 		at, age := "-", "-"
 		if !l.RotatedAt.IsZero() {
-			at, age = l.RotatedAt.Local().Format("2006-01-02 15:04"), report.Roughly(l.age)
+			at, age = l.RotatedAt.Local().Format("2006-01-02 15:04"), report.FormatDuration(l.age)
 		}
 		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), l.DeviceID, l.State, at, age, cmp.Or(report.Plain(l.Run), "-"))
+			cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), l.DeviceID, l.State, at, age, cmp.Or(report.Sanitize(l.Run), "-"))
 	}
 	return out.Flush()
 }

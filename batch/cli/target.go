@@ -19,7 +19,7 @@ const (
 
 // target returns the client that a run's requests go through: of the account,
 // or of a stand-in that holds the run's devices.
-func (a *app) target(j *journal.Journal, acc account, s settings) (*exotel.Client, error) {
+func (a *app) target(j *journal.Journal, acc endpoint, s settings) (*exotel.Client, error) {
 	if acc.host() != sandboxHost {
 		return a.client(acc, s.config.Workers)
 	}
@@ -42,7 +42,7 @@ func (a *app) target(j *journal.Journal, acc account, s settings) (*exotel.Clien
 }
 
 // sandboxClient returns a client for a stand-in in this process.
-func sandboxClient(acc account, standIn *exoteltest.Server) (*exotel.Client, error) {
+func sandboxClient(acc endpoint, standIn *exoteltest.Server) (*exotel.Client, error) {
 	return exotel.New(exotel.Config{
 		BaseURL: acc.baseURL, AccountSID: acc.sid, Transport: standIn.Transport(),
 		Credentials: func() (string, string, error) {

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strconv"
 
-	"siprotate/batch/resolve"
+	"siprotate/batch/directory"
 	"siprotate/report"
 )
 
@@ -27,17 +27,17 @@ var userColumns = []string{"user_id", "device_id", "sip_id", "email", "first_nam
 
 // linesOf returns a line for each device of the user, or one without a device.
 // What the far side says is made harmless, should it come to a terminal.
-func linesOf(u resolve.User) (lines []userLine) {
+func linesOf(u directory.User) (lines []userLine) {
 	line := userLine{
-		UserID: report.Plain(u.ID), Email: report.Plain(u.Email),
-		FirstName: report.Plain(u.FirstName), LastName: report.Plain(u.LastName), Role: report.Plain(u.Role),
+		UserID: report.Sanitize(u.ID), Email: report.Sanitize(u.Email),
+		FirstName: report.Sanitize(u.FirstName), LastName: report.Sanitize(u.LastName), Role: report.Sanitize(u.Role),
 	}
 	if len(u.Devices) == 0 {
 		return []userLine{line}
 	}
 	for i := range u.Devices {
 		d := &u.Devices[i]
-		line.DeviceID, line.SIPID = report.Plain(d.ID), report.Plain(d.SIPID)
+		line.DeviceID, line.SIPID = report.Sanitize(d.ID), report.Sanitize(d.SIPID)
 		line.Available, line.Verified = &d.Available, &d.Verified
 		lines = append(lines, line)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/google/renameio/v2/maybe"
 	"github.com/spf13/cobra"
 
-	"siprotate/batch/resolve"
+	"siprotate/batch/directory"
 )
 
 // A usersQuery is the flags of users.
@@ -52,8 +52,8 @@ not list while a run on the account is at work. With --email it takes fewer.`,
 // users writes the list once it is complete and the lease is given back: a run
 // that reads it through a pipe takes the lease next.
 func (a *app) users(ctx context.Context, q *usersQuery) error {
-	var users []resolve.User
-	err := a.withDirectory(ctx, "users", &q.options, func(d *directory) (err error) {
+	var users []directory.User
+	err := a.withDirectory(ctx, "users", &q.options, func(d *apiDirectory) (err error) {
 		if len(q.emails) > 0 {
 			users, err = a.withEmails(ctx, d, q.emails)
 		} else {
@@ -76,22 +76,22 @@ func (a *app) users(ctx context.Context, q *usersQuery) error {
 }
 
 // withEmails finds the users that have one of the emails.
-func (a *app) withEmails(ctx context.Context, d *directory, emails []string) ([]resolve.User, error) {
-	var wanted resolve.Wanted
+func (a *app) withEmails(ctx context.Context, d *apiDirectory, emails []string) ([]directory.User, error) {
+	var wanted directory.Wanted
 	for _, email := range emails {
 		if email == "" {
 			return nil, usagef("", "--email: an email is empty")
 		}
-		wanted.Add(resolve.Reference{Email: email})
+		wanted.Add(directory.Reference{Email: email})
 	}
 	index, err := a.lookUp(ctx, d, &wanted)
 	if err != nil {
 		return nil, err
 	}
-	var users []resolve.User
-	known := map[*resolve.User]bool{}
+	var users []directory.User
+	known := map[*directory.User]bool{}
 	for _, email := range emails {
-		found, problem := index.Users(resolve.Reference{Email: email})
+		found, problem := index.Users(directory.Reference{Email: email})
 		if problem != nil {
 			return nil, usagef(problem.Hint, "--email: %s", problem.Text)
 		}
@@ -106,7 +106,7 @@ func (a *app) withEmails(ctx context.Context, d *directory, emails []string) ([]
 }
 
 // lines returns what of the users was asked for.
-func (q *usersQuery) lines(users []resolve.User) (lines []userLine) {
+func (q *usersQuery) lines(users []directory.User) (lines []userLine) {
 	for _, u := range users {
 		if q.role != "" && !strings.EqualFold(u.Role, q.role) || q.withoutDevice != (len(u.Devices) == 0) {
 			continue

@@ -80,7 +80,7 @@ func rotateAll(j *Journal) (sent, confirmed map[int]bool) {
 	}
 	for number := 1; number <= j.Info().Rows; number++ {
 		row := testRow(number)
-		row.History.Attempts = 1
+		row.Attempts.Count = 1
 		if j.Sending(&row, at) != nil {
 			return sent, confirmed
 		}

@@ -145,14 +145,14 @@ func (j *Journal) Begin(tool string, retryFailed bool) error {
 }
 
 // Sending records that a request for the row is about to leave, the one that
-// makes row.History. Once it returns nil the request may be sent.
+// makes row.Attempts. Once it returns nil the request may be sent.
 func (j *Journal) Sending(row *batch.Row, at time.Time) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.reserve(row.Number); err != nil {
 		return err
 	}
-	record := sendRecord{Type: kindSend, Row: row.Number, Attempts: row.History.Attempts, At: at.UTC()}
+	record := sendRecord{Type: kindSend, Row: row.Number, Attempts: row.Attempts.Count, At: at.UTC()}
 	if _, _, err := j.out.append(record); err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (j *Journal) end(record resultRecord) error {
 // Reissue records that the row gets another password, row.Password. Once it
 // returns nil the password is on disk.
 func (j *Journal) Reissue(row *batch.Row) error {
-	record := reissueRecord{Type: kindReissue, Row: row.Number, Reissued: row.History.Reissued, Password: seal(row.Password)}
+	record := reissueRecord{Type: kindReissue, Row: row.Number, Reissued: row.Attempts.Reissued, Password: seal(row.Password)}
 	j.mu.Lock()
 	at, end, err := j.out.append(record)
 	if err == nil {

@@ -63,15 +63,15 @@ func must(t *testing.T, err error) {
 func send(t *testing.T, j *Journal, row, attempts int) {
 	t.Helper()
 	r := testRow(row)
-	r.History.Attempts = attempts
+	r.Attempts.Count = attempts
 	must(t, j.Sending(&r, at))
 }
 
 func result(row int, o batch.Outcome) batch.Result {
 	return batch.Result{
 		Row: row, Outcome: o, Finished: at.Add(time.Second), Note: "n",
-		History: batch.History{Attempts: 1, FirstSent: at, Doubt: o == batch.Unknown},
-		Receipt: batch.Receipt{HTTPCode: 200, Code: "200", Status: "success", RequestID: "id", ErrorCode: "1", ErrorMessage: "m", ErrorDescription: "d"},
+		Attempts: batch.Attempts{Count: 1, FirstSent: at, Doubt: o == batch.Unknown},
+		Receipt:  batch.Receipt{HTTPCode: 200, Code: "200", Status: "success", RequestID: "id", ErrorCode: "1", ErrorMessage: "m", ErrorDescription: "d"},
 	}
 }
 
@@ -147,7 +147,7 @@ func TestOutcomesAfterAKill(t *testing.T) {
 	must(t, j.Finish(result(2, batch.Failed)))
 	must(t, j.Finish(result(3, batch.Unknown)))
 	throttled := result(4, batch.NotAttempted)
-	throttled.Receipt.Hint.Throttled = true
+	throttled.Receipt.Feedback.Throttled = true
 	must(t, j.Tried(throttled))
 	doubtful := result(5, batch.Unknown)
 	must(t, j.Tried(doubtful))
@@ -169,8 +169,8 @@ func TestOutcomesAfterAKill(t *testing.T) {
 		for row, err := range rows {
 			must(t, err)
 			got = append(got, row.Number)
-			if doubt := row.Number == 3 || row.Number == 5 || row.Number == 6; row.History.Doubt != doubt {
-				t.Errorf("row %d: doubt %v", row.Number, row.History.Doubt)
+			if doubt := row.Number == 3 || row.Number == 5 || row.Number == 6; row.Attempts.Doubt != doubt {
+				t.Errorf("row %d: doubt %v", row.Number, row.Attempts.Doubt)
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" || count != len(want) {
@@ -253,14 +253,14 @@ func TestReissuedPasswordIsTheRowsPassword(t *testing.T) {
 	send(t, j, 2, 1)
 	must(t, j.Tried(result(2, batch.NotAttempted)))
 	row := testRow(2)
-	row.Password, row.History.Reissued = batch.NewSecret("Another-one-2"), 1
+	row.Password, row.Attempts.Reissued = batch.NewSecret("Another-one-2"), 1
 	must(t, j.Reissue(&row))
 	j = crash(t, j)
 	var got []string
 	_, rows := j.Pending(false)
 	for row, err := range rows {
 		must(t, err)
-		got = append(got, fmt.Sprint(row.Password.Reveal(), " ", row.History.Reissued))
+		got = append(got, fmt.Sprint(row.Password.Reveal(), " ", row.Attempts.Reissued))
 	}
 	if diff := cmp.Diff([]string{"Pass-word-1 0", "Another-one-2 1"}, got); diff != "" {
 		t.Error(diff)

@@ -143,15 +143,15 @@ func (r rowRecord) row() (batch.Row, error) {
 func toResultRecord(kind string, r batch.Result) resultRecord {
 	record := resultRecord{
 		Type: kind, Row: r.Row, Outcome: r.Outcome,
-		Attempts: r.History.Attempts, Doubt: r.History.Doubt, Reissued: r.History.Reissued,
-		FirstSent: r.History.FirstSent.UTC(), At: r.Finished.UTC(),
+		Attempts: r.Attempts.Count, Doubt: r.Attempts.Doubt, Reissued: r.Attempts.Reissued,
+		FirstSent: r.Attempts.FirstSent.UTC(), At: r.Finished.UTC(),
 		HTTPCode: r.Receipt.HTTPCode, Code: r.Receipt.Code, Status: r.Receipt.Status,
 		RequestID: r.Receipt.RequestID, ErrorCode: r.Receipt.ErrorCode,
 		Message: r.Receipt.ErrorMessage, Description: r.Receipt.ErrorDescription,
-		Throttled: r.Receipt.Hint.Throttled, Note: r.Note,
+		Throttled: r.Receipt.Feedback.Throttled, Note: r.Note,
 	}
-	if r.Receipt.Hint.HasRetryAfter {
-		record.Held = record.At.Add(r.Receipt.Hint.RetryAfter)
+	if r.Receipt.Feedback.HasRetryAfter {
+		record.Held = record.At.Add(r.Receipt.Feedback.RetryAfter)
 	}
 	return record
 }
@@ -159,7 +159,7 @@ func toResultRecord(kind string, r batch.Result) resultRecord {
 func (r resultRecord) result() batch.Result {
 	return batch.Result{
 		Row: r.Row, Outcome: r.Outcome, Note: r.Note, Finished: r.At,
-		History: batch.History{Attempts: r.Attempts, Doubt: r.Doubt, FirstSent: r.FirstSent, Reissued: r.Reissued},
+		Attempts: batch.Attempts{Count: r.Attempts, Doubt: r.Doubt, FirstSent: r.FirstSent, Reissued: r.Reissued},
 		Receipt: batch.Receipt{
 			HTTPCode: r.HTTPCode, Code: r.Code, Status: r.Status, RequestID: r.RequestID,
 			ErrorCode: r.ErrorCode, ErrorMessage: r.Message, ErrorDescription: r.Description,

@@ -140,9 +140,9 @@ func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 	return count, func(yield func(batch.Row, error) bool) {
 		for entry, err := range v.entries(pending) {
 			row := entry.Row
-			row.History = entry.Result.History
+			row.Attempts = entry.Result.Attempts
 			if entry.Result.Outcome == batch.Failed {
-				row.History.Reissued = 0
+				row.Attempts.Reissued = 0
 			}
 			if !yield(row, err) {
 				return
@@ -231,13 +231,13 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 	result.Outcome = outcome
 	switch {
 	case lost:
-		result.History.Attempts, result.History.Doubt = send.Attempts, true
-		if result.History.FirstSent.IsZero() {
-			result.History.FirstSent = send.At
+		result.Attempts.Count, result.Attempts.Doubt = send.Attempts, true
+		if result.Attempts.FirstSent.IsZero() {
+			result.Attempts.FirstSent = send.At
 		}
 		result.Note = noteInFlight
 	case maybe:
-		result.History.Doubt = true
+		result.Attempts.Doubt = true
 		result.Note = noteMaybeSent
 	}
 	return result, nil
@@ -260,7 +260,7 @@ func (v *View) password(row batch.Row, result *batch.Result, results *lineReader
 	if err != nil {
 		return batch.Secret{}, err
 	}
-	result.History.Reissued = record.Reissued
+	result.Attempts.Reissued = record.Reissued
 	return open(record.Password)
 }
 

@@ -129,18 +129,18 @@ func (f *far) nextExpiry() time.Time {
 }
 
 // heed takes in the answer to the request at a place.
-func (f *far) heed(hint Hint, at place, limit int, window time.Duration, now time.Time) {
+func (f *far) heed(feedback Feedback, at place, limit int, window time.Duration, now time.Time) {
 	ceiling := f.ceiling(limit)
-	remaining, counts := hint.Remaining, 1
-	if hint.Throttled {
+	remaining, counts := feedback.Remaining, 1
+	if feedback.Throttled {
 		remaining, counts = 0, 0
-	} else if !hint.HasRemaining || remaining < 0 || remaining >= ceiling {
+	} else if !feedback.HasRemaining || remaining < 0 || remaining >= ceiling {
 		return
 	}
 	if at.taken < f.newest {
 		return
 	}
-	f.newest, f.told = at.taken, hint.HasRemaining
+	f.newest, f.told = at.taken, feedback.HasRemaining
 	// All that were not answered when this one was sent may be missing from what
 	// remains, and so may all that were sent since.
 	f.surest = remaining + at.ended + 1
@@ -148,11 +148,11 @@ func (f *far) heed(hint Hint, at place, limit int, window time.Duration, now tim
 	// counted when this one was sent, and all that were sent since.
 	ours := at.used - 1 + counts + f.taken - at.taken
 	theirs := ceiling - remaining - ours - len(f.others)
-	if hint.Throttled && !hint.HasRemaining {
+	if feedback.Throttled && !feedback.HasRemaining {
 		theirs = max(0, theirs) + ceiling/shy
 	}
 	f.forget(len(f.others) - (ceiling - remaining - counts))
-	f.add(theirs, hint, window, now)
+	f.add(theirs, feedback, window, now)
 }
 
 // forget drops n requests of others, those first that stop counting first.
@@ -163,17 +163,17 @@ func (f *far) forget(n int) {
 }
 
 // add enters n requests of others that an answer has shown.
-func (f *far) add(n int, hint Hint, window time.Duration, now time.Time) {
+func (f *far) add(n int, feedback Feedback, window time.Duration, now time.Time) {
 	if n <= 0 {
 		return
 	}
 	f.shared = now.Add(sharedWindows * window)
-	reset := hint.Reset.Sub(hint.Date)
-	believed := !hint.Reset.IsZero() && !hint.Date.IsZero() && reset > coarse && reset <= maxReset
+	reset := feedback.Reset.Sub(feedback.Date)
+	believed := !feedback.Reset.IsZero() && !feedback.Date.IsZero() && reset > coarse && reset <= maxReset
 	for i := range n {
 		life := window
 		switch {
-		case !hint.HasRemaining:
+		case !feedback.HasRemaining:
 			life += time.Duration(i) * (growBack - 1) * window / time.Duration(n)
 		case believed:
 			life = reset

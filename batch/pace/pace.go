@@ -273,9 +273,9 @@ type Slot struct {
 	place place
 }
 
-// Done gives the slot back: the answer came now, and said hint of the
+// Done gives the slot back: the answer came now, and said feedback of the
 // allowance, or the attempt is over without one. Call it once.
-func (s Slot) Done(hint Hint) {
+func (s Slot) Done(feedback Feedback) {
 	p := s.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -286,11 +286,11 @@ func (s Slot) Done(hint Hint) {
 		p.expire(now)
 		p.ends.push(now)
 		if p.options.Rate.Per == advertisedWindow {
-			p.learn(hint, now)
-			p.far.heed(hint, s.place, p.limit, p.options.Rate.Per, now)
+			p.learn(feedback, now)
+			p.far.heed(feedback, s.place, p.limit, p.options.Rate.Per, now)
 		}
 	}
-	p.heed(hint, now)
+	p.heed(feedback, now)
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
@@ -305,17 +305,17 @@ const (
 
 // learn takes over an advertised limit: any under Options.Learn, else a lower
 // one.
-func (p *Pacer) learn(hint Hint, now time.Time) {
-	if hint.Limit < 1 || hint.Limit > maxAdvertised {
+func (p *Pacer) learn(feedback Feedback, now time.Time) {
+	if feedback.Limit < 1 || feedback.Limit > maxAdvertised {
 		return
 	}
-	p.far.limit = hint.Limit
+	p.far.limit = feedback.Limit
 	limit := p.options.Rate.N
 	switch {
 	case p.options.Learn:
-		limit = hint.Limit
+		limit = feedback.Limit
 	case p.options.Rate.Per == advertisedWindow:
-		limit = min(limit, hint.Limit)
+		limit = min(limit, feedback.Limit)
 	}
 	if limit == p.limit {
 		return
@@ -334,17 +334,17 @@ const (
 )
 
 // heed closes the gate for all where the far side asks for it.
-func (p *Pacer) heed(hint Hint, now time.Time) {
-	if hint.Throttled {
+func (p *Pacer) heed(feedback Feedback, now time.Time) {
+	if feedback.Throttled {
 		p.stats.Throttled++
 	}
 	switch {
-	case hint.HasRetryAfter && (hint.RetryAfter > 0 || !hint.Throttled):
-		p.hold(now.Add(hint.RetryAfter))
-	case hint.Throttled && !now.Before(p.gate):
+	case feedback.HasRetryAfter && (feedback.RetryAfter > 0 || !feedback.Throttled):
+		p.hold(now.Add(feedback.RetryAfter))
+	case feedback.Throttled && !now.Before(p.gate):
 		p.backoff = min(max(2*p.backoff, firstBackoff), lastBackoff)
 		p.hold(now.Add(p.backoff + rand.N(p.backoff/2)))
-	case !hint.Throttled:
+	case !feedback.Throttled:
 		p.backoff = 0
 	}
 }

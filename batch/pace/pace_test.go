@@ -89,11 +89,11 @@ func TestSlotsComeFreeAWindowAfterTheAnswer(t *testing.T) {
 		start := time.Now()
 		a, b := take(t, p), take(t, p)
 		time.Sleep(10 * time.Second)
-		a.Done(pace.Hint{})
+		a.Done(pace.Feedback{})
 		time.Sleep(10 * time.Second)
-		b.Done(pace.Hint{})
+		b.Done(pace.Feedback{})
 		for i, want := range []time.Duration{70 * time.Second, 80 * time.Second} {
-			take(t, p).Done(pace.Hint{})
+			take(t, p).Done(pace.Feedback{})
 			if got := time.Since(start); got != want {
 				t.Errorf("slot %d after %v, want %v", i+3, got, want)
 			}
@@ -127,14 +127,14 @@ func TestRetryAfterHoldsEverybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
 		start := time.Now()
-		take(t, p).Done(pace.Hint{Throttled: true, HasRetryAfter: true, RetryAfter: time.Hour})
+		take(t, p).Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: time.Hour})
 		if s := p.State(); s.Throttled != 1 || s.Waiting.Reason != pace.Held || s.Waiting.Until != start.Add(time.Hour) {
 			t.Errorf("%+v", s)
 		}
 		var pool sync.WaitGroup
 		for range 5 {
 			pool.Go(func() {
-				take(t, p).Done(pace.Hint{})
+				take(t, p).Done(pace.Feedback{})
 				if got := time.Since(start); got != time.Hour {
 					t.Errorf("sent after %v", got)
 				}
@@ -147,7 +147,7 @@ func TestRetryAfterHoldsEverybody(t *testing.T) {
 func TestAnEndlessRetryAfterIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, perMinute(5))
-		take(t, p).Done(pace.Hint{Throttled: true, HasRetryAfter: true, RetryAfter: 24 * time.Hour})
+		take(t, p).Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: 24 * time.Hour})
 		var hold *pace.HoldError
 		if _, err := p.Take(t.Context()); !errors.As(err, &hold) || !hold.Fatal() {
 			t.Error(err)
@@ -163,7 +163,7 @@ func TestBackoffWithoutRetryAfter(t *testing.T) {
 		for _, step := range []time.Duration{1, 2, 4, 8, 16, 16} {
 			slots := []pace.Slot{take(t, p), take(t, p), take(t, p)}
 			for _, slot := range slots {
-				slot.Done(pace.Hint{Throttled: true})
+				slot.Done(pace.Feedback{Throttled: true})
 			}
 			start := time.Now()
 			wait := p.State().Waiting
@@ -179,7 +179,7 @@ func TestBackoffWithoutRetryAfter(t *testing.T) {
 func TestAbsurdWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
-		take(t, p).Done(pace.Hint{Throttled: true, HasRetryAfter: true})
+		take(t, p).Done(pace.Feedback{Throttled: true, HasRetryAfter: true})
 		if wait := time.Until(p.State().Waiting.Until); wait < time.Second {
 			t.Errorf("after a refusal that asks for no wait: %v", wait)
 		}
@@ -195,7 +195,7 @@ func TestAbsurdWaits(t *testing.T) {
 func TestAnotherWindowIsNotTheVendors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, pace.Options{Rate: pace.Rate{N: 600, Per: time.Hour}})
-		take(t, p).Done(pace.Hint{Limit: 50, HasRemaining: true})
+		take(t, p).Done(pace.Feedback{Limit: 50, HasRemaining: true})
 		if s := p.State(); s.Rate.N != 600 || s.Others != 0 || s.Waiting.Reason != pace.Free {
 			t.Errorf("%+v", s)
 		}
@@ -219,7 +219,7 @@ func TestAGivenRateIsACeiling(t *testing.T) {
 	for advertised, want := range map[int]int{200: 50, 20: 20, 0: 50, -5: 50, math.MaxInt: 50} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPacer(t, perMinute(50))
-			take(t, p).Done(pace.Hint{Limit: advertised})
+			take(t, p).Done(pace.Feedback{Limit: advertised})
 			if got := p.State().Rate.N; got != want {
 				t.Errorf("limit %d advertised: %d a minute, want %d", advertised, got, want)
 			}
@@ -227,7 +227,7 @@ func TestAGivenRateIsACeiling(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, autoRate)
-		take(t, p).Done(pace.Hint{Limit: 1_000_000_000})
+		take(t, p).Done(pace.Feedback{Limit: 1_000_000_000})
 		if got := p.State().Rate.N; got != 50 {
 			t.Errorf("an absurd limit was believed: %d", got)
 		}
@@ -288,7 +288,7 @@ func TestAbsurdHeaders(t *testing.T) {
 					return
 				}
 				sent = append(sent, time.Now())
-				slot.Done(pace.Hint{
+				slot.Done(pace.Feedback{
 					Throttled: rapid.IntRange(0, 9).Draw(rt, "throttled") == 0,
 					Limit:     numbers.Draw(rt, "limit"), Remaining: numbers.Draw(rt, "remaining"),
 					HasRemaining: rapid.Bool().Draw(rt, "has remaining"),
@@ -378,7 +378,7 @@ func TestPrimeCountsWhatWasSent(t *testing.T) {
 		p.Prime([]time.Time{start.Add(time.Hour), start.Add(-50 * time.Second), start.Add(-20 * time.Second), start.Add(-2 * time.Minute)}, time.Time{})
 		var got []time.Duration
 		for range 3 {
-			take(t, p).Done(pace.Hint{})
+			take(t, p).Done(pace.Feedback{})
 			got = append(got, time.Since(start))
 		}
 		if want := []time.Duration{10 * time.Second, 40 * time.Second, 60 * time.Second}; !slices.Equal(got, want) {
@@ -398,12 +398,12 @@ func TestEstimateIsWhatHappens(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPacer(t, perMinute(50))
 			for range 20 { // some are used already
-				take(t, p).Done(pace.Hint{})
+				take(t, p).Done(pace.Feedback{})
 				time.Sleep(time.Second)
 			}
 			start, want := time.Now(), p.Estimate(n)
 			for range n {
-				take(t, p).Done(pace.Hint{})
+				take(t, p).Done(pace.Feedback{})
 			}
 			if got := time.Since(start); got != want {
 				t.Errorf("%d requests: estimated %v, took %v", n, want, got)
@@ -422,7 +422,7 @@ func BenchmarkTake(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					slot, _ := p.Take(context.Background())
-					slot.Done(pace.Hint{})
+					slot.Done(pace.Feedback{})
 				}
 			})
 		})
@@ -443,7 +443,7 @@ func BenchmarkHolds5000PerSecond(b *testing.B) {
 					if err != nil {
 						return
 					}
-					slot.Done(pace.Hint{})
+					slot.Done(pace.Feedback{})
 				}
 			})
 		}

@@ -52,7 +52,7 @@ var autoRate = pace.Options{Rate: pace.Rate{N: 50, Per: time.Minute}, Learn: tru
 
 // request sends one request, which is counted at a random instant before its
 // answer, and returns what the answer says.
-func (w *world) request() pace.Hint {
+func (w *world) request() pace.Feedback {
 	w.mu.Lock()
 	latency := w.latency + time.Duration(w.rng.Int64N(int64(w.jitter)+1))
 	before := time.Duration(w.rng.Int64N(int64(latency) + 1))
@@ -71,8 +71,8 @@ func (w *world) request() pace.Hint {
 	return w.hint(now, ok, remaining, reset)
 }
 
-func (w *world) hint(now time.Time, ok bool, remaining int, reset time.Time) pace.Hint {
-	hint := pace.Hint{Throttled: !ok}
+func (w *world) hint(now time.Time, ok bool, remaining int, reset time.Time) pace.Feedback {
+	hint := pace.Feedback{Throttled: !ok}
 	if w.headers == exoteltest.AllHeaders {
 		hint.Limit, hint.Remaining, hint.HasRemaining = w.limit.N, remaining, true
 		if w.advertise > 0 {

@@ -1,11 +1,11 @@
-// Package lease lets one process on a machine at a time send for an account,
+// Package account lets one process on a machine at a time send for an account,
 // and hands the account's allowance on from one to the next: what the last one
 // spent still counts against the window of its successor.
 //
 // A lease is a locked file in the user's state folder; the system frees it when
 // the process ends, in whatever way. Beside it lies a ledger of the latest
 // answers. The package knows nothing of rows or of how the allowance is spent.
-package lease
+package account
 
 import (
 	"context"

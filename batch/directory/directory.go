@@ -1,4 +1,4 @@
-// Package resolve finds the devices that people name by a SIP id, an email or a
+// Package directory finds the devices that people name by a SIP id, an email or a
 // user id, and lists all of an account's devices, with as few requests as it
 // can.
 //
@@ -6,7 +6,7 @@
 // between two pages, filters that are ignored. It sends nothing itself: that,
 // with its pace and its tries, is for the [Directory] it is given. It knows no
 // vendor and no file format.
-package resolve
+package directory
 
 import "context"
 

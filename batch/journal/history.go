@@ -1,7 +1,4 @@
-// Package history tells when devices were rotated, from the journals of earlier
-// runs. It reads run directories and changes nothing in them; it knows nothing
-// of the account's present devices.
-package history
+package journal
 
 import (
 	"errors"
@@ -11,7 +8,6 @@ import (
 	"time"
 
 	"siprotate/batch"
-	"siprotate/batch/journal"
 )
 
 // A Rotation is when a device got its password, and in which run.
@@ -29,13 +25,13 @@ type History struct {
 // ErrRun says that a folder is a run directory itself.
 var ErrRun = errors.New("this is the directory of a single run, not a folder of them")
 
-// Read reads the runs of an account at a host in the run directories that
+// ReadHistory reads the runs of an account at a host in the run directories that
 // folder holds. Other folders, other accounts' runs, and plans that were never
 // finished count for nothing. A run that cannot be read is an error, since what
 // it rotated would seem never rotated; the errors are otherwise those of
-// [journal.Read], and ErrRun.
-func Read(folder, account, host string) (*History, error) {
-	if journal.Exists(folder) {
+// [Read], and ErrRun.
+func ReadHistory(folder, account, host string) (*History, error) {
+	if Exists(folder) {
 		return nil, fmt.Errorf("%s: %w", folder, ErrRun)
 	}
 	entries, err := os.ReadDir(folder)
@@ -45,7 +41,7 @@ func Read(folder, account, host string) (*History, error) {
 	h := &History{latest: map[string]Rotation{}}
 	for _, entry := range entries {
 		dir := filepath.Join(folder, entry.Name())
-		if !entry.IsDir() || !journal.Exists(dir) {
+		if !entry.IsDir() || !Exists(dir) {
 			continue
 		}
 		if err := h.add(dir, account, host); err != nil {
@@ -56,8 +52,8 @@ func Read(folder, account, host string) (*History, error) {
 }
 
 func (h *History) add(dir, account, host string) error {
-	view, done, err := journal.Read(dir)
-	if errors.Is(err, journal.ErrUnplanned) {
+	view, done, err := Read(dir)
+	if errors.Is(err, ErrUnplanned) {
 		return nil
 	}
 	if err != nil {

@@ -25,8 +25,8 @@ func TestPlain(t *testing.T) {
 		{"\xff\xc3(", `\xff\xc3(`},
 		{"\ufffd", "\ufffd"},
 	} {
-		if got := Plain(c.in); got != c.want {
-			t.Errorf("Plain(%q) = %q, want %q", c.in, got, c.want)
+		if got := Sanitize(c.in); got != c.want {
+			t.Errorf("Sanitize(%q) = %q, want %q", c.in, got, c.want)
 		}
 	}
 }
@@ -36,16 +36,16 @@ func FuzzPlain(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := Plain(s)
+		got := Sanitize(s)
 		if !utf8.ValidString(got) {
-			t.Fatalf("Plain(%q) = %q is no UTF-8", s, got)
+			t.Fatalf("Sanitize(%q) = %q is no UTF-8", s, got)
 		}
 		if bad := strings.IndexFunc(got, func(r rune) bool {
 			return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 		}); bad >= 0 {
-			t.Fatalf("Plain(%q) = %q has a harmful character at %d", s, got, bad)
+			t.Fatalf("Sanitize(%q) = %q has a harmful character at %d", s, got, bad)
 		}
-		if again := Plain(got); again != got {
+		if again := Sanitize(got); again != got {
 			t.Fatalf("Plain changes its own %q to %q", got, again)
 		}
 		if ascii(s) && got != s {

@@ -1,4 +1,4 @@
-package history
+package journal_test
 
 import (
 	"errors"
@@ -29,9 +29,9 @@ func writeRun(t *testing.T, dir, account string, at time.Time, outcomes ...batch
 	must(t, j.Begin("test", false))
 	for i, outcome := range outcomes {
 		if outcome != batch.NotAttempted {
-			row := batch.Row{Number: i + 1, History: batch.History{Attempts: 1, FirstSent: at}}
+			row := batch.Row{Number: i + 1, Attempts: batch.Attempts{Count: 1, FirstSent: at}}
 			must(t, j.Sending(&row, at))
-			must(t, j.Finish(batch.Result{Row: i + 1, Outcome: outcome, History: row.History, Finished: at}))
+			must(t, j.Finish(batch.Result{Row: i + 1, Outcome: outcome, Attempts: row.Attempts, Finished: at}))
 		}
 	}
 	must(t, j.Close())
@@ -55,12 +55,12 @@ func TestTheLatestRotationCounts(t *testing.T) {
 	_, err := journal.Create(in("unplanned.run"), journal.Head{Account: "acc", Host: "api.example"})
 	must(t, err)
 
-	h, err := Read(folder, "acc", "api.example")
+	h, err := journal.ReadHistory(folder, "acc", "api.example")
 	must(t, err)
 	if h.Runs != 2 {
 		t.Errorf("%d runs", h.Runs)
 	}
-	for device, want := range map[string]Rotation{
+	for device, want := range map[string]journal.Rotation{
 		"1": {noon.Add(time.Hour), in("a.run")}, "2": {noon, in("b.run")}, "3": {}, "4": {}, "5": {}, "6": {},
 	} {
 		got, known := h.Last("ab1", device)
@@ -68,7 +68,7 @@ func TestTheLatestRotationCounts(t *testing.T) {
 			t.Errorf("device %s: %+v", device, got)
 		}
 	}
-	if h, err := Read(folder, "acc", "elsewhere"); err != nil || h.Runs != 0 {
+	if h, err := journal.ReadHistory(folder, "acc", "elsewhere"); err != nil || h.Runs != 0 {
 		t.Errorf("at another host: %+v: %v", h, err)
 	}
 }
@@ -77,14 +77,14 @@ func TestAHistoryThatCannotBeRead(t *testing.T) {
 	folder := t.TempDir()
 	dir := filepath.Join(folder, "a.run")
 	writeRun(t, dir, "acc", noon, batch.Rotated)
-	if _, err := Read(dir, "acc", "api.example"); !errors.Is(err, ErrRun) {
+	if _, err := journal.ReadHistory(dir, "acc", "api.example"); !errors.Is(err, journal.ErrRun) {
 		t.Errorf("of a run directory: %v", err)
 	}
-	if _, err := Read(filepath.Join(folder, "missing"), "acc", "api.example"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := journal.ReadHistory(filepath.Join(folder, "missing"), "acc", "api.example"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of no folder: %v", err)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, journal.Name), []byte("spoilt\n"), 0o600))
-	if _, err := Read(folder, "acc", "api.example"); err == nil {
+	if _, err := journal.ReadHistory(folder, "acc", "api.example"); err == nil {
 		t.Error("a spoilt journal counts for nothing")
 	}
 }

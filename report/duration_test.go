@@ -22,8 +22,8 @@ func TestRoughly(t *testing.T) {
 		{24*time.Hour - time.Second, "1 d 0 h"},
 		{52 * time.Hour, "2 d 4 h"},
 	} {
-		if got := Roughly(c.in); got != c.want {
-			t.Errorf("Roughly(%v) = %q, want %q", c.in, got, c.want)
+		if got := FormatDuration(c.in); got != c.want {
+			t.Errorf("FormatDuration(%v) = %q, want %q", c.in, got, c.want)
 		}
 	}
 }

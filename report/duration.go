@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Roughly returns a duration as people say it, in one or two units: "42 s",
+// FormatDuration returns a duration as people say it, in one or two units: "42 s",
 // "58 min", "3 h 20 min", "2 d 4 h". Parts of a second count as a whole one;
 // a negative duration is none.
-func Roughly(d time.Duration) string {
+func FormatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	d = max(0, d)
 	if s := (d + time.Second - 1) / time.Second; s < 60 {

@@ -2,9 +2,9 @@ package pace
 
 import "time"
 
-// A Hint is what an answer says of the allowance. The zero Hint says nothing.
+// A Feedback is what an answer says of the allowance. The zero Feedback says nothing.
 // Nothing in it is trusted: a Pacer bounds every value before it acts on it.
-type Hint struct {
+type Feedback struct {
 	Throttled bool // the request was refused for exceeding the allowance
 
 	RetryAfter    time.Duration // how long to wait; meaningful if HasRetryAfter

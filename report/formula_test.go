@@ -27,8 +27,8 @@ func TestDisarm(t *testing.T) {
 		{"no; -1", "no;' -1"},
 		{";", ";"},
 	} {
-		if got := disarm(c.in); got != c.want {
-			t.Errorf("disarm(%q) = %q, want %q", c.in, got, c.want)
+		if got := EscapeFormula(c.in); got != c.want {
+			t.Errorf("EscapeFormula(%q) = %q, want %q", c.in, got, c.want)
 		}
 	}
 }
@@ -38,18 +38,18 @@ func FuzzDisarm(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		plain := Plain(s)
-		got := disarm(plain)
+		plain := Sanitize(s)
+		got := EscapeFormula(plain)
 		for cell := range strings.SplitSeq(got, ";") {
 			if strings.TrimLeft(cell, " \"") != "" && strings.ContainsAny(firstOf(strings.TrimLeft(cell, " \"")), "=+-@\t\r＝＋－＠") {
-				t.Fatalf("disarm(%q) = %q: %q runs as a formula", plain, got, cell)
+				t.Fatalf("EscapeFormula(%q) = %q: %q runs as a formula", plain, got, cell)
 			}
 		}
 		if strings.ReplaceAll(got, "'", "") != strings.ReplaceAll(plain, "'", "") {
-			t.Fatalf("disarm(%q) = %q changes more than apostrophes", plain, got)
+			t.Fatalf("EscapeFormula(%q) = %q changes more than apostrophes", plain, got)
 		}
 		if !strings.ContainsAny(plain, formulaStarts) && got != plain {
-			t.Fatalf("disarm(%q) = %q changes harmless text", plain, got)
+			t.Fatalf("EscapeFormula(%q) = %q changes harmless text", plain, got)
 		}
 	})
 }

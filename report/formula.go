@@ -15,22 +15,22 @@ const formulaStarts = "=+-@＝＋－＠"
 // Quotation marks that may get lost on a cell's way into a spreadsheet.
 const quotationMarks = "\"'`“”‘’"
 
-// disarm makes a cell that a spreadsheet would run as a formula plain text, by
+// EscapeFormula makes a cell that a spreadsheet would run as a formula plain text, by
 // an apostrophe in front. What follows a semicolon counts as a cell too, since
 // spreadsheets in half of the world split there. The text must have gone
 // through [Plain].
-func disarm(cell string) string {
+func EscapeFormula(cell string) string {
 	if !strings.Contains(cell, ";") {
-		return disarmOne(cell)
+		return escapeOne(cell)
 	}
 	parts := strings.Split(cell, ";")
 	for i, part := range parts {
-		parts[i] = disarmOne(part)
+		parts[i] = escapeOne(part)
 	}
 	return strings.Join(parts, ";")
 }
 
-func disarmOne(cell string) string {
+func escapeOne(cell string) string {
 	text := strings.TrimLeftFunc(cell, ignored)
 	if text == "" {
 		return cell

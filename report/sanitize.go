@@ -18,7 +18,7 @@ const (
 // hide text, characters that Unicode has not assigned, and bytes that are no
 // UTF-8 become visible escapes as Go writes them: \n, \x1b, \u202e. All else
 // stays as it is. Text that went through Plain comes out of it unchanged.
-func Plain(s string) string {
+func Sanitize(s string) string {
 	if i := firstHarmful(s); i < len(s) {
 		return escape(s, i)
 	}

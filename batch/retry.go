@@ -59,7 +59,7 @@ func (r *retry) again(row *Row, tries int, err error) (wait time.Duration, again
 // definite refusal of a generated one. A password that may be in force is
 // never replaced.
 func reissues(row *Row, err error) bool {
-	return refusesPassword(err) && row.Source == Generated && !row.Attempts.Doubt && row.Attempts.Reissued < MaxReissues
+	return refusesPassword(err) && row.PasswordSource == Generated && !row.Attempts.Doubt && row.Attempts.Reissued < MaxReissues
 }
 
 // goOn records that the row has another try before it, with another password

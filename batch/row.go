@@ -7,25 +7,26 @@ import (
 	"siprotate/batch/pace"
 )
 
-// A Source says where a row's password comes from.
-type Source string
+// A PasswordSource says where a row's password comes from.
+type PasswordSource string
 
 const (
-	Provided  Source = "provided"  // by the input
-	Generated Source = "generated" // by this program
+	Provided  PasswordSource = "provided"  // by the input
+	Generated PasswordSource = "generated" // by this program
 )
 
 // A Row is one row of the input: a device, and the password it shall get.
 type Row struct {
-	Number   int    // the data row, counted from 1
-	Line     int    // the line of the input at which the row starts, from 1
-	UserID   string // the user's id at the far side
-	DeviceID string // the device's id at the far side, unique within the user
-	SIPID    string // as the input or the account has it; may be empty
-	Email    string // as the input or the account has it; may be empty
-	Password Secret
-	Source   Source
-	Extra    []string // the input's other columns, in the order of its header
+	Number         int    // the data row, counted from 1
+	Line           int    // the line of the input at which the row starts, from 1
+	UserID         string // the user's id at the far side
+	DeviceID       string // the device's id at the far side, unique within the user
+	SIPID          string // as the input or the account has it; may be empty
+	Email          string // as the input or the account has it; may be empty
+	Password       Secret
+	PasswordSource PasswordSource
+	Extra          []string // the input's other columns, in the order of its header
+	Faults         []Fault  // what is wrong with the row; one that has any is never sent
 
 	Attempts Attempts // what earlier sessions of the run know of the row
 }

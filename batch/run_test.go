@@ -146,7 +146,7 @@ func newNotebook(t *testing.T, rows int) *notebook {
 func rowsOf(n int, edit func(*Row)) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for number := 1; number <= n; number++ {
-			row := Row{Number: number, Password: NewSecret(fmt.Sprint("given ", number)), Source: Generated}
+			row := Row{Number: number, Password: NewSecret(fmt.Sprint("given ", number)), PasswordSource: Generated}
 			if edit != nil {
 				edit(&row)
 			}
@@ -187,7 +187,7 @@ func outcomesOf(notes *notebook) map[int]Outcome {
 
 func TestOutcomes(t *testing.T) {
 	doubted := func(r *Row) { r.Attempts = Attempts{Count: 1, Doubt: true} }
-	provided := func(r *Row) { r.Source = Provided }
+	provided := func(r *Row) { r.PasswordSource = Provided }
 	for name, c := range map[string]struct {
 		script []error
 		edit   func(*Row)

@@ -32,7 +32,7 @@ func (l csvLine) report(e *batch.Entry, seen answer, columns int) csvLine {
 		text(EscapeFormula(seen.errorMessage)).
 		text(EscapeFormula(seen.description())).
 		number(result.Attempts.Count).
-		text(string(row.Source)).
+		text(string(row.PasswordSource)).
 		time(result.Attempts.FirstSent).
 		time(result.Finished)
 	if result.Attempts.FirstSent.IsZero() || result.Finished.IsZero() {

@@ -219,7 +219,7 @@ func drawEntry(t *rapid.T, number int) batch.Entry {
 		Row: batch.Row{
 			Number: number, Line: 2 * number,
 			UserID: text("user"), DeviceID: text("device"), SIPID: text("sip"), Email: text("email"),
-			Password: batch.NewSecret(text("password")), Source: batch.Generated,
+			Password: batch.NewSecret(text("password")), PasswordSource: batch.Generated,
 			Extra: []string{text("extra"), text("extra")},
 		},
 		Result: batch.Result{

@@ -75,7 +75,7 @@ func entry(n int, outcome batch.Outcome, receipt batch.Receipt, note string) bat
 		Row: batch.Row{
 			Number: n, Line: n + 1, UserID: "user" + digit, DeviceID: "49003" + digit,
 			SIPID: "sip:agent" + digit, Email: "agent" + digit + "@example.com",
-			Password: batch.NewSecret("pässword-" + digit), Source: batch.Provided,
+			Password: batch.NewSecret("pässword-" + digit), PasswordSource: batch.Provided,
 			Extra: []string{" +team, \"A\" ", "=1+1\nsecond line"},
 		},
 		Result: batch.Result{Row: n, Outcome: outcome, Receipt: receipt, Note: note},

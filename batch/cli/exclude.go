@@ -34,7 +34,7 @@ func readExclusion(src source) (*exclusion, error) {
 		Check:    func(string) error { return nil }, // no password of the file is used
 		Generate: func() (string, error) { return "", nil },
 	}, e)
-	var faults *roster.Faults
+	var faults *batch.Faults
 	if errors.As(err, &faults) {
 		return nil, usage(faults, faults.Hint())
 	}
@@ -61,11 +61,11 @@ func (e *exclusion) Refuse(int, string) error { return nil }
 func (e *exclusion) devices(users []directory.User) (map[string]bool, error) {
 	index := directory.NewIndex(&e.wanted, users)
 	devices := map[string]bool{}
-	var faults roster.Faults
+	var faults batch.Faults
 	for _, row := range e.rows {
 		matches, problem := index.All(row.ref)
 		if problem != nil {
-			faults.Add(roster.Fault{File: e.name, Line: row.line, Column: problem.Column, Text: problem.Text, Hint: problem.Hint})
+			faults.Add(batch.Fault{File: e.name, Line: row.line, Column: problem.Column, Text: problem.Text, Hint: problem.Hint})
 		}
 		for _, m := range matches {
 			devices[batch.DeviceKey(m.User.ID, m.Device.ID)] = true

@@ -18,10 +18,10 @@ type lookups struct {
 }
 
 // collect takes up a row, and leaves it as it is.
-func (l *lookups) collect(row *batch.Row) *roster.Fault {
+func (l *lookups) collect(row *batch.Row) *batch.Fault {
 	ref := reference(row)
 	if ref.SIPID == "" && row.SIPID != "" {
-		return &roster.Fault{Column: "sip_id", Text: fmt.Sprintf("%.80q holds no SIP id", row.SIPID)}
+		return &batch.Fault{Column: "sip_id", Text: fmt.Sprintf("%.80q holds no SIP id", row.SIPID)}
 	}
 	l.wanted.Add(ref)
 	l.also(row)
@@ -33,11 +33,11 @@ func reference(row *batch.Row) directory.Reference {
 }
 
 // completion returns what completes the rows of a second reading.
-func completion(x *directory.Index) func(*batch.Row) *roster.Fault {
-	return func(row *batch.Row) *roster.Fault {
+func completion(x *directory.Index) func(*batch.Row) *batch.Fault {
+	return func(row *batch.Row) *batch.Fault {
 		match, problem := x.One(reference(row))
 		if problem != nil {
-			return &roster.Fault{Column: problem.Column, Text: problem.Text, Hint: problem.Hint}
+			return &batch.Fault{Column: problem.Column, Text: problem.Text, Hint: problem.Hint}
 		}
 		row.UserID, row.DeviceID = match.User.ID, match.Device.ID
 		if row.SIPID == "" {
@@ -53,7 +53,7 @@ func completion(x *directory.Index) func(*batch.Row) *roster.Fault {
 // A checked input is one without a fault, and what completes its rows.
 type checked struct {
 	roster.Summary
-	find func(*batch.Row) *roster.Fault
+	find func(*batch.Row) *batch.Fault
 }
 
 // check checks the whole input: by itself first, so that no request is spent on

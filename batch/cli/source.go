@@ -110,7 +110,7 @@ func (s source) sum() (string, error) {
 
 // read hands the rows of the input to sink. Faults of the input are an error
 // for the user.
-func (s source) read(o *options, generate func() (string, error), find func(*batch.Row) *roster.Fault, sink roster.Sink) (roster.Summary, error) {
+func (s source) read(o *options, generate func() (string, error), find func(*batch.Row) *batch.Fault, sink roster.Sink) (roster.Summary, error) {
 	r, err := s.open()
 	if err != nil {
 		return roster.Summary{}, usage(err, "")
@@ -119,7 +119,7 @@ func (s source) read(o *options, generate func() (string, error), find func(*bat
 	summary, err := roster.Read(r, roster.Options{
 		Name: s.name, Check: checkPassword, Generate: generate, Find: find, SkipInvalid: o.skipInvalid,
 	}, sink)
-	var faults *roster.Faults
+	var faults *batch.Faults
 	if errors.As(err, &faults) {
 		return summary, usage(faults, s.faultHint(faults, o, find))
 	}
@@ -128,7 +128,7 @@ func (s source) read(o *options, generate func() (string, error), find func(*bat
 
 // faultHint says what to do about faults: to skip their rows only where that
 // leaves rows to rotate.
-func (s source) faultHint(faults *roster.Faults, o *options, find func(*batch.Row) *roster.Fault) string {
+func (s source) faultHint(faults *batch.Faults, o *options, find func(*batch.Row) *batch.Fault) string {
 	hint := faults.Hint() + "\nnothing was sent"
 	if !o.skipInvalid {
 		skipping := *o
@@ -150,7 +150,7 @@ func checkPassword(password string) error {
 }
 
 // check reads the whole input and keeps nothing of it.
-func (s source) check(o *options, find func(*batch.Row) *roster.Fault) (roster.Summary, error) {
+func (s source) check(o *options, find func(*batch.Row) *batch.Fault) (roster.Summary, error) {
 	return s.read(o, func() (string, error) { return "", nil }, find, nowhere{})
 }
 

@@ -36,7 +36,7 @@ func anyRow(t *rapid.T) rowRecord {
 	row := rowRecord{
 		Type: kindRow, Row: rapid.Int().Draw(t, "row"), Line: rapid.Int().Draw(t, "line"),
 		UserID: text.Draw(t, "user"), DeviceID: text.Draw(t, "device"), SIPID: text.Draw(t, "sip"), Email: text.Draw(t, "email"),
-		Password: text.Draw(t, "password"), Source: batch.Source(text.Draw(t, "source")),
+		Password: text.Draw(t, "password"), Source: batch.PasswordSource(text.Draw(t, "source")),
 	}
 	if extra := rapid.SliceOf(text).Draw(t, "extra"); len(extra) > 0 {
 		row.Extra = extra

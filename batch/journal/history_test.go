@@ -21,7 +21,7 @@ func writeRun(t *testing.T, dir, account string, at time.Time, outcomes ...batch
 	must(t, err)
 	for i := range outcomes {
 		must(t, p.Add(batch.Row{
-			Number: i + 1, UserID: "AB-1", DeviceID: string(rune('1' + i)), Password: batch.NewSecret("Sample-Only-01!"), Source: batch.Generated,
+			Number: i + 1, UserID: "AB-1", DeviceID: string(rune('1' + i)), Password: batch.NewSecret("Sample-Only-01!"), PasswordSource: batch.Generated,
 		}))
 	}
 	j, err := p.Seal("sum", nil)

@@ -24,7 +24,7 @@ func testRow(n int) batch.Row {
 	return batch.Row{
 		Number: n, Line: n + 1, UserID: fmt.Sprintf("user%d", n), DeviceID: fmt.Sprint(490000 + n),
 		SIPID: "sip:x", Email: "a@example.com", Password: batch.NewSecret(fmt.Sprintf("Pass-word-%d", n)),
-		Source: batch.Generated, Extra: []string{"a,b", "\r\n\"ü"},
+		PasswordSource: batch.Generated, Extra: []string{"a,b", "\r\n\"ü"},
 	}
 }
 

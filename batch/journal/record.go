@@ -45,16 +45,16 @@ func (r headerRecord) head() Head {
 }
 
 type rowRecord struct {
-	Type     string       `json:"type"`
-	Row      int          `json:"row"`
-	Line     int          `json:"line"`
-	UserID   string       `json:"user_id"`
-	DeviceID string       `json:"device_id"`
-	SIPID    string       `json:"sip_id,omitempty"`
-	Email    string       `json:"email,omitempty"`
-	Password string       `json:"password"`
-	Source   batch.Source `json:"source"`
-	Extra    []string     `json:"extra,omitempty"`
+	Type     string               `json:"type"`
+	Row      int                  `json:"row"`
+	Line     int                  `json:"line"`
+	UserID   string               `json:"user_id"`
+	DeviceID string               `json:"device_id"`
+	SIPID    string               `json:"sip_id,omitempty"`
+	Email    string               `json:"email,omitempty"`
+	Password string               `json:"password"`
+	Source   batch.PasswordSource `json:"source"`
+	Extra    []string             `json:"extra,omitempty"`
 }
 
 type plannedRecord struct {
@@ -128,7 +128,7 @@ type Totals struct {
 func toRowRecord(r batch.Row) rowRecord {
 	return rowRecord{
 		Type: kindRow, Row: r.Number, Line: r.Line, UserID: r.UserID, DeviceID: r.DeviceID,
-		SIPID: r.SIPID, Email: r.Email, Password: seal(r.Password), Source: r.Source, Extra: r.Extra,
+		SIPID: r.SIPID, Email: r.Email, Password: seal(r.Password), Source: r.PasswordSource, Extra: r.Extra,
 	}
 }
 
@@ -136,7 +136,7 @@ func (r rowRecord) row() (batch.Row, error) {
 	password, err := open(r.Password)
 	return batch.Row{
 		Number: r.Row, Line: r.Line, UserID: r.UserID, DeviceID: r.DeviceID,
-		SIPID: r.SIPID, Email: r.Email, Password: password, Source: r.Source, Extra: r.Extra,
+		SIPID: r.SIPID, Email: r.Email, Password: password, PasswordSource: r.Source, Extra: r.Extra,
 	}, err
 }
 

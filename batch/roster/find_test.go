@@ -15,11 +15,11 @@ type book struct {
 	asked []int
 }
 
-func (b *book) find(row *batch.Row) *Fault {
+func (b *book) find(row *batch.Row) *batch.Fault {
 	b.asked = append(b.asked, row.Line)
 	ids, known := b.ids[row.SIPID]
 	if !known {
-		return &Fault{Column: "sip_id", Text: "is unknown", Hint: "look again"}
+		return &batch.Fault{Column: "sip_id", Text: "is unknown", Hint: "look again"}
 	}
 	row.UserID, row.DeviceID = ids[0], ids[1]
 	return nil
@@ -70,7 +70,7 @@ func TestFaultsOfCompletion(t *testing.T) {
 
 func TestAFirstReadingLeavesRowsIncomplete(t *testing.T) {
 	l, sum, err := readText(t, "email\nasha@example.com\nasha@example.com\n",
-		func(o *Options) { o.Find = func(*batch.Row) *Fault { return nil } })
+		func(o *Options) { o.Find = func(*batch.Row) *batch.Fault { return nil } })
 	if err != nil || sum.Rows != 2 || l.rows[0].DeviceID != "" || l.rows[0].Email != "asha@example.com" {
 		t.Errorf("%+v: %v", sum, err)
 	}

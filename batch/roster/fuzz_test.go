@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"siprotate/batch"
 )
 
 // FuzzRead feeds any bytes. Whatever they are, rows come in order and each one
@@ -34,7 +36,7 @@ func FuzzRead(f *testing.F) {
 		o.SkipInvalid, o.MaxCell = skipInvalid, 256
 		l := new(ledger)
 		s, err := Read(bytes.NewReader(input), o, l)
-		var faults *Faults
+		var faults *batch.Faults
 		if err != nil && !errors.As(err, &faults) {
 			t.Fatalf("no fault of the input: %v", err)
 		}
@@ -49,11 +51,11 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-func checkFaults(t *testing.T, faults *Faults) {
+func checkFaults(t *testing.T, faults *batch.Faults) {
 	if faults == nil {
 		return
 	}
-	if faults.Total == 0 || len(faults.First) != min(faults.Total, MaxFaults) {
+	if faults.Total == 0 || len(faults.First) != min(faults.Total, batch.MaxFaults) {
 		t.Fatalf("%d of %d faults", len(faults.First), faults.Total)
 	}
 	line := 0

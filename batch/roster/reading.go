@@ -20,7 +20,7 @@ type reading struct {
 	split   *splitter
 	table   *table
 	devices *devices
-	faults  Faults
+	faults  batch.Faults
 	summary Summary
 }
 
@@ -226,7 +226,7 @@ func (rd *reading) pass(rec record, cells *cells, problems []problem) error {
 // input gives none and the row is sound.
 func (rd *reading) source(row *batch.Row, sound bool) error {
 	if !row.Password.Empty() {
-		row.Source = batch.Provided
+		row.PasswordSource = batch.Provided
 		rd.summary.Provided++
 		return nil
 	}
@@ -237,7 +237,7 @@ func (rd *reading) source(row *batch.Row, sound bool) error {
 	if err != nil {
 		return err
 	}
-	row.Password, row.Source = batch.NewSecret(password), batch.Generated
+	row.Password, row.PasswordSource = batch.NewSecret(password), batch.Generated
 	rd.summary.Generated++
 	return nil
 }
@@ -286,7 +286,7 @@ func (rd *reading) refuse(row int, why string) error {
 }
 
 func (rd *reading) fault(line int, column, text, hint string) {
-	rd.faults.Add(Fault{File: rd.Name, Line: line, Column: column, Text: text, Hint: hint})
+	rd.faults.Add(batch.Fault{File: rd.Name, Line: line, Column: column, Text: text, Hint: hint})
 }
 
 func sameDevice(line uint32) string { return fmt.Sprintf("same device as line %d", line) }

@@ -52,7 +52,7 @@ type Options struct {
 	// fault, in the order of the input. A row that it leaves as it is passes
 	// incomplete, for a first reading that only collects such rows. Nil means that
 	// every row needs both ids.
-	Find func(row *batch.Row) *Fault
+	Find func(row *batch.Row) *batch.Fault
 
 	// SkipInvalid refuses faulty rows one by one, instead of the whole input.
 	SkipInvalid bool
@@ -89,7 +89,7 @@ type Summary struct {
 
 // Read reads the whole input, checks every row, and hands the rows to sink.
 //
-// Faults of the input are returned together as [*Faults]. From the first one
+// Faults of the input are returned together as [*batch.Faults]. From the first one
 // on, the sink is not called any more and no password is drawn, but checking
 // goes on to the end, unless a limit is exceeded or the header or the encoding
 // cannot be read: then what follows makes no sense. With SkipInvalid, faults

@@ -28,7 +28,7 @@ type flat struct {
 	Number, Line                   int
 	UserID, DeviceID, SIPID, Email string
 	Password                       string
-	Source                         batch.Source
+	Source                         batch.PasswordSource
 	Extra                          []string
 }
 
@@ -41,7 +41,7 @@ type ledger struct {
 
 func (l *ledger) Add(r batch.Row) error {
 	l.rows = append(l.rows, flat{r.Number, r.Line, r.UserID, r.DeviceID, r.SIPID, r.Email,
-		r.Password.Reveal(), r.Source, slices.Clone(r.Extra)})
+		r.Password.Reveal(), r.PasswordSource, slices.Clone(r.Extra)})
 	return l.fail
 }
 
@@ -87,7 +87,7 @@ func skip(o *Options) { o.SkipInvalid = true }
 // told returns the lines of an error's text.
 func told(t *testing.T, err error) []string {
 	t.Helper()
-	var faults *Faults
+	var faults *batch.Faults
 	if !errors.As(err, &faults) {
 		t.Fatalf("want faults, got %v", err)
 	}
@@ -217,7 +217,7 @@ func TestHints(t *testing.T) {
 		"sip_id,contact_urii,device_id": "did you mean contact_uri? rename the column\nthe columns are sip_id, contact_urii, device_id; siprotate needs both user_id and device_id",
 	} {
 		_, _, err := readText(t, text)
-		var faults *Faults
+		var faults *batch.Faults
 		if errors.As(err, &faults); faults == nil {
 			t.Fatal(err)
 		}
@@ -251,8 +251,8 @@ func TestManyFaults(t *testing.T) {
 	}
 	_, _, err := readText(t, text.String())
 	lines := told(t, err)
-	if len(lines) != MaxFaults+1 || lines[0] != "users.csv:3: device_id: same device as line 2" ||
-		!strings.HasPrefix(lines[1], "users.csv:4: ") || lines[MaxFaults] != "and 151 more" {
+	if len(lines) != batch.MaxFaults+1 || lines[0] != "users.csv:3: device_id: same device as line 2" ||
+		!strings.HasPrefix(lines[1], "users.csv:4: ") || lines[batch.MaxFaults] != "and 151 more" {
 		t.Errorf("got %d lines: %q", len(lines), lines)
 	}
 }
@@ -358,7 +358,7 @@ func TestErrorsAreHandedOn(t *testing.T) {
 			c.o(&o)
 		}
 		_, err := Read(c.r, o, &c.sink)
-		var faults *Faults
+		var faults *batch.Faults
 		if !errors.Is(err, c.want) || errors.As(err, &faults) {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"siprotate/batch"
 )
 
 func TestKnownNames(t *testing.T) {
@@ -116,12 +118,12 @@ func TestIDs(t *testing.T) {
 
 func TestFaultText(t *testing.T) {
 	for _, c := range []struct {
-		fault Fault
+		fault batch.Fault
 		want  string
 	}{
-		{Fault{File: "a.csv", Line: 17, Column: "device_id", Text: "bad"}, "a.csv:17: device_id: bad"},
-		{Fault{File: "a.csv", Line: 17, Text: "bad"}, "a.csv:17: bad"},
-		{Fault{File: "standard input", Text: "bad"}, "standard input: bad"},
+		{batch.Fault{File: "a.csv", Line: 17, Column: "device_id", Text: "bad"}, "a.csv:17: device_id: bad"},
+		{batch.Fault{File: "a.csv", Line: 17, Text: "bad"}, "a.csv:17: bad"},
+		{batch.Fault{File: "standard input", Text: "bad"}, "standard input: bad"},
 	} {
 		if got := c.fault.Error(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
@@ -134,9 +136,9 @@ func TestFaultText(t *testing.T) {
 func TestFirstFaults(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfN(rapid.IntRange(1, 100), 0, 200).Draw(t, "lines")
-		var f Faults
+		var f batch.Faults
 		for _, line := range lines {
-			f.Add(Fault{Line: line})
+			f.Add(batch.Fault{Line: line})
 		}
 		seen := make(map[int]int)
 		for i, fault := range f.First {
@@ -146,8 +148,8 @@ func TestFirstFaults(t *testing.T) {
 			}
 		}
 		last := 101
-		if len(f.First) == MaxFaults {
-			last = f.First[MaxFaults-1].Line
+		if len(f.First) == batch.MaxFaults {
+			last = f.First[batch.MaxFaults-1].Line
 		}
 		for _, line := range lines {
 			if line < last {
@@ -159,7 +161,7 @@ func TestFirstFaults(t *testing.T) {
 				t.Fatalf("line %d is kept %+d times", line, n)
 			}
 		}
-		if f.Total != len(lines) || len(f.First) != min(len(lines), MaxFaults) {
+		if f.Total != len(lines) || len(f.First) != min(len(lines), batch.MaxFaults) {
 			t.Fatalf("%d of %d", len(f.First), f.Total)
 		}
 	})

@@ -1,4 +1,4 @@
-package roster
+package batch
 
 import (
 	"fmt"
@@ -11,10 +11,11 @@ import (
 const MaxFaults = 50
 
 // A Fault is one thing wrong with an input. It never holds a password, and
-// what it quotes from the input has no control characters.
+// what it quotes from the input has no control characters. As an error of a
+// source it puts the whole input in doubt; a fault of one row stands in the row.
 type Fault struct {
-	File   string
-	Line   int    // from 1; 0 for the input as a whole
+	File   string // the input's name; left empty in the faults of a [Row]
+	Line   int    // from 1; 0 for the input as a whole; left 0 in the faults of a [Row]
 	Column string // empty for the line as a whole
 	Text   string // what is wrong
 	Hint   string // what to do; may be empty
@@ -79,31 +80,4 @@ func (f *Faults) Add(fault Fault) {
 		f.First = f.First[:MaxFaults-1]
 	}
 	f.First = slices.Insert(f.First, i, fault)
-}
-
-// shown is how many characters of a value a fault shows.
-const shown = 40
-
-// show quotes a value for a person: cut, and with everything that is not
-// plainly printable escaped.
-func show(value string) string {
-	cut, rest := cutRunes(value, shown)
-	return strconv.Quote(cut) + rest
-}
-
-// label is show without quotes, for the names of columns.
-func label(name string) string {
-	cut, rest := cutRunes(name, shown)
-	quoted := strconv.Quote(cut)
-	return quoted[1:len(quoted)-1] + rest
-}
-
-func cutRunes(text string, n int) (cut, rest string) {
-	for i := range text {
-		if n == 0 {
-			return text[:i], "…"
-		}
-		n--
-	}
-	return text, ""
 }

@@ -1,6 +1,7 @@
-// Package cli is the command line of siprotate: flags, wiring, signals and exit
-// codes. What it prints for people goes to standard error, data to standard
-// output. Every error reaches the user here, and here only.
+// Package cli is the command line of siprotate: one file a command, flags,
+// streams and signals. What it prints for people goes to standard error, data to
+// standard output. Every error becomes an exit code and a hint in one place, see
+// explain.
 package cli
 
 import (
@@ -8,8 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -21,7 +25,8 @@ import (
 // The first SIGINT, SIGTERM or SIGHUP cancels what is under way and waits for
 // it; a second one returns at once, which is as safe as a crash.
 func Main() int {
-	budgetMemory()
+	log.SetOutput(io.Discard) // libraries log there, and net/http quotes what a server sends
+	tuneMemory()
 	forbidCoreDumps()
 	// A reader that went away must not end the process in the middle of a write.
 	signal.Ignore(syscall.SIGPIPE)
@@ -33,14 +38,14 @@ func Main() int {
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	said := newVoice(os.Stderr)
-	a := &app{in: os.Stdin, out: os.Stdout, err: said, getenv: os.Getenv}
+	stderr := newAsyncWriter(os.Stderr)
+	a := &app{in: os.Stdin, out: os.Stdout, err: stderr, getenv: os.Getenv}
 	code := make(chan int, 1)
 	go func() { code <- a.run(ctx, os.Args[1:]) }()
 	for interrupted := false; ; interrupted = true {
 		select {
 		case c := <-code:
-			said.finish()
+			stderr.finish()
 			return c
 		case s := <-signals:
 			caught := &signalError{s}
@@ -52,12 +57,24 @@ func Main() int {
 	}
 }
 
+// gcPercent lets the heap grow to several times what is in use before it is
+// collected: a run uses little, and a fast one would collect often.
+const gcPercent = 400
+
+// tuneMemory sets gcPercent, unless the environment says otherwise.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+}
+
 // An app is one invocation: its streams and its environment.
 type app struct {
 	in     io.Reader
 	out    io.Writer
 	err    io.Writer
 	getenv func(string) string
+	began  bool // a command was found, and its flags make sense
 
 	mu   sync.Mutex
 	tell func(string) // where lines for people go while progress is shown
@@ -82,33 +99,29 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitOK
+	if err != nil && !a.began && !errors.As(err, new(*usageError)) {
+		err = usage(err, "siprotate --help lists the commands and their flags")
 	}
-	var exit *exitError
-	if !errors.As(err, &exit) {
-		exit = usage(err, "siprotate --help lists the commands and their flags")
-	}
-	a.complain(exit)
-	return exit.code
+	return a.complain(err)
 }
 
-// complain tells an error: one line for each of its lines, then the hint.
-func (a *app) complain(e *exitError) {
-	if e.err != nil {
-		printLines(a.err, "siprotate: ", e.err.Error())
+// logger returns where requests are logged: nowhere, unless it was asked for.
+func (a *app) logger(verbose bool) *slog.Logger {
+	level := slog.LevelError
+	if verbose {
+		level = slog.LevelDebug
 	}
-	if e.hint != "" {
-		printLines(a.err, "hint: ", e.hint)
-	}
+	return slog.New(slog.NewTextHandler(lines{a}, &slog.HandlerOptions{Level: level}))
 }
 
-// terminalWidth returns the columns of the terminal that w is, or 0 if it is
-// none.
-func terminalWidth(w io.Writer) int {
-	f, ok := w.(interface{ Fd() uintptr })
-	if !ok {
-		return 0
+// lines is a writer that says each write as a line for people.
+type lines struct{ a *app }
+
+func (l lines) Write(p []byte) (int, error) {
+	n := len(p)
+	for n > 0 && p[n-1] == '\n' {
+		n--
 	}
-	return columns(int(f.Fd()))
+	l.a.say("%s", p[:n])
+	return len(p), nil
 }

@@ -1,8 +1,6 @@
 package cli
 
-import (
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 const rootLong = `siprotate resets the SIP passwords of many Exotel users in one go.
 
@@ -46,9 +44,18 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:          a.do(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	root.SetUsageTemplate(root.UsageTemplate() + environment + exitCodes)
 	root.AddCommand(newRun(a), newResume(a), newReport(a), newUsers(a), newStatus(a), newSandbox(a), newVersion())
 	return root
+}
+
+// do marks that a command has begun: what went wrong before is a command line
+// that makes no sense.
+func (a *app) do(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		a.began = true
+		return run(cmd, args)
+	}
 }

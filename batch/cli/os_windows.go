@@ -1,0 +1,15 @@
+package cli
+
+import "strings"
+
+// forbidCoreDumps does nothing: Windows writes none unless it is set up to.
+func forbidCoreDumps() {}
+
+// quote returns a word as both PowerShell and cmd read it back: no path there
+// holds a double quote.
+func quote(word string) string {
+	if word != "" && !strings.ContainsAny(word, " \t&()[]{}^=;!'+,`~$%@#") {
+		return word
+	}
+	return `"` + word + `"`
+}

@@ -1,0 +1,148 @@
+package rotation
+
+import (
+	"errors"
+	"fmt"
+
+	"siprotate/batch"
+	"siprotate/batch/directory"
+)
+
+// An InputError says that a source has faults, all of which are told together.
+// Nothing was sent.
+type InputError struct {
+	batch.Faults
+	Sound int // rows that SkipInvalid would rotate; 0 where the source as a whole is at fault
+}
+
+// Unwrap returns the faults.
+func (e *InputError) Unwrap() error { return &e.Faults }
+
+// A checked is what a first pass over a source has found. It keeps a few bytes of
+// each row, and of a row that lacks its ids what it names its device by.
+type checked struct {
+	source   Source
+	skip     bool // faulty rows are refused one by one, and not the source
+	faults   batch.Faults
+	digest   string
+	rows     int
+	provided int // rows with a password of the source's
+	unsound  int // rows that skip refuses
+	named    []batch.Row
+	wanted   directory.Wanted
+	seen     *duplicates
+	found    map[int]batch.Row // by number: rows that lacked their ids, completed or with faults
+	twins    map[int]int       // by number: the line of another row with the same device
+}
+
+// check makes a first pass over the source, to find every fault before anything
+// is written or sent.
+func (r Rotation) check(src Source) (*checked, error) {
+	c := &checked{source: src, skip: r.SkipInvalid, seen: newDuplicates(), found: map[int]batch.Row{}}
+	broken := false
+	for row, err := range src.Rows() {
+		var fault batch.Fault
+		switch {
+		case errors.As(err, &fault):
+			c.faults.Add(fault)
+			broken = true
+		case err != nil:
+			return nil, err
+		default:
+			c.add(row)
+		}
+	}
+	if broken {
+		return nil, &InputError{Faults: c.faults}
+	}
+	var err error
+	if c.digest, err = src.Digest(); err != nil {
+		return nil, err
+	}
+	return c, c.verdict()
+}
+
+// add takes up a row.
+func (c *checked) add(row batch.Row) {
+	c.rows++
+	if !row.Password.Empty() {
+		c.provided++
+	}
+	faulty := len(row.Faults) > 0
+	switch {
+	case row.UserID != "" && row.DeviceID != "":
+		c.seen.add(row.UserID, row.DeviceID, row.Number, row.Line, faulty)
+	case !faulty:
+		c.wanted.Add(directory.ReferenceOf(&row))
+		row.Password, row.Extra = batch.Secret{}, nil
+		c.named = append(c.named, row)
+	}
+	c.refuse(row.Line, row.Faults)
+}
+
+// refuse counts a row with faults, and tells them unless the row is skipped.
+func (c *checked) refuse(line int, faults []batch.Fault) {
+	if len(faults) == 0 {
+		return
+	}
+	c.unsound++
+	if c.skip {
+		return
+	}
+	for _, fault := range faults {
+		fault.File, fault.Line = c.source.Name(), line
+		c.faults.Add(fault)
+	}
+}
+
+// resolve completes the rows that lacked their ids.
+func (c *checked) resolve(index *directory.Index) error {
+	for _, row := range c.named {
+		if fault := index.Complete(&row); fault != nil {
+			row.Faults = []batch.Fault{*fault}
+			c.refuse(row.Line, row.Faults)
+		} else {
+			c.seen.add(row.UserID, row.DeviceID, row.Number, row.Line, false)
+		}
+		c.found[row.Number] = row
+	}
+	return c.verdict()
+}
+
+// verdict looks for devices that stand in several rows, and returns the faults
+// found so far as an [*InputError]. Which of the rows of one device was meant,
+// nobody can know: all are refused where rows are skipped.
+func (c *checked) verdict() error {
+	c.twins = map[int]int{}
+	twins := 0
+	for s, other := range c.seen.twins() {
+		if !s.refused() {
+			c.twins[s.number()] = int(other)
+			twins++
+		}
+		if !c.skip && other < s.line {
+			fault := sameDevice(int(other))
+			fault.File, fault.Line = c.source.Name(), int(s.line)
+			c.faults.Add(fault)
+		}
+	}
+	if c.faults.Total > 0 {
+		return &InputError{c.faults, c.rows - c.unsound - twins}
+	}
+	return nil
+}
+
+func sameDevice(line int) batch.Fault {
+	return batch.Fault{Column: directory.ColumnDevice, Text: fmt.Sprintf("same device as line %d", line)}
+}
+
+// complete gives a row of a later pass what the first one has found.
+func (c *checked) complete(row *batch.Row) {
+	if found, ok := c.found[row.Number]; ok {
+		row.UserID, row.DeviceID, row.SIPID, row.Email = found.UserID, found.DeviceID, found.SIPID, found.Email
+		row.Faults = append(row.Faults, found.Faults...)
+	}
+	if line, twin := c.twins[row.Number]; twin && len(row.Faults) == 0 {
+		row.Faults = append(row.Faults, sameDevice(line))
+	}
+}

@@ -1,0 +1,93 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/report"
+)
+
+// execute sends what is pending of a run, and ends it. It closes the journal.
+func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal) (report.Digest, error) {
+	defer j.Close()
+	if err := j.Begin(r.Tool, r.Engine.RetryFailed); err != nil {
+		return report.Digest{}, &RunError{r.Dir, err}
+	}
+	pending, rows := j.Pending(r.Engine.RetryFailed)
+	var done, failed atomic.Int64
+	c := r.Engine
+	c.Pacer = a.Pacer
+	c.Redraw = func() (batch.Secret, error) {
+		password, err := r.Generate()
+		return batch.NewSecret(password), err
+	}
+	c.Observe = func(result batch.Result) {
+		done.Add(1)
+		if result.Outcome != batch.Rotated {
+			failed.Add(1)
+		}
+	}
+	total := j.Info().Rows
+	r.Events(Working{func() Progress {
+		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
+	}})
+	stopped := batch.Run(ctx, c, rows, setter{r.Client}, j)
+	return r.finish(ctx, a, j, stopped)
+}
+
+// finish ends a session. The reports come first, since nothing that whoever
+// hears events does may keep them from being written.
+func (r Rotation) finish(ctx context.Context, a *allowance, j *journal.Journal, stopped error) (report.Digest, error) {
+	writing := j.Stop(journal.Totals{Waited: a.State().Waited, Stopped: reason(ctx, stopped)})
+	digest, reporting := write(&j.View, r.Formats)
+	closing := errors.Join(j.Close(), a.close())
+	r.Events(Rested{})
+	if stopped == nil && digest.Summary.Rotated < digest.Summary.Rows {
+		stopped = ErrIncomplete
+	}
+	if err := errors.Join(writing, reporting, closing); err != nil {
+		stopped = errors.Join(err, stopped)
+	}
+	if stopped != nil {
+		return digest, &RunError{r.Dir, stopped}
+	}
+	return digest, nil
+}
+
+// A RunError is why a run that had begun did not rotate every row: a
+// [*batch.Stop], [ErrIncomplete], or what kept it from being recorded. Nothing
+// that was sent is lost: it can be resumed.
+type RunError struct {
+	Dir string // of the run
+	Err error
+}
+
+func (e *RunError) Error() string { return e.Err.Error() }
+func (e *RunError) Unwrap() error { return e.Err }
+
+// reason is what the summary says of why a run stopped.
+func reason(ctx context.Context, stopped error) string {
+	var stop *batch.Stop
+	switch {
+	case !errors.As(stopped, &stop):
+		return ""
+	case stop.Reason == batch.Interrupted:
+		return fmt.Sprintf("%s by %v", stop.Reason, context.Cause(ctx))
+	}
+	return stop.Error()
+}
+
+// Report renders the reports of the run in dir from its journal, also of one
+// that another process is at work on, or that died.
+func Report(dir string, vault journal.Vault, formats []report.Format) (report.Digest, error) {
+	v, err := journal.Read(dir, vault)
+	if err != nil {
+		return report.Digest{}, err
+	}
+	defer v.Close()
+	return write(v, formats)
+}

@@ -2,19 +2,22 @@ package roster
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
-// Reasons for which there is nothing to read. The errors that wrap them say
-// what to do, as Hint() string.
+// Reasons for which an input is not read. The errors that wrap them say what to
+// do, as Hint() string.
 var (
 	ErrFolder   = errors.New("is a folder")
 	ErrTooLarge = errors.New("is too large")
+	ErrChanging = errors.New("is being written")
 )
 
 const hintInput = "INPUT is a CSV file, or - for standard input"
@@ -29,9 +32,12 @@ func (e *inputError) Error() string { return e.text }
 func (e *inputError) Hint() string  { return e.hint }
 func (e *inputError) Unwrap() error { return e.cause }
 
-// An input gives the same bytes each time that it is opened.
+// An input gives the same bytes each time that it is opened, or says that it
+// does not.
 type input interface {
 	open() (io.ReadCloser, error)
+	unchanged() error // whether it is still what it was when it was found
+	settle(ctx context.Context) error
 }
 
 // openFile finds the input that a path names, and what to call it.
@@ -46,7 +52,7 @@ func openFile(path string) (name string, in input, err error) {
 	case info.IsDir():
 		return name, nil, &inputError{path + " is a folder", hintInput, ErrFolder}
 	case info.Mode().IsRegular():
-		return name, file(path), nil
+		return name, &file{path, info}, nil
 	}
 	f, err := os.Open(path) // a named pipe gives its text only once
 	if err != nil {
@@ -57,10 +63,52 @@ func openFile(path string) (name string, in input, err error) {
 	return name, in, err
 }
 
-// A file is the path of a regular file.
-type file string
+// A file is a regular file that nothing may write while it is in use: two
+// passes that read the same do not prove that its writer is done.
+type file struct {
+	path string
+	info fs.FileInfo // as it was found
+}
 
-func (f file) open() (io.ReadCloser, error) { return os.Open(string(f)) }
+func (f *file) open() (io.ReadCloser, error) {
+	in, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.compare(in.Stat()); err != nil {
+		in.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+func (f *file) unchanged() error { return f.compare(os.Stat(f.path)) }
+
+// compare returns [ErrChanging] if the file is not what was found.
+func (f *file) compare(info fs.FileInfo, err error) error {
+	if err != nil || os.SameFile(info, f.info) && info.Size() == f.info.Size() && info.ModTime().Equal(f.info.ModTime()) {
+		return err
+	}
+	return &inputError{filepath.Base(f.path) + " is being written: it changed meanwhile", "run it again once nothing writes the file", ErrChanging}
+}
+
+// settled is for how long a file must have been left alone. Its writer is taken
+// to be done then; a file system may also tell its times no finer.
+const settled = time.Second
+
+// settle waits at most that long: a time of change in the future says that the
+// clocks differ, and not how long ago it was.
+func (f *file) settle(ctx context.Context) error {
+	wait := min(settled-time.Since(f.info.ModTime()), settled)
+	if wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return f.unchanged()
+}
 
 const (
 	maxSpool   = 256 << 20 // bytes that are held in memory
@@ -95,3 +143,6 @@ func (s spooled) open() (io.ReadCloser, error) {
 	}
 	return io.NopCloser(io.MultiReader(readers...)), nil
 }
+
+func (spooled) unchanged() error             { return nil }
+func (spooled) settle(context.Context) error { return nil }

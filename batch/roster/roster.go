@@ -13,6 +13,7 @@
 package roster
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -63,8 +64,9 @@ type Roster struct {
 }
 
 // File returns the CSV that a path names. A regular file is opened anew for
-// each pass; what can be read only once, such as a named pipe, is read now, as
-// [Reader] does. The error is [fs.ErrNotExist], [ErrFolder], [ErrTooLarge] or
+// each pass, and must not change until the last one: see [ErrChanging]. What can
+// be read only once, such as a named pipe, is read now, as [Reader] does. The
+// error is [fs.ErrNotExist], [ErrFolder], [ErrTooLarge] or
 // one of the system.
 func File(path string, o Options) (*Roster, error) {
 	name, in, err := openFile(path)
@@ -94,6 +96,12 @@ func newRoster(name string, in input, o Options) (*Roster, error) {
 	return &Roster{Options: o, name: name, input: in}, nil
 }
 
+// Settle waits until the input was left alone for a second, which takes at most
+// a second, and should be called once before the first pass: a file that was
+// written just now may be half a file. It returns [ErrChanging] if the file
+// changed meanwhile, or the cause of ctx. What is held in memory has settled.
+func (r *Roster) Settle(ctx context.Context) error { return r.input.settle(ctx) }
+
 // Name returns what people call the input, such as "users.csv".
 func (r *Roster) Name() string { return r.name }
 
@@ -113,7 +121,8 @@ func (r *Roster) Columns() []string { return r.columns }
 // An error that is a [batch.Fault] is a fault of the input as a whole: of its
 // header, encoding or quoting. The pass goes on, so that all faults are found,
 // unless what follows would make no sense; rows whose text is broken are not
-// yielded. Any other error ends the pass: that of the reader, wrapped.
+// yielded. Any other error ends the pass: [ErrChanging] if the file's size or
+// time of change moved since it was found, or one of the system, wrapped.
 func (r *Roster) Rows() iter.Seq2[batch.Row, error] {
 	return func(yield func(batch.Row, error) bool) {
 		if err := r.pass(yield); err != nil && err != errStopped {
@@ -135,6 +144,9 @@ func (r *Roster) pass(yield func(batch.Row, error) bool) error {
 	if err := gocsv.UnmarshalDecoderToChan(p, p.lines); err != nil {
 		return err
 	}
+	if err := r.input.unchanged(); err != nil {
+		return err
+	}
 	r.digest = hex.EncodeToString(hash.Sum(nil))
 	return nil
 }
@@ -153,6 +165,9 @@ func (r *Roster) Digest() (string, error) {
 	hash := sha256.New()
 	if _, err := io.Copy(hash, in); err != nil {
 		return "", fmt.Errorf("read %s: %w", r.name, err)
+	}
+	if err := r.input.unchanged(); err != nil {
+		return "", err
 	}
 	r.digest = hex.EncodeToString(hash.Sum(nil))
 	return r.digest, nil

@@ -332,7 +332,7 @@ func TestErrorsAreHandedOn(t *testing.T) {
 		"in header":  {io.MultiReader(strings.NewReader("user_id"), iotest.ErrReader(broken)), broken},
 		"behind \\r": {io.MultiReader(strings.NewReader(good+"x,1\r"), &once{broken}), broken},
 	} {
-		r := newTestRoster(t, stream{c.r})
+		r := newTestRoster(t, stream{Reader: c.r})
 		got := collect(r)
 		if !errors.Is(got.err, c.want) || got.faults.Total > 0 {
 			t.Errorf("%s: got %v, %v", name, got.err, got.lines())
@@ -350,7 +350,10 @@ func TestErrorsAreHandedOn(t *testing.T) {
 }
 
 // A stream is an input that can be opened once, for tests that must not hold it.
-type stream struct{ io.Reader }
+type stream struct {
+	io.Reader
+	spooled
+}
 
 func (s stream) open() (io.ReadCloser, error) { return io.NopCloser(s), nil }
 
@@ -389,7 +392,7 @@ func TestLimits(t *testing.T) {
 		"huge broken row":  {io.MultiReader(strings.NewReader(head+"a\""), endless("a")), "users.csv:2: a quote stands inside a cell that does not begin with one"},
 	} {
 		in := &counted{r: c.r}
-		got := collect(newTestRoster(t, stream{in}))
+		got := collect(newTestRoster(t, stream{Reader: in}))
 		if diff := cmp.Diff([]string{c.want}, got.lines()); diff != "" || got.err != nil {
 			t.Errorf("%s: %v %s", name, got.err, diff)
 		}

@@ -34,7 +34,7 @@ func (f *failing) Sync() error {
 }
 
 // A write that fails at any point stops the run there, and leaves a journal
-// that can be gone on with.
+// that can be resumed.
 func TestEveryFailingWrite(t *testing.T) {
 	for writes := range 14 {
 		for _, part := range []int{0, 40} {
@@ -42,7 +42,7 @@ func TestEveryFailingWrite(t *testing.T) {
 			j.out.file = &failing{file: j.out.file, writes: writes, syncs: 1 << 30, part: part}
 			sent, confirmed := rotateAll(j)
 			j.Close()
-			again, err := Open(j.Dir(), 0)
+			again, err := Open(j.Dir(), Plain)
 			must(t, err)
 			for row := 1; row <= 6; row++ {
 				got := again.state.outcome(row)

@@ -14,7 +14,7 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// writeRun writes a run of the account whose rows ended as told, all at one time.
+// writeRun writes a run of the account whose rows ended in the given ways, all at one time.
 func writeRun(t *testing.T, dir, account string, at time.Time, outcomes ...batch.Outcome) {
 	t.Helper()
 	p, err := journal.Create(dir, journal.Head{Account: account, Host: "api.example"}, journal.Plain)
@@ -83,8 +83,8 @@ func TestAHistoryThatCannotBeRead(t *testing.T) {
 	if _, err := journal.ReadHistory(filepath.Join(folder, "missing"), "acc", "api.example"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of no folder: %v", err)
 	}
-	must(t, os.WriteFile(filepath.Join(dir, journal.Name), []byte("spoilt\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, journal.Name), []byte("damaged\n"), 0o600))
 	if _, err := journal.ReadHistory(folder, "acc", "api.example"); err == nil {
-		t.Error("a spoilt journal counts for nothing")
+		t.Error("a damaged journal counts for nothing")
 	}
 }

@@ -235,7 +235,7 @@ func (j *Journal) Reissue(row *batch.Row) error {
 	return j.out.sync(end)
 }
 
-// Stop records that this process puts the run down, and syncs.
+// Stop records that this process stops working on the run, and syncs.
 func (j *Journal) Stop(t Totals) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -26,7 +26,7 @@ const (
 	kindSend    = "send"    // a request for a row is about to leave
 	kindTried   = "tried"   // a request for a row ended, and the row goes on
 	kindReissue = "reissue" // a row gets another password
-	kindStop    = "stop"    // the process lays the run down
+	kindStop    = "stop"    // the process stops working on the run
 )
 
 type headerRecord struct {

@@ -23,7 +23,7 @@ type state struct {
 
 	session   sessionRecord
 	sessionAt int64 // offset of the session's record, 0 before the first
-	stopped   bool  // the session was laid down, or is known to have died
+	stopped   bool  // the session stopped, or is known to have died
 	mark      markRecord
 
 	sends     int

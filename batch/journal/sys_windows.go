@@ -2,7 +2,7 @@ package journal
 
 import "io/fs"
 
-// shared says nothing: access lists are not told by the mode bits.
+// shared says nothing: the mode bits do not show access lists.
 func shared(fs.FileInfo) string { return "" }
 
 // syncDir does nothing: folders cannot be synced, NTFS journals their names.

@@ -76,7 +76,7 @@ func TestPasswordsAreSealedInTheJournal(t *testing.T) {
 	}
 }
 
-// Without a key a run can still be looked at and resumed; who resumes it is told
+// Without a key a run can still be looked at and resumed; whoever resumes it learns
 // which passwords are out of reach.
 func TestPasswordsWithoutAKey(t *testing.T) {
 	j, err := Open(sealedRun(t), safe{locked: true})

@@ -119,7 +119,7 @@ type Info struct {
 	Rows      int
 	Requests  int           // sent so far
 	Throttled int           // those refused for exceeding the allowance
-	Waited    time.Duration // waited for the allowance, in the sessions that were laid down
+	Waited    time.Duration // waited for the allowance, in the sessions that stopped
 	StartedAt time.Time     // of the first session; zero if there was none
 	StoppedAt time.Time     // of the last one; zero while it runs, or if it died
 	Stopped   string        // why the last session stopped early

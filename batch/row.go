@@ -23,7 +23,8 @@ type Row struct {
 	DeviceID       string // the device's id in the API, unique within the user
 	SIPID          string // as the input or the account has it; may be empty
 	Email          string // as the input or the account has it; may be empty
-	Password       Secret
+	Password       Secret // empty where it is sealed
+	Sealed         string // the password as it was sealed for the journal, where there is no key to open it
 	PasswordSource PasswordSource
 	Extra          []string // the input's other columns, in the order of its header
 	Faults         []Fault  // what is wrong with the row; one that has any is never sent
@@ -37,6 +38,7 @@ type Attempts struct {
 	Count     int       // requests that left for the row
 	Doubt     string    // why the first of them that ended without a verdict did: it may have taken effect; empty if all had one
 	FirstSent time.Time // zero if none left
+	Refused   int       // times that the API refused the present password by policy
 	Reissued  int       // passwords drawn anew after a refusal of a generated one
 	Refusals  int       // definite refusals of the present password since there is doubt
 }

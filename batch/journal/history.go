@@ -29,7 +29,8 @@ var ErrRun = errors.New("this is the directory of a single run, not a folder of 
 // folder holds. Other folders, other accounts' runs, and plans that were never
 // finished count for nothing. A run that cannot be read is an error, since what
 // it rotated would seem never rotated; the errors are otherwise those of
-// [Read], and ErrRun.
+// [Read], less ErrVault, and ErrRun. No
+// password is opened.
 func ReadHistory(folder, account, host string) (*History, error) {
 	if Exists(folder) {
 		return nil, fmt.Errorf("%s: %w", folder, ErrRun)
@@ -52,14 +53,14 @@ func ReadHistory(folder, account, host string) (*History, error) {
 }
 
 func (h *History) add(dir, account, host string) error {
-	view, done, err := Read(dir)
+	view, err := Read(dir, nil)
 	if errors.Is(err, ErrUnplanned) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer view.Close()
 	if info := view.Info(); info.Account != account || info.Host != host {
 		return nil
 	}

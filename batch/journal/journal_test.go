@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var at = time.Date(2026, 3, 1, 20, 0, 0, 0, time.UTC)
+var at = time.Now().UTC().Truncate(time.Millisecond).Add(-time.Minute)
 
 func testRow(n int) batch.Row {
 	return batch.Row{
@@ -31,7 +32,7 @@ func testRow(n int) batch.Row {
 // planned returns a sealed journal of n rows.
 func planned(t *testing.T, n int) *Journal {
 	t.Helper()
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{Run: "r", Account: "acc", Host: "h", Input: "x.csv", Tool: "t"})
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{Run: "r", Account: "acc", Host: "h", Input: "x.csv", Tool: "t", Settings: json.RawMessage(`{"rate":"50/m"}`)}, Plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func result(row int, o batch.Outcome) batch.Result {
 func crash(t *testing.T, j *Journal) *Journal {
 	t.Helper()
 	must(t, j.Close())
-	again, err := Open(j.Dir(), 100)
+	again, err := Open(j.Dir(), Plain)
 	must(t, err)
 	t.Cleanup(func() { again.Close() })
 	return again
@@ -95,10 +96,10 @@ func powerCut(t *testing.T, j *Journal, size int64) *Journal {
 	f, err := os.Open(path)
 	must(t, err)
 	t.Cleanup(func() { f.Close() })
-	s, _, err := load(path, f, 100)
+	s, _, err := load(path, f)
 	must(t, err)
 	s.endSession("another boot", time.Now())
-	j.state, j.at = s, f
+	j.state, j.file = s, f
 	return j
 }
 
@@ -132,7 +133,7 @@ func TestPlanReadsBackAsItWas(t *testing.T) {
 		}
 	}
 	info := j.Info()
-	if n != 3 || info.Rows != 3 || info.SHA256 != "sum" || info.Account != "acc" || len(info.Columns) != 2 {
+	if n != 3 || info.Rows != 3 || info.Digest != "sum" || info.Account != "acc" || len(info.Columns) != 2 || string(info.Settings) != `{"rate":"50/m"}` || info.Vault != "plain" {
 		t.Errorf("%d rows, info %+v", n, info)
 	}
 }
@@ -268,17 +269,27 @@ func TestReissuedPasswordIsTheRowsPassword(t *testing.T) {
 }
 
 func TestRefusedRowsAreNeverPending(t *testing.T) {
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{})
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, Plain)
 	must(t, err)
-	must(t, p.Add(testRow(1)))
+	faulty := testRow(1)
+	faulty.Faults = []batch.Fault{{Column: "device_id", Text: "same device as line 3"}, {Text: "too many cells"}}
+	must(t, p.Add(faulty))
 	must(t, p.Add(testRow(2)))
-	must(t, p.Refuse(1, "same device as line 3"))
 	j, err := p.Seal("", nil)
 	must(t, err)
 	defer j.Close()
 	j2 := crash(t, j)
 	if diff := cmp.Diff([]batch.Outcome{batch.Invalid, batch.NotAttempted}, outcomes(t, &j2.View)); diff != "" {
 		t.Error(diff)
+	}
+	for entry, err := range j2.Entries() {
+		must(t, err)
+		if n := entry.Row.Number; n == 1 && entry.Result.Note != "device_id: same device as line 3; too many cells" {
+			t.Errorf("row 1 is refused for %q", entry.Result.Note)
+		}
+		if n := entry.Row.Number; entry.Row.Password.Empty() != (n == 1) {
+			t.Errorf("row %d: is its password kept?", n)
+		}
 	}
 	if n, _ := j2.Pending(true); n != 1 {
 		t.Errorf("%d rows are pending", n)
@@ -287,42 +298,42 @@ func TestRefusedRowsAreNeverPending(t *testing.T) {
 
 func TestASecondProcessIsRefused(t *testing.T) {
 	j := planned(t, 1)
-	if _, err := Open(j.Dir(), 0); !errors.Is(err, ErrLocked) {
+	if _, err := Open(j.Dir(), Plain); !errors.Is(err, ErrLocked) {
 		t.Errorf("Open: %v", err)
 	}
-	if _, err := Create(j.Dir(), Head{}); !errors.Is(err, ErrLocked) {
+	if _, err := Create(j.Dir(), Head{}, Plain); !errors.Is(err, ErrLocked) {
 		t.Errorf("Create: %v", err)
 	}
-	if _, done, err := Read(j.Dir()); err != nil {
+	if v, err := Read(j.Dir(), Plain); err != nil {
 		t.Errorf("Read: %v", err)
 	} else {
-		done()
+		must(t, v.Close())
 	}
 }
 
 func TestASealedJournalIsNeverReplaced(t *testing.T) {
 	j := planned(t, 1)
 	must(t, j.Close())
-	if _, err := Create(j.Dir(), Head{}); err == nil {
+	if _, err := Create(j.Dir(), Head{}, Plain); err == nil {
 		t.Fatal("a run was overwritten")
 	}
-	again, err := Open(j.Dir(), 0)
+	again, err := Open(j.Dir(), Plain)
 	must(t, err)
 	must(t, again.Close())
 }
 
 func TestAnUnsealedJournalIsReplaced(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "x.run")
-	p, err := Create(dir, Head{})
+	p, err := Create(dir, Head{}, Plain)
 	must(t, err)
 	must(t, p.Add(testRow(1)))
 	must(t, p.out.out.Flush())
 	must(t, p.file.Close())
-	must(t, p.lock.Unlock())
-	if _, err := Open(dir, 0); !errors.Is(err, ErrUnplanned) {
+	must(t, p.folder.close())
+	if _, err := Open(dir, Plain); !errors.Is(err, ErrUnplanned) {
 		t.Fatalf("Open: %v", err)
 	}
-	p, err = Create(dir, Head{})
+	p, err = Create(dir, Head{}, Plain)
 	must(t, err)
 	must(t, p.Discard())
 	if Exists(dir) {
@@ -364,7 +375,7 @@ func TestUnsafeDirectoriesAreRefused(t *testing.T) {
 				dir = filepath.Join(dir, "y.run")
 			}
 			must(t, c.make(dir))
-			if _, err := Create(dir, Head{}); !errors.Is(err, c.want) {
+			if _, err := Create(dir, Head{}, Plain); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
 		})
@@ -377,5 +388,20 @@ func TestSecretsAreRedacted(t *testing.T) {
 		if strings.Contains(text, "Pass-word") {
 			t.Error(text)
 		}
+	}
+}
+
+// Whatever the window, an hour of answers is kept, and no more than that.
+func TestRecentIsTheLastHour(t *testing.T) {
+	var r recent
+	for i := range 5000 {
+		r.add(at.Add(time.Duration(i) * time.Second))
+	}
+	v := &View{state: &state{recent: r}}
+	if got := len(v.Recent()); got != 3601 {
+		t.Errorf("%d answers within an hour, want 3601", got)
+	}
+	if len(r.times) > 2*3601 {
+		t.Errorf("%d answers are held", len(r.times))
 	}
 }

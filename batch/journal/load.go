@@ -63,8 +63,8 @@ func (s *scanner) damaged(at int64, what string) error {
 // holds whole records; what follows it is the torn end of a write that a crash
 // cut short. The error is a *DamageError, ErrUnplanned, ErrNotAJournal, or one
 // of reading.
-func load(path string, r io.Reader, keep int) (s *state, size int64, err error) {
-	s = newState(keep)
+func load(path string, r io.Reader) (s *state, size int64, err error) {
+	s = newState()
 	in := newScanner(path, r)
 	for {
 		line, at, whole, err := in.next()
@@ -171,9 +171,8 @@ func (s *state) applyHeader(line []byte) error {
 	if err := json.Unmarshal(line, &s.header); err != nil {
 		return err
 	}
-	if s.header.Format != format || s.header.Codec != codec {
-		return fmt.Errorf("%w: it has format %d (%s), this is for %d (%s)",
-			ErrNotAJournal, s.header.Format, s.header.Codec, format, codec)
+	if s.header.Format != format {
+		return fmt.Errorf("%w: it has format %d, this is for %d", ErrNotAJournal, s.header.Format, format)
 	}
 	return nil
 }
@@ -197,17 +196,13 @@ func (s *state) applyEvent(kind string, line []byte, at int64) error {
 	case kindStop:
 		return with(line, func(r stopRecord) error { s.addStop(r); return nil })
 	case kindSend:
-		var r sendRecord
-		if err := decode(line, &r); err != nil {
-			return err
-		}
-		return s.ifRow(r.Row, func() { s.addSend(r) })
+		return with(line, func(r sendRecord) error {
+			return s.ifRow(r.Row, func() { s.addSend(r) })
+		})
 	case kindTried, kindResult:
-		var r resultRecord
-		if err := decode(line, &r); err != nil {
-			return err
-		}
-		return s.ifRow(r.Row, func() { s.addEnd(r, at) })
+		return with(line, func(r resultRecord) error {
+			return s.ifRow(r.Row, func() { s.addEnd(r, at) })
+		})
 	case kindReissue:
 		return with(line, func(r reissueRecord) error {
 			return s.ifRow(r.Row, func() { s.reissues[r.Row] = at })

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"slices"
 	"time"
 
 	"siprotate/batch"
@@ -22,7 +23,7 @@ type state struct {
 
 	session   sessionRecord
 	sessionAt int64 // offset of the session's record, 0 before the first
-	stopped   bool  // the session was laid down, or is known to have died
+	stopped   bool  // the session stopped, or is known to have died
 	mark      markRecord
 
 	sends     int
@@ -32,8 +33,9 @@ type state struct {
 	stoppedAt time.Time
 	why       string // why the last session stopped early
 
+	live   bool // the journal is loaded; recent takes no more
 	recent recent
-	held   time.Time // the far side asked to send nothing before
+	held   time.Time // the API asked to send nothing before
 }
 
 // A standing is how a row stands, as bits: its outcome, and what may be besides.
@@ -47,8 +49,8 @@ const (
 
 func (s standing) outcome() batch.Outcome { return batch.Outcome(s & outcomeBits) }
 
-func newState(keep int) *state {
-	return &state{flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{}, recent: recent{keep: keep}}
+func newState() *state {
+	return &state{flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{}}
 }
 
 func (s *state) addRow() {
@@ -108,7 +110,9 @@ func (s *state) land(r resultRecord) {
 		return
 	}
 	delete(s.flights, r.Row)
-	s.recent.add(r.At)
+	if !s.live {
+		s.recent.add(r.At)
+	}
 	if r.Held.After(s.held) {
 		s.held = r.Held
 	}
@@ -142,7 +146,7 @@ func (s *state) endSession(boot string, now time.Time) {
 	if powerCut {
 		lost += max(0, s.mark.Sends-s.sends)
 	}
-	for range min(lost, s.recent.keep) {
+	for range lost {
 		s.recent.add(now)
 	}
 	for row, send := range s.flights {
@@ -188,20 +192,23 @@ func (s *state) pending(row int, retryFailed bool) bool {
 	return false
 }
 
-// recent keeps the latest times at which an answer came.
+// recentFor is how far back the times of answers are kept, from the latest one.
+const recentFor = time.Hour
+
+// recent keeps the times at which answers came in the hour before the latest.
 type recent struct {
-	keep  int
-	times []time.Time
-	next  int
+	times  []time.Time
+	latest time.Time
 }
 
 func (r *recent) add(t time.Time) {
-	switch {
-	case r.keep == 0:
-	case len(r.times) < r.keep:
-		r.times = append(r.times, t)
-	default:
-		r.times[r.next] = t
-		r.next = (r.next + 1) % r.keep
+	if len(r.times) == cap(r.times) {
+		r.times = slices.DeleteFunc(r.times, r.old)
+	}
+	r.times = append(r.times, t)
+	if t.After(r.latest) {
+		r.latest = t
 	}
 }
+
+func (r *recent) old(t time.Time) bool { return t.Before(r.latest.Add(-recentFor)) }

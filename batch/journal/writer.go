@@ -3,22 +3,13 @@ package journal
 import (
 	"bufio"
 	"fmt"
-	"os"
+	"io"
 	"sync"
 	"time"
 )
 
 // syncWithin is how long a written record may wait for its fsync.
 const syncWithin = 10 * time.Millisecond
-
-// A file is what a writer needs of an [os.File].
-type file interface {
-	Write(p []byte) (int, error)
-	ReadAt(p []byte, off int64) (int, error)
-	Truncate(size int64) error
-	Sync() error
-	Close() error
-}
 
 // A writer appends records to a file. Each append is one write, so that a
 // record survives the process as soon as append returns; a goroutine of the
@@ -52,14 +43,16 @@ func newWriter(f file, size int64) *writer {
 	return w
 }
 
-// append writes r and returns the offset of its line and of the line's end.
-func (w *writer) append(r record) (from, to int64, err error) {
+// append writes a record and returns the offset of its line and of the line's end.
+func (w *writer) append(record any) (from, to int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
 		return 0, 0, w.err
 	}
-	w.buf = appendLine(w.buf[:0], r)
+	if w.buf, err = appendLine(w.buf[:0], record); err != nil {
+		return 0, 0, w.fail(err)
+	}
 	from = w.size
 	if _, err := w.file.Write(w.buf); err != nil {
 		// What was written of the line is cut off again; should that fail too,
@@ -160,13 +153,15 @@ type planWriter struct {
 	buf  []byte
 }
 
-func newPlanWriter(f *os.File) *planWriter {
+func newPlanWriter(f io.Writer) *planWriter {
 	return &planWriter{out: bufio.NewWriterSize(f, 1<<16)}
 }
 
-// append writes r and returns the offset of its line.
-func (w *planWriter) append(r record) (from int64, err error) {
-	w.buf = appendLine(w.buf[:0], r)
+// append writes a record and returns the offset of its line.
+func (w *planWriter) append(record any) (from int64, err error) {
+	if w.buf, err = appendLine(w.buf[:0], record); err != nil {
+		return 0, err
+	}
 	from = w.size
 	n, err := w.out.Write(w.buf)
 	w.size += int64(n)

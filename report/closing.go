@@ -22,13 +22,12 @@ const (
 // ClosingOptions is what the closing summary tells beside the digest.
 type ClosingOptions struct {
 	Width int    // columns to fit into; 0 means 80
-	Dir   string // the folder of the reports
-	Next  string // the command to go on with; empty if there is none
+	Next  string // the command to resume with; empty if there is none
 }
 
 // Closing writes the closing summary for people to w, in one write and without
 // colour: the counts, why rows were not rotated, where the files are, and the
-// command to go on with. Paths and the command stay on one line whatever the
+// command to resume with. Paths and the command stay on one line whatever the
 // width, so that they can be copied.
 func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
 	if o.Width <= 0 {
@@ -39,11 +38,9 @@ func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
 	d.counts(&b)
 	d.reasons(&b, o.Width)
 	d.spent(&b, o.Width)
-	fmt.Fprintf(&b, "\nreport       %s\n", Sanitize(filepath.Join(o.Dir, ReportName)))
-	fmt.Fprintf(&b, "credentials  %s\n", Sanitize(filepath.Join(o.Dir, CredentialsName)))
-	fmt.Fprintf(&b, "summary      %s\n", Sanitize(filepath.Join(o.Dir, SummaryName)))
+	d.files(&b)
 	if o.Next != "" {
-		fmt.Fprintf(&b, "\nto go on:\n  %s\n", Sanitize(o.Next))
+		fmt.Fprintf(&b, "\nto resume:\n  %s\n", Sanitize(o.Next))
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -52,8 +49,8 @@ func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
 func (d Digest) headline(b *bytes.Buffer, width int) {
 	s := d.Summary
 	text := fmt.Sprintf("%d of %s rotated", s.Rotated, rows(s.Rows))
-	if took := elapsed(s.StartedAt.Time, s.FinishedAt.Time); took > 0 {
-		text += " in " + FormatDuration(took)
+	if d.Run.Took > 0 {
+		text += " in " + FormatDuration(d.Run.Took)
 	}
 	if s.Stopped != nil {
 		text = "stopped: " + *s.Stopped + "; " + text
@@ -122,6 +119,21 @@ func (d Digest) spent(b *bytes.Buffer, width int) {
 	}
 	b.WriteByte('\n')
 	hang(b, "", text, width)
+}
+
+// files writes where the files are.
+func (d Digest) files(b *bytes.Buffer) {
+	if len(d.Formats) == 0 {
+		return
+	}
+	width := 0
+	for _, f := range d.Formats {
+		width = max(width, len(f.Name))
+	}
+	b.WriteByte('\n')
+	for _, f := range d.Formats {
+		fmt.Fprintf(b, "%-*s  %s\n", width, f.Name, Sanitize(filepath.Join(d.Run.Dir, f.File)))
+	}
 }
 
 // code returns what stands in the code's column.

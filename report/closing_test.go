@@ -35,7 +35,7 @@ func closingDigest(t *testing.T) Digest {
 	run := sampleRun()
 	run.Requests, run.Throttled = 3021, 2
 	run.Stopped = "ten rows in a row failed, the last of them with 404 10801 User not found"
-	digest, err := Write(t.TempDir(), run, sequence(entries, nil))
+	digest, err := writeIn(t.TempDir(), run, sequence(entries, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestClosingIsGolden(t *testing.T) {
 	digest := closingDigest(t)
 	for _, width := range []int{60, 100} {
 		var b strings.Builder
-		err := digest.Closing(&b, ClosingOptions{Width: width, Dir: "users.run", Next: "siprotate resume users.run"})
+		err := digest.Closing(&b, ClosingOptions{Width: width, Next: "siprotate resume users.run"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,12 +62,12 @@ func TestClosingIsGolden(t *testing.T) {
 func TestClosingOfASmoothRun(t *testing.T) {
 	run := sampleRun()
 	run.Stopped, run.Throttled, run.Waited, run.Requests = "", 0, 0, 1
-	digest, err := Write(t.TempDir(), run, sequence(sampleEntries()[:1], nil))
+	digest, err := writeIn(t.TempDir(), run, sequence(sampleEntries()[:1], nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := digest.Closing(&b, ClosingOptions{Dir: "users.run"}); err != nil {
+	if err := digest.Closing(&b, ClosingOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "closing-smooth.txt", b.String())
@@ -81,17 +81,17 @@ func TestClosingPassesOnTheWritersError(t *testing.T) {
 	}
 }
 
-// A far side with an id in every message must not cost memory for every row.
+// An API with an id in every message must not cost memory for every row.
 func TestGroupsAreBounded(t *testing.T) {
 	const n = 5000
-	var counts tally
+	counts := newTally(Run{})
 	for i := range n {
 		message := "twice"
 		if i >= 2 {
 			message = fmt.Sprintf("request %d: %s", i, strings.Repeat("é", 1000))
 		}
 		e := entry(i+1, batch.Failed, batch.Receipt{HTTPCode: 500, ErrorMessage: message}, "")
-		counts.add(&e, words(&e))
+		counts.add(entryOf(e))
 	}
 	groups := counts.sorted()
 	if len(groups) != maxGroups+1 || !groups[maxGroups].Rest || groups[0].Message != "twice" {
@@ -117,9 +117,9 @@ func TestGroupsAreBounded(t *testing.T) {
 }
 
 func TestGroupsOfTheSample(t *testing.T) {
-	var counts tally
+	counts := newTally(Run{})
 	for _, e := range sampleEntries() {
-		counts.add(&e, words(&e))
+		counts.add(entryOf(e))
 	}
 	var got []string
 	for _, g := range counts.sorted() {
@@ -134,19 +134,5 @@ func TestGroupsOfTheSample(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("groups:\n%s", strings.Join(got, "\n"))
-	}
-}
-
-func TestCut(t *testing.T) {
-	for _, c := range []struct {
-		in   string
-		n    int
-		want string
-	}{
-		{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 3, "äöü"}, {"äöüß", 3, "äö…"},
-	} {
-		if got := cut(c.in, c.n); got != c.want {
-			t.Errorf("cut(%q, %d) = %q, want %q", c.in, c.n, got, c.want)
-		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestRoughly(t *testing.T) {
+func TestFormatDuration(t *testing.T) {
 	for _, c := range []struct {
 		in   time.Duration
 		want string

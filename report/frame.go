@@ -40,7 +40,7 @@ func frame(s Status, columns, beat int, now time.Time) string {
 			return line
 		}
 	}
-	return clip(spin+" "+texts[len(texts)-1], columns)
+	return truncate(spin+" "+texts[len(texts)-1], columns)
 }
 
 // texts returns the status in words: everything first, then each time without
@@ -97,16 +97,4 @@ func bar(done, total, columns int) string {
 	_ = b.Set(min(max(0, done), total))
 	_ = b.RenderBlank() // Set alone draws nothing below one per cent
 	return strings.TrimRight(strings.TrimPrefix(b.String(), "\r"), " ")
-}
-
-// clip cuts s to the given number of columns.
-func clip(s string, columns int) string {
-	var b strings.Builder
-	for graphemes := uniseg.NewGraphemes(s); graphemes.Next(); {
-		if columns -= graphemes.Width(); columns < 0 {
-			break
-		}
-		b.WriteString(graphemes.Str())
-	}
-	return b.String()
 }

@@ -61,7 +61,7 @@ func (p *Progress) Stop() {
 }
 
 // Println writes a line of its own, above the progress line if there is one. The
-// text is made harmless by [Plain].
+// text is made harmless by [Sanitize].
 func (p *Progress) Println(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +69,7 @@ func (p *Progress) Println(text string) {
 		p.write(Sanitize(text) + "\n")
 		return
 	}
-	p.shown = clip(p.shown, p.columns())
+	p.shown = truncate(p.shown, p.columns())
 	p.write("\r" + pad(Sanitize(text), p.shown) + "\n" + p.shown)
 }
 
@@ -103,7 +103,7 @@ func (p *Progress) showFrame(beat int) {
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.write("\r" + pad(text, clip(p.shown, columns)))
+	p.write("\r" + pad(text, truncate(p.shown, columns)))
 	p.shown = text
 }
 
@@ -114,7 +114,7 @@ func (p *Progress) clear() {
 	if p.shown == "" {
 		return
 	}
-	p.write("\r" + pad("", clip(p.shown, p.columns())) + "\r")
+	p.write("\r" + pad("", truncate(p.shown, p.columns())) + "\r")
 	p.shown = ""
 }
 

@@ -9,8 +9,8 @@ import (
 	"siprotate/batch"
 )
 
-// Bounds of what is remembered of the reasons: a far side that puts an id into
-// each message must not cost memory for each row.
+// Bounds of what is remembered of the reasons: an API that puts an id into each
+// message must not cost memory for each row.
 const (
 	maxGroups   = 100
 	maxExamples = 5
@@ -18,11 +18,19 @@ const (
 	maxCode     = 40  // characters
 )
 
+// A Digest is what one pass over a run's entries found.
+type Digest struct {
+	Run     Run
+	Summary Summary
+	Groups  []Group  // why rows were not rotated: most rows first, [Group.Rest] last
+	Formats []Format // what was installed
+}
+
 // A Group is the rows that were not rotated for one and the same reason.
 type Group struct {
 	Outcome  batch.Outcome
-	Code     string // HTTP status and the far side's code, such as "404 10801"; empty without an answer
-	Message  string // why, in the far side's words or else in ours; harmless to a terminal
+	Code     string // HTTP status and the API's code, such as "404 10801"; empty without an answer
+	Message  string // why, in the API's words or else in ours; harmless to a terminal
 	Rows     int
 	Examples []int // numbers of the first few rows
 
@@ -36,21 +44,26 @@ type groupKey struct {
 	code, message string
 }
 
-// A tally counts entries. The zero value is ready for use.
+// A tally counts entries.
 type tally struct {
+	run    Run
 	rows   int
-	by     [256]int // by outcome: indexing by one cannot panic
+	by     map[batch.Outcome]int
 	groups map[groupKey]*Group
 	rest   Group
 }
 
-func (t *tally) add(e *batch.Entry, seen answer) {
+func newTally(run Run) *tally {
+	return &tally{run: run, by: map[batch.Outcome]int{}, groups: map[groupKey]*Group{}}
+}
+
+func (t *tally) add(e *Entry) {
 	t.rows++
 	t.by[e.Result.Outcome]++
 	if e.Result.Outcome == batch.Rotated {
 		return
 	}
-	key := groupKey{e.Result.Outcome, cut(groupCode(seen), maxCode), cut(seen.reason(), maxReason)}
+	key := groupKey{e.Result.Outcome, truncate(e.Answer.codes(), maxCode), truncate(e.Answer.Reason(), maxReason)}
 	if key == (groupKey{outcome: batch.NotAttempted}) {
 		return // its turn never came: the count says it all
 	}
@@ -70,14 +83,37 @@ func (t *tally) group(key groupKey) *Group {
 		t.rest.Rest = true
 		return &t.rest
 	}
-	if t.groups == nil {
-		t.groups = make(map[groupKey]*Group)
-	}
 	// Copies, since the words may be slices of something large.
 	key.code, key.message = strings.Clone(key.code), strings.Clone(key.message)
 	g := &Group{Outcome: key.outcome, Code: key.code, Message: key.message}
 	t.groups[key] = g
 	return g
+}
+
+func (t *tally) digest() Digest {
+	return Digest{Run: t.run, Summary: t.summary(), Groups: t.sorted()}
+}
+
+func (t *tally) summary() Summary {
+	return Summary{
+		Run:          t.run.ID,
+		Account:      t.run.Account,
+		Host:         t.run.Host,
+		StartedAt:    Stamp{t.run.StartedAt},
+		FinishedAt:   Stamp{t.run.FinishedAt},
+		DurationS:    seconds(t.run.Took),
+		Rows:         t.rows,
+		Rotated:      t.by[batch.Rotated],
+		Failed:       t.by[batch.Failed],
+		Unknown:      t.by[batch.Unknown],
+		Invalid:      t.by[batch.Invalid],
+		NotAttempted: t.by[batch.NotAttempted],
+		Requests:     t.run.Requests,
+		Throttled:    t.run.Throttled,
+		WaitedS:      seconds(t.run.Waited),
+		Stopped:      reasonOrNull(t.run.Stopped),
+		PerMinute:    perMinute(t.run.Requests, t.run.Took),
+	}
 }
 
 // sorted returns the groups, most rows first, those that came first before
@@ -94,32 +130,4 @@ func (t *tally) sorted() []Group {
 		groups = append(groups, t.rest)
 	}
 	return groups
-}
-
-// groupCode returns the HTTP status and the far side's code. The code is
-// error_data's, or the answer's own where that adds to the status.
-func groupCode(a answer) string {
-	code := a.errorCode
-	if code == "" && a.code != a.httpCode {
-		code = a.code
-	}
-	return strings.TrimSpace(a.httpCode + " " + code)
-}
-
-// cut shortens s to n characters, the last of them an ellipsis.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	runes := 0
-	end := 0
-	for i := range s {
-		if runes++; runes == n {
-			end = i
-		}
-		if runes > n {
-			return s[:end] + "…"
-		}
-	}
-	return s
 }

@@ -86,7 +86,7 @@ func (a *Attempts) add(err error) {
 			a.Doubt = note(err)
 		}
 	case a.Doubt != "" && refusesPassword(err):
-		a.Refusals++
+		a.Refused++
 	}
 }
 
@@ -97,7 +97,7 @@ func (r *run) again(row *Row, n int, err error) (wait time.Duration, again bool)
 		switch {
 		case r.reissues(row, err):
 			return 0, true
-		case row.Attempts.Doubt != "" && row.Attempts.Refusals < refusalsInDoubt:
+		case row.Attempts.Doubt != "" && row.Attempts.Refused < refusalsInDoubt:
 			return backoff(n), true
 		}
 	}
@@ -110,7 +110,7 @@ func (r *run) again(row *Row, n int, err error) (wait time.Duration, again bool)
 func (r *run) reissues(row *Row, err error) bool {
 	a := row.Attempts
 	return refusesPassword(err) && row.PasswordSource == Generated && a.Reissued < MaxReissues &&
-		(a.Doubt == "" || r.RetryFailed && a.Refusals >= refusalsInDoubt)
+		(a.Doubt == "" || r.RetryFailed && a.Refused >= refusalsInDoubt)
 }
 
 // goOn records that the row has another attempt before it, with another
@@ -129,7 +129,7 @@ func (r *run) goOn(row *Row, receipt Receipt, err error) error {
 	}
 	row.Password = password
 	row.Attempts.Reissued++
-	row.Attempts.Refusals = 0
+	row.Attempts.Refused = 0
 	if err := r.log.Reissue(row); err != nil {
 		return &Stop{Broken, err}
 	}

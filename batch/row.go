@@ -38,9 +38,8 @@ type Attempts struct {
 	Count     int       // requests that left for the row
 	Doubt     string    // why the first of them that ended without a verdict did: it may have taken effect; empty if all had one
 	FirstSent time.Time // zero if none left
-	Refused   int       // times that the API refused the present password by policy
+	Refused   int       // times that the API refused the present password by policy since there is doubt
 	Reissued  int       // passwords drawn anew after a refusal of a generated one
-	Refusals  int       // definite refusals of the present password since there is doubt
 }
 
 // A Receipt is what the API said in answer to one request, in its own

@@ -587,7 +587,7 @@ func TestADoubtfulPasswordThatTheAPIRefuses(t *testing.T) {
 				config := testConfig()
 				config.RetryFailed = c.retry
 				notes, began := newNotebook(t, 1), time.Now()
-				doubted := func(r *Row) { r.Attempts = Attempts{Count: 1, Doubt: "timeout", Refusals: c.refusals} }
+				doubted := func(r *Row) { r.Attempts = Attempts{Count: 1, Doubt: "timeout", Refused: c.refusals} }
 				if err := Run(t.Context(), config, rowsOf(1, doubted), set, notes); err != nil {
 					t.Fatal(err)
 				}

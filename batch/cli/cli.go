@@ -78,6 +78,7 @@ type app struct {
 
 	mu   sync.Mutex
 	tell func(string) // where lines for people go while progress is shown
+	stop func()       // ends the progress that is shown; nil: there is none
 }
 
 // say prints one line for people.

@@ -17,12 +17,12 @@ func newReport(a *app) *cobra.Command {
 		Example: `  siprotate report users.run`,
 		Args:    oneArg("RUN-DIR", "the folder that run made"),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			digest, err := rotation.Report(args[0], journal.Plain{}, report.Standard)
+			digest, err := rotation.Report(args[0], journal.Plain, report.Formats)
 			if err != nil {
 				return reportError(err)
 			}
 			digest.Closing(a.err, report.ClosingOptions{
-				Width: terminalWidth(a.err), Dir: args[0], Next: nextCommand(args[0], digest.Summary),
+				Width: terminalWidth(a.err), Next: nextCommand(args[0], digest.Summary),
 			})
 			return nil
 		}),

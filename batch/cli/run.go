@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"siprotate/batch/journal"
-	"siprotate/batch/rotation"
 	"siprotate/batch/roster"
+	"siprotate/batch/rotation"
 	"siprotate/exotel"
 	"siprotate/report"
 )
@@ -239,7 +239,7 @@ func (a *app) close(r rotation.Rotation, asJSON bool) func(report.Digest, error)
 			return ended // the reports could not be written
 		}
 		digest.Closing(a.err, report.ClosingOptions{
-			Width: terminalWidth(a.err), Dir: r.Dir, Next: nextCommand(r.Dir, digest.Summary),
+			Width: terminalWidth(a.err), Next: nextCommand(r.Dir, digest.Summary),
 		})
 		if asJSON {
 			if err := digest.Summary.Encode(a.out); err != nil {

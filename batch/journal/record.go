@@ -82,7 +82,7 @@ type resultRecord struct {
 	Row         int           `json:"row"`
 	Outcome     batch.Outcome `json:"outcome"`
 	Attempts    int           `json:"attempts,omitempty"`
-	Doubt       bool          `json:"doubt,omitempty"`
+	Doubt       string        `json:"doubt,omitempty"`
 	Refused     int           `json:"refused,omitempty"`
 	Reissued    int           `json:"reissued,omitempty"`
 	FirstSent   time.Time     `json:"first_sent_at,omitzero"`
@@ -105,7 +105,7 @@ type reissueRecord struct {
 	Type     string `json:"type"`
 	Row      int    `json:"row"`
 	Attempts int    `json:"attempts"`
-	Doubt    bool   `json:"doubt,omitempty"`
+	Doubt    string `json:"doubt,omitempty"`
 	Refused  int    `json:"refused"` // times that the API refused the password before
 	Reissued int    `json:"reissued"`
 	Password string `json:"password"` // sealed

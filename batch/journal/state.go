@@ -83,7 +83,7 @@ func (s *state) addTried(r resultRecord, at int64) {
 	s.land(r)
 	s.last[r.Row-1] = at
 	outcome := batch.NotAttempted
-	if r.Doubt {
+	if r.Doubt != "" {
 		outcome = batch.Unknown
 	}
 	s.standing[r.Row-1] = standing(outcome)

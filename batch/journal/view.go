@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -272,14 +273,15 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 	result.Outcome = outcome
 	switch {
 	case lost:
-		result.Attempts.Count, result.Attempts.Doubt = send.Attempts, true
+		result.Attempts.Count = send.Attempts
+		result.Attempts.Doubt = cmp.Or(result.Attempts.Doubt, noteInFlight)
 		if result.Attempts.FirstSent.IsZero() {
 			result.Attempts.FirstSent = send.At
 		}
-		result.Note = noteInFlight
+		result.Note = result.Attempts.Doubt
 	case maybe:
-		result.Attempts.Doubt = true
-		result.Note = noteMaybeSent
+		result.Attempts.Doubt = cmp.Or(result.Attempts.Doubt, noteMaybeSent)
+		result.Note = result.Attempts.Doubt
 	}
 	return result, nil
 }

@@ -30,7 +30,7 @@ type checked struct {
 	unsound  int // rows that skip refuses
 	named    []batch.Row
 	wanted   directory.Wanted
-	seen     *duplicates
+	seen     duplicates
 	found    map[int]batch.Row // by number: rows that lacked their ids, completed or with faults
 	twins    map[int]int       // by number: the line of another row with the same device
 }
@@ -38,7 +38,7 @@ type checked struct {
 // check makes a first pass over the source, to find every fault before anything
 // is written or sent.
 func (r Rotation) check(src Source) (*checked, error) {
-	c := &checked{source: src, skip: r.SkipInvalid, seen: newDuplicates(), found: map[int]batch.Row{}}
+	c := &checked{source: src, skip: r.SkipInvalid, found: map[int]batch.Row{}}
 	broken := false
 	for row, err := range src.Rows() {
 		var fault batch.Fault
@@ -73,7 +73,10 @@ func (c *checked) add(row batch.Row) {
 	case row.UserID != "" && row.DeviceID != "":
 		c.seen.add(row.UserID, row.DeviceID, row.Number, row.Line, faulty)
 	case !faulty:
-		c.wanted.Add(directory.ReferenceOf(&row))
+		if fault := c.wanted.AddRow(&row); fault != nil {
+			row.Faults = []batch.Fault{*fault}
+			break
+		}
 		row.Password, row.Extra = batch.Secret{}, nil
 		c.named = append(c.named, row)
 	}
@@ -116,12 +119,12 @@ func (c *checked) verdict() error {
 	c.twins = map[int]int{}
 	twins := 0
 	for s, other := range c.seen.twins() {
-		if !s.refused() {
-			c.twins[s.number()] = int(other)
+		if !s.faulty() {
+			c.twins[s.number()] = other
 			twins++
 		}
-		if !c.skip && other < s.line {
-			fault := sameDevice(int(other))
+		if !c.skip && other < int(s.line) {
+			fault := sameDevice(other)
 			fault.File, fault.Line = c.source.Name(), int(s.line)
 			c.faults.Add(fault)
 		}
@@ -133,7 +136,7 @@ func (c *checked) verdict() error {
 }
 
 func sameDevice(line int) batch.Fault {
-	return batch.Fault{Column: directory.ColumnDevice, Text: fmt.Sprintf("same device as line %d", line)}
+	return batch.Fault{Column: "device_id", Text: fmt.Sprintf("same device as line %d", line)}
 }
 
 // complete gives a row of a later pass what the first one has found.

@@ -1,6 +1,8 @@
 package rotation
 
 import (
+	"time"
+
 	"siprotate/batch/directory"
 	"siprotate/batch/pace"
 )
@@ -47,6 +49,7 @@ type LookedUp struct {
 
 // Selected: devices of the account are left out of a rotation of all of them.
 type Selected struct {
-	Excluded int // by a file; -1 without one
-	Young    int // rotated of late; -1 where that does not matter
+	Excluded int           // by a file; -1 without one
+	Young    int           // rotated of late; -1 where that does not matter
+	Age      time.Duration // what is rotated less than this ago is young
 }

@@ -20,7 +20,8 @@ import (
 // Its digest says how devices are selected, and not which ones these are at the
 // moment.
 type Everybody struct {
-	exclude  *exclusion
+	exclude  Source      // nil: none
+	excluded []batch.Row // of exclude
 	history  *journal.History
 	young    time.Duration
 	digest   string
@@ -37,14 +38,20 @@ type Selection struct {
 // NewEverybody reads whom the selection leaves out. Its error is an
 // [*InputError], or one of reading the file.
 func NewEverybody(s Selection) (*Everybody, error) {
-	e := &Everybody{history: s.History, young: s.Young}
+	e := &Everybody{exclude: s.Exclude, history: s.History, young: s.Young}
 	excluded := "none"
-	if s.Exclude != nil {
-		var err error
-		if e.exclude, err = readExclusion(s.Exclude); err != nil {
+	if e.exclude != nil {
+		if _, err := (Rotation{}).check(e.exclude); err != nil {
 			return nil, err
 		}
-		if excluded, err = s.Exclude.Digest(); err != nil {
+		for row, err := range e.exclude.Rows() {
+			if err != nil {
+				return nil, changed(e.exclude, err)
+			}
+			e.excluded = append(e.excluded, row)
+		}
+		var err error
+		if excluded, err = e.exclude.Digest(); err != nil {
 			return nil, err
 		}
 	}
@@ -99,96 +106,21 @@ func (r Rotation) list(ctx context.Context, a *allowance, src listed) error {
 }
 
 // choose selects devices of the users.
-func (e *Everybody) choose(users []exotel.User) (Selected, error) {
-	left := Selected{Excluded: -1, Young: -1}
-	var excluded map[string]bool
+func (e *Everybody) choose(users []exotel.User) (left Selected, err error) {
+	left = Selected{Excluded: -1, Young: -1, Age: e.young}
 	if e.exclude != nil {
-		var err error
-		if excluded, err = e.exclude.devices(users); err != nil {
+		if users, left.Excluded, err = directory.Exclude(users, e.exclude.Name(), e.excluded); err != nil {
 			return left, err
 		}
-		left.Excluded = 0
 	}
 	if e.history != nil {
-		left.Young = 0
+		users, left.Young = directory.Without(users, e.isYoung)
 	}
-	kept := make([]exotel.User, 0, len(users))
-	for _, u := range users {
-		var devices []exotel.Device
-		for _, d := range u.Devices {
-			switch {
-			case !d.SIP():
-			case excluded[batch.DeviceKey(u.ID, d.ID)]:
-				left.Excluded++
-			case e.isYoung(u.ID, d.ID):
-				left.Young++
-			default:
-				devices = append(devices, d)
-			}
-		}
-		if u.Devices = devices; len(devices) > 0 {
-			kept = append(kept, u)
-		}
-	}
-	e.selected = directory.Devices(e.Name(), kept)
+	e.selected = directory.Devices(e.Name(), users, directory.Options{CheckID: exotel.CheckID, Digest: e.digest})
 	return left, nil
 }
 
 func (e *Everybody) isYoung(userID, deviceID string) bool {
-	if e.history == nil {
-		return false
-	}
 	last, known := e.history.Last(userID, deviceID)
 	return known && time.Since(last.At) < e.young
-}
-
-// An exclusion is the rows of a file that name whom a rotation leaves out.
-type exclusion struct {
-	name   string
-	lines  []int
-	refs   []directory.Reference
-	wanted directory.Wanted
-}
-
-// readExclusion reads a file of users and devices to be left out. Passwords in it
-// are not used, so that their faults do not count.
-func readExclusion(src Source) (*exclusion, error) {
-	if _, err := (Rotation{}).check(src); err != nil {
-		return nil, err
-	}
-	e := &exclusion{name: src.Name()}
-	for row, err := range src.Rows() {
-		if err != nil {
-			return nil, err
-		}
-		ref := directory.ReferenceOf(&row)
-		if ref.UserID != "" && ref.DeviceID != "" { // these alone count, as in an input
-			ref.SIPID, ref.Email = "", ""
-		}
-		e.wanted.Add(ref)
-		e.lines, e.refs = append(e.lines, row.Line), append(e.refs, ref)
-	}
-	return e, nil
-}
-
-// devices returns the keys of all the devices that the rows name. A row that
-// names nobody is a fault: whom it meant would lose the password.
-func (e *exclusion) devices(users []exotel.User) (map[string]bool, error) {
-	index := directory.NewIndex(&e.wanted, users)
-	devices := map[string]bool{}
-	var faults batch.Faults
-	for i, ref := range e.refs {
-		matches, fault := index.All(ref)
-		if fault != nil {
-			fault.File, fault.Line = e.name, e.lines[i]
-			faults.Add(*fault)
-		}
-		for _, m := range matches {
-			devices[batch.DeviceKey(m.User.ID, m.Device.ID)] = true
-		}
-	}
-	if faults.Total > 0 {
-		return nil, &InputError{Faults: faults}
-	}
-	return devices, nil
 }

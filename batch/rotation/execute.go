@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync/atomic"
+	"time"
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
@@ -43,7 +45,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 // hears events does may keep them from being written.
 func (r Rotation) finish(ctx context.Context, a *allowance, j *journal.Journal, stopped error) (report.Digest, error) {
 	writing := j.Stop(journal.Totals{Waited: a.State().Waited, Stopped: reason(ctx, stopped)})
-	digest, reporting := write(&j.View, r.Formats)
+	digest, reporting := write(&j.View, report.Owner, r.Formats)
 	closing := errors.Join(j.Close(), a.close())
 	r.Events(Rested{})
 	if stopped == nil && digest.Summary.Rotated < digest.Summary.Rows {
@@ -89,5 +91,41 @@ func Report(dir string, vault journal.Vault, formats []report.Format) (report.Di
 		return report.Digest{}, err
 	}
 	defer v.Close()
-	return write(v, formats)
+	return write(v, report.Reader, formats)
+}
+
+// write renders the reports of a run into its directory.
+func write(v *journal.View, role report.Role, formats []report.Format) (report.Digest, error) {
+	return report.Write(v.Root(), role, func() (report.Run, iter.Seq2[batch.Entry, error], error) {
+		info := v.Info()
+		return report.Run{
+			ID: info.Run, Version: info.Tool, Account: info.Account, Host: info.Host,
+			Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns,
+			StartedAt: info.StartedAt, FinishedAt: info.StoppedAt, Took: took(info),
+			Requests: info.Requests, Throttled: info.Throttled, Waited: info.Waited, Stopped: info.Stopped,
+		}, v.Entries(), nil
+	}, formats...)
+}
+
+func took(info journal.Info) time.Duration {
+	if info.StartedAt.IsZero() || info.StoppedAt.IsZero() {
+		return 0
+	}
+	return max(0, info.StoppedAt.Sub(info.StartedAt))
+}
+
+// reported reports whether the reports in a run directory are those of its
+// journal: a crash may have come between the two.
+func reported(v *journal.View) bool {
+	log, err := v.Root().Stat(journal.Name)
+	if err != nil {
+		return false
+	}
+	for _, format := range report.Formats {
+		view, err := v.Root().Stat(format.File)
+		if err != nil || view.ModTime().Before(log.ModTime()) {
+			return false
+		}
+	}
+	return true
 }

@@ -81,3 +81,25 @@ func (r Rotation) preview(src Source) (Plan, error) {
 	p.Lookups = c.wanted.Cost()
 	return p, nil
 }
+
+// Unfinished reports whether dir holds a run of the source and the account that
+// ended before its last row's turn. One that came to its end and left rows without
+// a verdict is none: where a device is gone, there will never be one.
+func Unfinished(dir string, src Source, acc Account) (bool, error) {
+	v, err := journal.Read(dir, nil)
+	switch {
+	case errors.Is(err, journal.ErrUnplanned), errors.Is(err, journal.ErrNoRun):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	defer v.Close()
+	info := v.Info()
+	digest, err := src.Digest()
+	if err != nil || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
+		return false, err
+	}
+	pending, _ := v.Pending(false)
+	ended := !info.StoppedAt.IsZero() && info.Stopped == ""
+	return pending > 0 && !ended, nil
+}

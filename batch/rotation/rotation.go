@@ -60,7 +60,7 @@ type Rotation struct {
 
 	Generate    func() (string, error) // draws a password; nil: [exotel.Generate] with [DefaultLength]
 	SkipInvalid bool                   // rotate the sound rows of a source with faults
-	Formats     []report.Format        // of the reports; nil: [report.Standard]
+	Formats     []report.Format        // of the reports; nil: [report.Formats]
 	Tool        string                 // the program's name and version, for the journal
 	Settings    json.RawMessage        // what the journal keeps for whoever resumes the run; may be nil
 
@@ -89,7 +89,7 @@ var (
 // complete returns the rotation with what it left open filled in.
 func (r Rotation) complete() Rotation {
 	if r.Vault == nil {
-		r.Vault = journal.Plain{}
+		r.Vault = journal.Plain
 	}
 	if r.Pace.Rate == (pace.Rate{}) {
 		r.Pace.Rate, r.Pace.Learn = DefaultRate, true
@@ -98,7 +98,7 @@ func (r Rotation) complete() Rotation {
 		r.Generate = func() (string, error) { return exotel.Generate(rand.Reader, DefaultLength) }
 	}
 	if r.Formats == nil {
-		r.Formats = report.Standard
+		r.Formats = report.Formats
 	}
 	if r.Confirm == nil {
 		r.Confirm = func(context.Context, Plan) error { return nil }
@@ -234,7 +234,7 @@ func (r Rotation) mayResume(v *journal.View, src Source) (Plan, error) {
 		return Plan{}, err
 	}
 	pending, _ := v.Pending(false)
-	if pending == 0 && report.Exist(r.Dir, info.ChangedAt) {
+	if pending == 0 && reported(v) {
 		failed, _ := v.Pending(true)
 		return Plan{}, &FinishedError{r.Dir, failed}
 	}

@@ -24,7 +24,7 @@ func anyResult(t *rapid.T) resultRecord {
 	return resultRecord{
 		Type: rapid.SampledFrom([]string{kindResult, kindTried}).Draw(t, "type"), Row: count.Draw(t, "row"),
 		Outcome: rapid.SampledFrom(batch.Outcomes).Draw(t, "outcome"), Attempts: count.Draw(t, "attempts"),
-		Doubt: rapid.Bool().Draw(t, "doubt"), Refused: count.Draw(t, "refused"), Reissued: count.Draw(t, "reissued"),
+		Doubt: text.Draw(t, "doubt"), Refused: count.Draw(t, "refused"), Reissued: count.Draw(t, "reissued"),
 		FirstSent: anyTime(t), At: anyTime(t), HTTPCode: count.Draw(t, "http"), Code: text.Draw(t, "code"),
 		Status: text.Draw(t, "status"), RequestID: text.Draw(t, "id"), ErrorCode: text.Draw(t, "error"),
 		Message: text.Draw(t, "message"), Description: text.Draw(t, "description"),

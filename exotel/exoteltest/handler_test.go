@@ -57,7 +57,7 @@ func TestResetUnderTLS(t *testing.T) {
 			resp.Body.Close()
 			t.Errorf("HTTP/2 %v: status %d", http2, resp.StatusCode)
 		}
-		if held(t, s, GeneratedUser(0)) != compliant {
+		if passwordOf(t, s, GeneratedUser(0)) != compliant {
 			t.Errorf("HTTP/2 %v: the password is not set", http2)
 		}
 		server.Close()

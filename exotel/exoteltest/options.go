@@ -1,9 +1,9 @@
 package exoteltest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"siprotate/exotel"
@@ -22,8 +22,6 @@ const (
 // [Options] name none.
 const DefaultCredential = "sandbox"
 
-const defaultSlowBy = time.Minute
-
 // Options say how a [Server] behaves. The zero Options make one without users,
 // limit, latency and faults.
 type Options struct {
@@ -31,17 +29,14 @@ type Options struct {
 
 	Users int // users there from the start: GeneratedUser(0), GeneratedUser(1) and so on
 
+	// MakeUp makes up users that are asked for and are not there, each with a SIP
+	// device, as [Server.MakeUp] does: a password call adds the device of its path,
+	// GET users/<id> the user, a list of certain emails or contact URIs a user for
+	// each that nobody has.
+	MakeUp bool
+
 	Limit   Limit      // the account's allowance; zero: none
 	Headers HeaderMode // what answers tell of it
-	// Advertise is the limit that headers tell where it is not the true one. Zero
-	// tells the truth. Remaining is told accordingly, and no less than 0.
-	Advertise int
-	// ClockSkew is the server's clock less the true one, as seen in the headers
-	// Date and X-RateLimit-Reset.
-	ClockSkew time.Duration
-	// EditHeader, if set, changes the headers of an API answer at will before it
-	// leaves, for values that no sound server sends. It is called concurrently.
-	EditHeader func(http.Header)
 
 	// An answer takes Latency, and up to Jitter more, uniformly. The request is
 	// counted at the limiter, and takes effect, at a uniformly random instant
@@ -65,10 +60,8 @@ type Options struct {
 
 	// What the vendor's documentation leaves open, or contradicts itself in.
 
-	DeviceRecord  bool                // a password's answer has the device's record as its data, not null
 	TextIDs       bool                // device ids are JSON strings, not numbers
 	NullWhenEmpty bool                // the response of a filtered list that is empty is null, not []
-	NewestFirst   bool                // lists begin with the user added last, so that adding one moves all others
 	Total         func(users int) int // if set, what a list's metadata tells as its total; must not call the server
 	OnList        func(offset int)    // if set, called before a list call is looked at; it may add and remove users, and runs concurrently
 }
@@ -86,8 +79,6 @@ func (o Options) Validate() error {
 	switch {
 	case o.Users < 0:
 		return fmt.Errorf("%d users", o.Users)
-	case o.Advertise < 0:
-		return fmt.Errorf("an advertised limit of %d", o.Advertise)
 	case o.UnauthorizedAfter < 0:
 		return fmt.Errorf("unauthorized after %d requests", o.UnauthorizedAfter)
 	case o.Headers > AllHeaders:
@@ -99,14 +90,10 @@ func (o Options) Validate() error {
 }
 
 func (o Options) withDefaults() Options {
-	for _, credential := range []*string{&o.AccountSID, &o.Key, &o.Token} {
-		if *credential == "" {
-			*credential = DefaultCredential
-		}
-	}
-	if o.SlowBy == 0 {
-		o.SlowBy = defaultSlowBy
-	}
+	o.AccountSID = cmp.Or(o.AccountSID, DefaultCredential)
+	o.Key = cmp.Or(o.Key, DefaultCredential)
+	o.Token = cmp.Or(o.Token, DefaultCredential)
+	o.SlowBy = cmp.Or(o.SlowBy, time.Minute)
 	if o.Policy == nil {
 		o.Policy = exotel.CheckPassword
 	}

@@ -58,7 +58,7 @@ func (f fate) meet(t *testing.T, s *Server, client http.RoundTripper, target str
 	if !errors.Is(err, f.err) || (err != nil) != (f.err != nil) {
 		t.Fatalf("error %v, want %v", err, f.err)
 	}
-	if (held(t, s, GeneratedUser(0)) == compliant) != f.set {
+	if (passwordOf(t, s, GeneratedUser(0)) == compliant) != f.set {
 		t.Errorf("the password is set: %v, want %v", !f.set, f.set)
 	}
 	if n := s.Stats().Faults[f.fault]; f.fault != "" && n != 1 {
@@ -229,7 +229,7 @@ func TestSlowAnswersTakeEffectAtOnce(t *testing.T) {
 		if _, err := s.Transport().RoundTrip(r); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
-		if held(t, s, GeneratedUser(0)) != compliant {
+		if passwordOf(t, s, GeneratedUser(0)) != compliant {
 			t.Error("the password is not set")
 		}
 	})
@@ -306,7 +306,7 @@ func TestPasswordsArriveByteForByte(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		password := rapid.String().Draw(rt, "password")
 		put(t, s, GeneratedUser(0), password)
-		if got := held(t, s, GeneratedUser(0)); got != password {
+		if got := passwordOf(t, s, GeneratedUser(0)); got != password {
 			rt.Fatalf("sent %q, holds %q", password, got)
 		}
 	})

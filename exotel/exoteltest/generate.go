@@ -3,34 +3,9 @@ package exoteltest
 import (
 	"fmt"
 	"strings"
+
+	"siprotate/exotel"
 )
-
-// A User is an account's user, as its owner sees it.
-type User struct {
-	ID        string // unique in the account
-	FirstName string
-	LastName  string
-	Email     string // empty: the user has none
-	Role      string // empty: "user"
-	Devices   []Device
-}
-
-// A DeviceType is what a device is.
-type DeviceType string
-
-const (
-	SIP DeviceType = "sip" // a SIP phone; the only type that takes a password
-	Tel DeviceType = "tel" // a telephone number
-)
-
-// A Device is one of a user's devices.
-type Device struct {
-	ID         string // unique within the user; a JSON number if it is one in decimal
-	Type       DeviceType
-	ContactURI string // "sip:" and a SIP id, or a number; empty: the field is left out
-	Available  bool
-	Verified   bool
-}
 
 var (
 	firstNames = [...]string{
@@ -57,24 +32,26 @@ const (
 const firstDeviceID = 100_000
 
 // GeneratedUser returns the i-th of the users that [Options.Users] makes, counted
-// from 0. It is a function of i
-// alone. All ids, SIP ids and emails are distinct below 4 billion. Each user has
-// one telephone and, as second device, one SIP phone.
-func GeneratedUser(i int) User {
+// from 0. It is a function of i alone. All ids, SIP ids and emails are distinct
+// below 4 billion. Each user has a name, a role, one telephone and, as second
+// device, one SIP phone; most have an email.
+func GeneratedUser(i int) exotel.User {
 	mixed := mix64(uint64(i))
 	first := firstNames[mixed%uint64(len(firstNames))]
 	last := lastNames[mixed>>32%uint64(len(lastNames))]
-	sipID := fmt.Sprintf("%s%s%08x", plain(first), plain(last)[:1], mix32(uint32(i)))
-	return User{
+	phone := exotel.Device{
+		ID: fmt.Sprint(firstDeviceID + 2*i), Name: "Phone", Type: "tel", Verified: true, Status: "free",
+		ContactURI: fmt.Sprintf("+910%09d", i), // 0: a number that nobody has
+	}
+	sip := sipDevice(fmt.Sprint(firstDeviceID+2*i+1), fmt.Sprintf("%s%s%08x", plain(first), plain(last)[:1], mix32(uint32(i))))
+	sip.Available = !every(everyOffline, i)
+	return exotel.User{
 		ID:        fmt.Sprintf("%016x%016x", mixed, mix64(mixed)),
 		FirstName: first,
 		LastName:  last,
 		Email:     email(i, plain(first), plain(last)),
 		Role:      role(i),
-		Devices: []Device{
-			{ID: fmt.Sprint(firstDeviceID + 2*i), Type: Tel, ContactURI: fmt.Sprintf("+910%09d", i), Verified: true}, // 0: a number that nobody has
-			{ID: fmt.Sprint(firstDeviceID + 2*i + 1), Type: SIP, ContactURI: sipScheme + sipID, Available: !every(everyOffline, i), Verified: true},
-		},
+		Devices:   []exotel.Device{phone, sip},
 	}
 }
 

@@ -1,10 +1,9 @@
-package cli
+package rotation
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
 	"sync/atomic"
@@ -22,7 +21,7 @@ import (
 const allowed = 50 // a minute
 
 // TestAllowanceHoldsAcrossKills kills and resumes a run at random instants, in
-// virtual time and through everything but the network. However the far side
+// virtual time and through everything but the network. However the API
 // counts, it never counts more than the allowance in any minute, and refuses
 // nothing; and in the end it holds the passwords that the journal has.
 func TestAllowanceHoldsAcrossKills(t *testing.T) {
@@ -43,9 +42,9 @@ func TestAllowanceHoldsAcrossKills(t *testing.T) {
 	}
 }
 
-func surviveKills(t *testing.T, dir string, rng *rand.Rand, far *exoteltest.Server) {
+func surviveKills(t *testing.T, dir string, rng *rand.Rand, api *exoteltest.Server) {
 	client, err := exotel.New(exotel.Config{
-		BaseURL: "https://api.invalid", AccountSID: exoteltest.DefaultCredential, Transport: far.Transport(),
+		BaseURL: "https://api.invalid", AccountSID: exoteltest.DefaultCredential, Transport: api.Transport(),
 		Credentials: func() (string, string, error) {
 			return exoteltest.DefaultCredential, exoteltest.DefaultCredential, nil
 		},
@@ -55,17 +54,17 @@ func surviveKills(t *testing.T, dir string, rng *rand.Rand, far *exoteltest.Serv
 	}
 	writeTestPlan(t, dir)
 	for lives := 3; ; lives-- {
-		j, err := journal.Open(dir, allowed)
+		j, err := journal.Open(dir, journal.Plain)
 		if err != nil {
 			t.Fatal(err)
 		}
-		mortal := &mortal{Journal: j}
+		log := &killable{Journal: j}
 		if lives > 0 {
-			time.AfterFunc(time.Duration(rng.Int64N(int64(3*time.Minute))), func() { mortal.dead.Store(true) })
+			time.AfterFunc(time.Duration(rng.Int64N(int64(3*time.Minute))), func() { log.dead.Store(true) })
 		}
-		err = live(t, mortal, client)
+		err = live(t, log, client)
 		if err == nil {
-			checkPasswords(t, j, far)
+			checkPasswords(t, j, api)
 		}
 		if err := j.Close(); err != nil {
 			t.Fatal(err)
@@ -74,14 +73,14 @@ func surviveKills(t *testing.T, dir string, rng *rand.Rand, far *exoteltest.Serv
 			break
 		}
 	}
-	if busiest, refused := far.Busiest(time.Minute), far.Stats().Refused; busiest > allowed || refused > 0 {
+	if busiest, refused := api.Busiest(time.Minute), api.Stats().Refused; busiest > allowed || refused > 0 {
 		t.Errorf("%d requests were counted in a minute, %d were refused", busiest, refused)
 	}
 }
 
 func writeTestPlan(t *testing.T, dir string) {
 	t.Helper()
-	plan, err := journal.Create(dir, journal.Head{})
+	plan, err := journal.Create(dir, journal.Head{}, journal.Plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +101,7 @@ func writeTestPlan(t *testing.T, dir string) {
 }
 
 // live goes on with a run as the program does, until it is done or dead.
-func live(t *testing.T, log *mortal, client *exotel.Client) error {
+func live(t *testing.T, log *killable, client *exotel.Client) error {
 	pacer, err := pace.New(pace.Options{Rate: pace.Rate{N: allowed, Per: time.Minute}})
 	if err != nil {
 		t.Fatal(err)
@@ -111,50 +110,47 @@ func live(t *testing.T, log *mortal, client *exotel.Client) error {
 	if err := log.Begin("test", false); err != nil {
 		t.Fatal(err)
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	set := &batch.Limit{Pacer: pacer, Timeout: 30 * time.Second, Next: &batch.WriteAhead{Log: log, Logger: quiet, Next: setter{client}}}
 	_, rows := log.Pending(false)
-	config := batch.Config{Workers: 8, MaxAttempts: 6, Observe: func(batch.Result) {}, Logger: quiet}
-	return batch.Run(context.Background(), config, rows, set, log)
+	return batch.Run(context.Background(), batch.Config{Pacer: pacer}, rows, setter{client}, log)
 }
 
-// A mortal is a journal whose process may be killed: nothing is written from
+// A killable is a journal whose process may be killed: nothing is written from
 // then on, and so nothing is sent; what is under way still arrives.
-type mortal struct {
+type killable struct {
 	*journal.Journal
 	dead atomic.Bool
 }
 
 var errDead = errors.New("killed")
 
-func (m *mortal) Sending(row *batch.Row, at time.Time) error {
-	if m.dead.Load() {
+func (k *killable) Sending(row *batch.Row, at time.Time) error {
+	if k.dead.Load() {
 		return errDead
 	}
-	return m.Journal.Sending(row, at)
+	return k.Journal.Sending(row, at)
 }
 
-func (m *mortal) Tried(r batch.Result) error {
-	if m.dead.Load() {
+func (k *killable) Tried(r batch.Result) error {
+	if k.dead.Load() {
 		return errDead
 	}
-	return m.Journal.Tried(r)
+	return k.Journal.Tried(r)
 }
 
-func (m *mortal) Finish(r batch.Result) error {
-	if m.dead.Load() {
+func (k *killable) Finish(r batch.Result) error {
+	if k.dead.Load() {
 		return errDead
 	}
-	return m.Journal.Finish(r)
+	return k.Journal.Finish(r)
 }
 
-func checkPasswords(t *testing.T, j *journal.Journal, far *exoteltest.Server) {
+func checkPasswords(t *testing.T, j *journal.Journal, api *exoteltest.Server) {
 	t.Helper()
 	for entry, err := range j.Entries() {
 		if err != nil {
 			t.Fatal(err)
 		}
-		held, _ := far.Password(entry.Row.UserID, entry.Row.DeviceID)
+		held, _ := api.Password(entry.Row.UserID, entry.Row.DeviceID)
 		if entry.Result.Outcome != batch.Rotated || held != entry.Row.Password.Reveal() {
 			t.Errorf("row %d is %v, and its device holds another password: %v", entry.Row.Number, entry.Result.Outcome, held != entry.Row.Password.Reveal())
 		}

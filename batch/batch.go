@@ -68,16 +68,16 @@ type Config struct {
 const (
 	DefaultTimeout  = 30 * time.Second
 	DefaultAttempts = 6
-	maxAutoWorkers  = 50
+	MaxAutoWorkers  = 50
 )
 
 // AutoWorkers returns how many workers spend a free allowance at once, however
 // slow the API is: as many as a window has requests, at most 50.
 func AutoWorkers(r pace.Rate) int {
 	if r.IsUnlimited() {
-		return maxAutoWorkers
+		return MaxAutoWorkers
 	}
-	return min(r.N, maxAutoWorkers)
+	return min(r.N, MaxAutoWorkers)
 }
 
 // ErrConfig is the error of a [Run] that cannot begin.
@@ -133,8 +133,11 @@ type Stop struct {
 }
 
 func (s *Stop) Error() string {
-	if s.Err == nil {
+	switch {
+	case s.Err == nil:
 		return string(s.Reason)
+	case s.Reason == Interrupted:
+		return fmt.Sprintf("%s by %v", s.Reason, s.Err)
 	}
 	return fmt.Sprintf("%s: %v", s.Reason, s.Err)
 }

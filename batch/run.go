@@ -187,7 +187,7 @@ func (r *run) verdict(err error) error {
 	case r.stopped == nil:
 		return nil
 	}
-	stop := &Stop{Reason: Interrupted}
+	stop := &Stop{Interrupted, r.stopped}
 	errors.As(r.stopped, &stop)
 	return stop
 }

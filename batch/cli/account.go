@@ -1,16 +1,17 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"strings"
 
+	"siprotate/batch"
 	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
 	"siprotate/exotel"
-	"siprotate/exotel/exoteltest"
 )
 
 // An endpoint is an account, and the URL of its API.
@@ -95,19 +96,13 @@ func (a *app) setting(flag, variable string, defaults ...string) string {
 }
 
 // client returns a client for the endpoint, with the credentials of the
-// environment, or one for a stand-in in this process.
+// environment. Connections are the requests under way at once; 0: as many as
+// there are workers at most.
 func (a *app) client(e endpoint, connections int) (*exotel.Client, error) {
-	config := exotel.Config{
+	client, err := exotel.New(exotel.Config{
 		BaseURL: e.baseURL, AccountSID: e.SID, Credentials: a.credentials,
-		Connections: connections, UserAgent: "siprotate/" + version(),
-	}
-	if e == sandboxEndpoint {
-		config.Transport = exoteltest.New(sandboxOptions).Transport()
-		config.Credentials = func() (key, token string, err error) {
-			return exoteltest.DefaultCredential, exoteltest.DefaultCredential, nil
-		}
-	}
-	client, err := exotel.New(config)
+		Connections: cmp.Or(connections, batch.MaxAutoWorkers), UserAgent: "siprotate/" + version(),
+	})
 	if err == nil {
 		return client, nil
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"time"
 
 	"golang.org/x/text/language"
@@ -87,13 +86,13 @@ func (a *app) sayEstimate(p rotation.Plan) {
 // sayCost says what looking up takes, as far as that is known without a request.
 func (a *app) sayCost(cost directory.Cost) {
 	what := "to be looked up: " + count(cost.Wanted, "name") + ", "
-	switch {
+	switch requests := count(cost.Requests(), "request") + " " + string(cost.Way()); {
 	case cost.List:
-		what += "by listing the account, one request for 50 users, since nothing else finds a user id alone"
+		what += "by listing the account, one request for 50 users, since a comma in a name can be looked up in no other way"
 	case cost.Probes():
-		what += fmt.Sprintf("%s in groups, or fewer by listing the account if it is small, and one to find that out", count(cost.Groups, "request"))
+		what += requests + ", or fewer by listing the account if it is small, and one to find that out"
 	default:
-		what += count(cost.Groups, "request") + " in groups"
+		what += requests
 	}
 	a.say("%s; more if some are not found at once", what)
 }

@@ -63,6 +63,7 @@ func explain(err error) (code int, hint string) {
 		run     *rotation.RunError
 		stop    *batch.Stop
 		input   *rotation.InputError
+		faults  *batch.Faults
 		listing *rotation.ListError
 	)
 	switch {
@@ -82,6 +83,8 @@ func explain(err error) (code int, hint string) {
 		return exitUnfinished, ""
 	case errors.As(err, &input):
 		return exitUsage, inputHint(input)
+	case errors.As(err, &faults):
+		return exitUsage, "no password was sent"
 	case errors.As(err, &listing):
 		return explainListing(listing)
 	case errors.Is(err, rotation.ErrChanged):
@@ -91,7 +94,7 @@ func explain(err error) (code int, hint string) {
 	case errors.As(err, &stop):
 		return exitStopped, ""
 	}
-	if code, hint := explainDirectory(err); code != exitOK {
+	if code, hint := explainDirectory(err); code != exitOK && !errors.As(err, new(*rotation.PlanError)) {
 		return code, hint
 	}
 	return exitFailure, "nothing was sent"

@@ -60,7 +60,7 @@ func (o *paceFlags) add(f *pflag.FlagSet) {
 // Send flags are those that run and resume share.
 type sendFlags struct {
 	paceFlags
-	workers        workers
+	workers        string
 	passwordLength int
 	canary         int
 	maxFailures    string
@@ -70,7 +70,7 @@ type sendFlags struct {
 
 func (o *sendFlags) add(f *pflag.FlagSet) {
 	o.paceFlags.add(f)
-	f.Var(&o.workers, "workers", "requests under way at once; auto: as many as spend a free allowance at once, up to 50")
+	f.StringVar(&o.workers, "workers", "auto", "requests under way at once; auto: as many as spend a free allowance at once, up to 50")
 	f.IntVar(&o.passwordLength, "password-length", rotation.DefaultLength, "characters of a generated password")
 	f.IntVar(&o.canary, "canary", 0, "so many rows go first; any that is not rotated stops the run")
 	f.StringVar(&o.maxFailures, "max-failures", "", "stop once so many rows failed: N, or N% of those finished (default ten in a row)")
@@ -107,7 +107,10 @@ func (o *sendFlags) apply(a *app, r *rotation.Rotation) (err error) {
 		return err
 	}
 	c := &r.Engine
-	c.Workers, c.Canary, c.StopAfter = int(o.workers), o.canary, o.stopAfter
+	c.Canary, c.StopAfter = o.canary, o.stopAfter
+	if c.Workers, err = parseWorkers(o.workers); err != nil {
+		return err
+	}
 	if o.maxFailures != "" {
 		if c.MaxFailures, err = batch.ParseThreshold(o.maxFailures); err != nil {
 			return flagError("max-failures", o.maxFailures, err)
@@ -143,33 +146,17 @@ func oneArg(name, what string) cobra.PositionalArgs {
 	}
 }
 
-// workers is the value of a flag: a number of workers, or auto, which is 0.
-type workers int
-
-// Set reads a number of workers.
-func (w *workers) Set(text string) error {
+// parseWorkers reads a number of workers, or auto, which is 0.
+func parseWorkers(text string) (int, error) {
 	if text == "auto" {
-		*w = 0
-		return nil
+		return 0, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > maxWorkers {
-		return fmt.Errorf("want auto, or a number from 1 to %d", maxWorkers)
+		return 0, usagef("", "--workers %s: want auto, or a number from 1 to %d", text, maxWorkers)
 	}
-	*w = workers(n)
-	return nil
+	return n, nil
 }
-
-// String returns the number as Set reads it.
-func (w *workers) String() string {
-	if *w == 0 {
-		return "auto"
-	}
-	return strconv.Itoa(int(*w))
-}
-
-// Type is how help calls the value.
-func (*workers) Type() string { return "N" }
 
 // An age is a duration that may begin with days: 90d, 1d12h, 36h. It is the
 // value of a flag; the zero age is none.

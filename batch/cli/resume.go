@@ -5,8 +5,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch"
 	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
+	"siprotate/exotel"
 )
 
 func newResume(a *app) *cobra.Command {
@@ -50,8 +52,29 @@ func (a *app) resume(ctx context.Context, dir string, acc accountFlags, send *se
 		return err
 	}
 	r.Engine.RetryFailed = retryFailed
-	if r.Client, err = a.client(e, int(send.workers)); err != nil {
+	if e == sandboxEndpoint {
+		r.Client, err = sandboxOf(dir)
+	} else {
+		r.Client, err = a.client(e, r.Engine.Workers)
+	}
+	if err != nil {
 		return err
 	}
 	return a.close(r, send.json)(r.Resume(ctx))
+}
+
+// sandboxOf returns a client for a stand-in that holds the devices of a run.
+func sandboxOf(dir string) (*exotel.Client, error) {
+	v, err := journal.Read(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	return standIn(func(yield func(batch.Row, error) bool) {
+		for entry, err := range v.Entries() {
+			if entry.Result.Outcome != batch.Invalid && !yield(entry.Row, err) {
+				return
+			}
+		}
+	})
 }

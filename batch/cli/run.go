@@ -115,12 +115,19 @@ func (a *app) rotate(ctx context.Context, args []string, o *runFlags) error {
 		return err
 	}
 	// Bad credentials are reported before anything else is done.
-	if r.Client, err = a.client(e, int(o.workers)); err != nil {
-		return err
+	if !o.sandbox {
+		if r.Client, err = a.client(e, r.Engine.Workers); err != nil {
+			return err
+		}
 	}
 	src, err := a.source(ctx, args, o, e)
 	if err != nil {
 		return err
+	}
+	if o.sandbox {
+		if r.Client, err = standIn(src.Rows()); err != nil {
+			return err
+		}
 	}
 	if r.Dir = o.out; r.Dir == "" {
 		r.Dir = a.directory(args, o, src, e)
@@ -145,7 +152,7 @@ func (a *app) target(o *runFlags) (endpoint, error) {
 // source returns the rows that a run is for.
 func (a *app) source(ctx context.Context, args []string, o *runFlags, e endpoint) (rotation.Source, error) {
 	if !o.all {
-		return a.roster(ctx, args[0], exotel.CheckPassword)
+		return a.roster(ctx, args[0], checkPassword)
 	}
 	s := rotation.Selection{Young: time.Duration(o.olderThan)}
 	if o.exclude != "" {
@@ -170,7 +177,20 @@ func (a *app) roster(ctx context.Context, arg string, check func(string) error) 
 	if arg == "-" {
 		return roster.Reader("standard input", a.in, o)
 	}
-	return roster.File(arg, o)
+	r, err := roster.File(arg, o)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Settle(ctx)
+}
+
+// checkPassword is the vendor's policy, in words that follow a column's name.
+func checkPassword(password string) error {
+	var policy *exotel.PolicyError
+	if err := exotel.CheckPassword(password); errors.As(err, &policy) {
+		return errors.New(strings.Join(policy.Faults, ", and "))
+	}
+	return nil
 }
 
 // directory returns the run directory where none is named: that of the input, or

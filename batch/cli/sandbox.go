@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch"
 	"siprotate/batch/pace"
 	"siprotate/exotel"
 	"siprotate/exotel/exoteltest"
@@ -18,7 +20,25 @@ import (
 // sandboxOptions are those of the stand-in of run --sandbox. Its answers take as
 // long as those of a real API roughly do, so that there is something to see.
 var sandboxOptions = exoteltest.Options{
-	AccountSID: sandboxAccount, MakeUp: true, Latency: 80 * time.Millisecond, Jitter: 80 * time.Millisecond,
+	AccountSID: sandboxAccount, Latency: 80 * time.Millisecond, Jitter: 80 * time.Millisecond,
+}
+
+// standIn returns a client for a stand-in in this process that holds the devices
+// of the rows.
+func standIn(rows iter.Seq2[batch.Row, error]) (*exotel.Client, error) {
+	server := exoteltest.New(sandboxOptions)
+	for row, err := range rows {
+		if err == nil && len(row.Faults) == 0 {
+			// What cannot be added is not found later on, and reported with its line then.
+			_ = server.MakeUp(row.UserID, row.DeviceID, row.SIPID, row.Email)
+		}
+	}
+	return exotel.New(exotel.Config{
+		BaseURL: sandboxEndpoint.baseURL, AccountSID: sandboxAccount, Transport: server.Transport(),
+		Credentials: func() (key, token string, err error) {
+			return exoteltest.DefaultCredential, exoteltest.DefaultCredential, nil
+		},
+	})
 }
 
 // A sandbox is the flags of the stand-in.

@@ -3,7 +3,6 @@ package rotation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -38,13 +37,18 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})
 	stopped := batch.Run(ctx, c, rows, setter{r.Client}, j)
-	return r.finish(ctx, a, j, stopped)
+	return r.finish(a, j, stopped)
 }
 
 // finish ends a session. The reports come first, since nothing that whoever
 // hears events does may keep them from being written.
-func (r Rotation) finish(ctx context.Context, a *allowance, j *journal.Journal, stopped error) (report.Digest, error) {
-	writing := j.Stop(journal.Totals{Waited: a.State().Waited, Stopped: reason(ctx, stopped)})
+func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (report.Digest, error) {
+	var stop *batch.Stop
+	totals := journal.Totals{Waited: a.State().Waited}
+	if errors.As(stopped, &stop) {
+		totals.Stopped = stop.Error()
+	}
+	writing := j.Stop(totals)
 	digest, reporting := write(&j.View, report.Owner, r.Formats)
 	closing := errors.Join(j.Close(), a.close())
 	r.Events(Rested{})
@@ -70,18 +74,6 @@ type RunError struct {
 
 func (e *RunError) Error() string { return e.Err.Error() }
 func (e *RunError) Unwrap() error { return e.Err }
-
-// reason is what the summary says of why a run stopped.
-func reason(ctx context.Context, stopped error) string {
-	var stop *batch.Stop
-	switch {
-	case !errors.As(stopped, &stop):
-		return ""
-	case stop.Reason == batch.Interrupted:
-		return fmt.Sprintf("%s by %v", stop.Reason, context.Cause(ctx))
-	}
-	return stop.Error()
-}
 
 // Report renders the reports of the run in dir from its journal, also of one
 // that another process is at work on, or that died.

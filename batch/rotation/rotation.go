@@ -285,10 +285,16 @@ func (r Rotation) write(src Source, c *checked) (*journal.Journal, error) {
 	j, err := p.Seal(c.digest, src.Columns())
 	if err != nil {
 		// A plan whose sync failed would read as whole, and might not be on disk.
-		return nil, errors.Join(err, p.Discard())
+		return nil, errors.Join(&PlanError{err}, p.Discard())
 	}
 	return j, nil
 }
+
+// A PlanError says that the plan could not be written. Nothing was sent.
+type PlanError struct{ Err error }
+
+func (e *PlanError) Error() string { return e.Err.Error() }
+func (e *PlanError) Unwrap() error { return e.Err }
 
 func (r Rotation) fill(p *journal.Plan, src Source, c *checked) error {
 	rows := 0
@@ -299,10 +305,10 @@ func (r Rotation) fill(p *journal.Plan, src Source, c *checked) error {
 		rows++
 		c.complete(&row)
 		if err := r.draw(&row); err != nil {
-			return err
+			return &PlanError{err}
 		}
 		if err := p.Add(row); err != nil {
-			return err
+			return &PlanError{err}
 		}
 	}
 	if digest, err := src.Digest(); err != nil || digest != c.digest || rows != c.rows {

@@ -93,9 +93,6 @@ func (s *Server) list(c *call) answer {
 // matching returns the users that pass all filters, in the order they were
 // added.
 func (s *Server) matching(l *listing) []*user {
-	if s.opt.MakeUp {
-		s.makeUpListed(l)
-	}
 	if !l.filtered() {
 		return s.account.users
 	}
@@ -119,22 +116,8 @@ func (a *account) find(names []string, key func(string) string) (users []*user) 
 	return slices.Compact(users)
 }
 
-// makeUpListed makes users up for what a list is filtered by. A name that is
-// empty makes up nobody.
-func (s *Server) makeUpListed(l *listing) {
-	for _, email := range l.emails {
-		_ = s.account.makeUp("", "", "", email)
-	}
-	for _, contact := range l.contacts {
-		_ = s.account.makeUp("", "", contact, "")
-	}
-}
-
 // oneUser handles GET users/<id>.
 func (s *Server) oneUser(c *call) answer {
-	if s.opt.MakeUp {
-		_ = s.account.makeUp(c.user, "", "", "") // fails for an empty id, which is nobody's
-	}
 	u := s.account.byID[c.user]
 	if u == nil {
 		return c.refuse(errNoUser)

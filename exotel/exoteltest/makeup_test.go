@@ -1,12 +1,9 @@
 package exoteltest
 
 import (
-	"net/url"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"siprotate/exotel"
 )
 
 // accountOf returns the account's SIP devices, each with its user's email.
@@ -15,62 +12,6 @@ func accountOf(s *Server) (all [][4]string) {
 		all = append(all, [4]string{p.UserID, p.DeviceID, p.SIPID, s.account.byID[p.UserID].Email})
 	}
 	return all
-}
-
-func TestMakeUpForRequests(t *testing.T) {
-	const (
-		// the first 32 hex digits of the SHA-256 of the names
-		meera = "ecbef5f029111ec6965f708d22b8d52e" // "meera@example.com"
-		asha1 = "708206b0a92ac5fd049577132f662cff" // "asha1"
-	)
-	put := func(user, device string) (method, path string) {
-		return "PUT", users + "/" + user + "/devices/" + device + "/password"
-	}
-	s := New(Options{MakeUp: true})
-	send := func(method, path string) {
-		t.Helper()
-		if got := ask(t, s, newRequest(t, method, path, passwordBody(compliant))); got.status != 200 {
-			t.Errorf("%s %s: %d %s", method, path, got.status, got.body)
-		}
-	}
-	for range 2 { // what was made up once is found
-		send(put("u1", "490039"))
-		send(put("u1", "490041"))
-		send("GET", users+"/u1")
-		send("GET", users+"/u2")
-		send("GET", users+"?email="+url.QueryEscape("meera@example.com,MEERA@example.com,,"))
-		send("GET", users+"?devices.contact_uri="+url.QueryEscape("sip:asha1@voip.example.com,asha1,"))
-		send("GET", users)
-	}
-	want := [][4]string{
-		{"u1", "490039", "sip490039", ""}, {"u1", "490041", "sip490041", ""}, {"u2", "900001", "sip900001", ""},
-		{meera, "900002", "sip900002", "meera@example.com"}, {asha1, "900003", "asha1", ""},
-	}
-	if diff := cmp.Diff(want, accountOf(s)); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// TestMakeUpIsTheOptions holds that nobody is made up unasked, nor for a call
-// that is refused before the account is looked at.
-func TestMakeUpIsTheOptions(t *testing.T) {
-	u := GeneratedUser(0)
-	for _, made := range []bool{false, true} {
-		s := New(Options{MakeUp: made})
-		for _, path := range []string{users + "/" + u.ID, users + "?email=a@example.com", users + "?devices.contact_uri=a"} {
-			r := newRequest(t, "GET", path, "")
-			if made {
-				r.SetBasicAuth("wrong", "wrong")
-			}
-			ask(t, s, r)
-		}
-		if !made {
-			put(t, s, u, compliant)
-		}
-		if got := accountOf(s); got != nil {
-			t.Errorf("MakeUp %v: made up %v", made, got)
-		}
-	}
 }
 
 func TestMakeUpOfRows(t *testing.T) {
@@ -98,18 +39,5 @@ func TestMakeUpOfRows(t *testing.T) {
 	}
 	if s.MakeUp("", "", "", "") == nil || s.MakeUp("", "1", "", "") == nil {
 		t.Error("a device of which nothing is known was made up")
-	}
-}
-
-func TestMadeUpDevicesTakePasswords(t *testing.T) {
-	s := New(Options{Users: 1, MakeUp: true})
-	put(t, s, exotel.User{ID: "u1", Devices: []exotel.Device{{}, {ID: "490039"}}}, compliant)
-	if password, known := s.Password("u1", "490039"); !known || password != compliant {
-		t.Errorf("it has %q, known: %v", password, known)
-	}
-	tel := GeneratedUser(0)
-	tel.Devices[1] = tel.Devices[0]
-	if got := put(t, s, tel, compliant); got.status != 403 {
-		t.Errorf("a telephone took a password: %d", got.status)
 	}
 }

@@ -29,12 +29,6 @@ type Options struct {
 
 	Users int // users there from the start: GeneratedUser(0), GeneratedUser(1) and so on
 
-	// MakeUp makes up users that are asked for and are not there, each with a SIP
-	// device, as [Server.MakeUp] does: a password call adds the device of its path,
-	// GET users/<id> the user, a list of certain emails or contact URIs a user for
-	// each that nobody has.
-	MakeUp bool
-
 	Limit   Limit      // the account's allowance; zero: none
 	Headers HeaderMode // what answers tell of it
 

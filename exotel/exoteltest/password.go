@@ -62,9 +62,6 @@ func (s *Server) objection(c *call) *refusal {
 	if !c.json {
 		return errContentType
 	}
-	if s.opt.MakeUp {
-		_ = s.account.makeUp(c.user, c.device, "", "") // fails for an empty id, which is nobody's
-	}
 	u := s.account.byID[c.user]
 	if u == nil {
 		return errNoUser

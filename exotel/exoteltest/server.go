@@ -160,8 +160,8 @@ func (s *Server) AddDevice(userID, deviceID, sipID, email string) error {
 // unless something in the account fits: the device's id, or else the SIP id, the
 // email, the user's id. What is not known is empty, and is made up: a user's id as
 // 32 hex digits that depend on the email, or else the SIP id, alone, a device's id
-// as the next number from 900001 on. Knowing nothing is an error. [Options.MakeUp]
-// does so for whatever requests ask for.
+// as the next number from 900001 on. Knowing nothing is an error.
+
 func (s *Server) MakeUp(userID, deviceID, sipID, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -63,6 +63,7 @@ func explain(err error) (code int, hint string) {
 		run     *rotation.RunError
 		stop    *batch.Stop
 		input   *rotation.InputError
+		source  *rotation.SourceError
 		faults  *batch.Faults
 		listing *rotation.ListError
 	)
@@ -83,6 +84,8 @@ func explain(err error) (code int, hint string) {
 		return exitUnfinished, ""
 	case errors.As(err, &input):
 		return exitUsage, inputHint(input)
+	case errors.As(err, &source):
+		return exitUsage, adviceOf(err)
 	case errors.As(err, &faults):
 		return exitUsage, "no password was sent"
 	case errors.As(err, &listing):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch"
 	"siprotate/batch/journal"
 	"siprotate/batch/roster"
 	"siprotate/batch/rotation"
@@ -174,14 +175,23 @@ func (a *app) source(ctx context.Context, args []string, o *runFlags, e endpoint
 // roster returns the CSV that an argument names.
 func (a *app) roster(ctx context.Context, arg string, check func(string) error) (*roster.Roster, error) {
 	o := roster.Options{CheckPassword: check, CheckID: exotel.CheckID}
+	var r *roster.Roster
+	var err error
 	if arg == "-" {
-		return roster.Reader("standard input", a.in, o)
+		r, err = roster.Reader("standard input", a.in, o)
+	} else {
+		r, err = roster.File(arg, o)
 	}
-	r, err := roster.File(arg, o)
+	if err == nil {
+		err = r.Settle(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil, &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+	}
 	if err != nil {
-		return nil, err
+		return nil, &rotation.SourceError{Err: err}
 	}
-	return r, r.Settle(ctx)
+	return r, nil
 }
 
 // checkPassword is the vendor's policy, in words that follow a column's name.

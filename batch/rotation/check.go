@@ -21,19 +21,38 @@ func (e *InputError) Unwrap() error { return &e.Faults }
 // A checked is what a first pass over a source has found. It keeps a few bytes of
 // each row, and of a row that lacks its ids what it names its device by.
 type checked struct {
-	source   Source
-	skip     bool // faulty rows are refused one by one, and not the source
-	faults   batch.Faults
-	digest   string
-	rows     int
-	provided int // rows with a password of the source's
-	unsound  int // rows that skip refuses
-	named    []batch.Row
-	wanted   directory.Wanted
-	seen     duplicates
-	found    map[int]batch.Row // by number: rows that lacked their ids, completed or with faults
-	twins    map[int]int       // by number: the line of another row with the same device
+	source Source
+	skip   bool // faulty rows are refused one by one, and not the source
+	faults batch.Faults
+	digest string
+	rows   []traits // of each row
+	named  []batch.Row
+	wanted directory.Wanted
+	seen   duplicates
+	found  map[int]batch.Row // by number: rows that lacked their ids, completed or with faults
+	twins  map[int]int       // by number: the line of another row with the same device
 }
+
+// traits are what is remembered of each row, as bits.
+type traits uint8
+
+const (
+	given   traits = 1 << iota // the source has its password
+	unsound                    // it has faults, or shares its device with another row
+)
+
+// count returns how many rows have just these traits.
+func (c *checked) count(t traits) (n int) {
+	for _, row := range c.rows {
+		if row == t {
+			n++
+		}
+	}
+	return n
+}
+
+// sound returns how many rows can be rotated.
+func (c *checked) sound() int { return c.count(0) + c.count(given) }
 
 // check makes a first pass over the source, to find every fault before anything
 // is written or sent.
@@ -47,7 +66,7 @@ func (r Rotation) check(src Source) (*checked, error) {
 			c.faults.Add(fault)
 			broken = true
 		case err != nil:
-			return nil, err
+			return nil, &SourceError{err}
 		default:
 			c.add(row)
 		}
@@ -57,16 +76,22 @@ func (r Rotation) check(src Source) (*checked, error) {
 	}
 	var err error
 	if c.digest, err = src.Digest(); err != nil {
-		return nil, err
+		return nil, &SourceError{err}
 	}
 	return c, c.verdict()
 }
 
+// A SourceError says that a source could not be read.
+type SourceError struct{ Err error }
+
+func (e *SourceError) Error() string { return e.Err.Error() }
+func (e *SourceError) Unwrap() error { return e.Err }
+
 // add takes up a row.
 func (c *checked) add(row batch.Row) {
-	c.rows++
+	c.rows = append(c.rows, 0)
 	if !row.Password.Empty() {
-		c.provided++
+		c.rows[row.Number-1] = given
 	}
 	faulty := len(row.Faults) > 0
 	switch {
@@ -80,15 +105,15 @@ func (c *checked) add(row batch.Row) {
 		row.Password, row.Extra = batch.Secret{}, nil
 		c.named = append(c.named, row)
 	}
-	c.refuse(row.Line, row.Faults)
+	c.refuse(row.Number, row.Line, row.Faults)
 }
 
 // refuse counts a row with faults, and tells them unless the row is skipped.
-func (c *checked) refuse(line int, faults []batch.Fault) {
+func (c *checked) refuse(row, line int, faults []batch.Fault) {
 	if len(faults) == 0 {
 		return
 	}
-	c.unsound++
+	c.rows[row-1] |= unsound
 	if c.skip {
 		return
 	}
@@ -103,7 +128,7 @@ func (c *checked) resolve(index *directory.Index) error {
 	for _, row := range c.named {
 		if fault := index.Complete(&row); fault != nil {
 			row.Faults = []batch.Fault{*fault}
-			c.refuse(row.Line, row.Faults)
+			c.refuse(row.Number, row.Line, row.Faults)
 		} else {
 			c.seen.add(row.UserID, row.DeviceID, row.Number, row.Line, false)
 		}
@@ -117,11 +142,10 @@ func (c *checked) resolve(index *directory.Index) error {
 // nobody can know: all are refused where rows are skipped.
 func (c *checked) verdict() error {
 	c.twins = map[int]int{}
-	twins := 0
 	for s, other := range c.seen.twins() {
 		if !s.faulty() {
 			c.twins[s.number()] = other
-			twins++
+			c.rows[s.number()-1] |= unsound
 		}
 		if !c.skip && other < int(s.line) {
 			fault := sameDevice(other)
@@ -130,7 +154,7 @@ func (c *checked) verdict() error {
 		}
 	}
 	if c.faults.Total > 0 {
-		return &InputError{c.faults, c.rows - c.unsound - twins}
+		return &InputError{c.faults, c.sound()}
 	}
 	return nil
 }

@@ -31,12 +31,9 @@ type Plan struct {
 }
 
 func (r Rotation) planOf(c *checked) Plan {
-	invalid := 0
-	if c.skip {
-		invalid = c.unsound + len(c.twins)
-	}
+	rows, sound := len(c.rows), c.sound()
 	return Plan{
-		Dir: r.Dir, Account: r.Account, Rows: c.rows, Left: c.rows - invalid, Provided: c.provided, Invalid: invalid,
+		Dir: r.Dir, Account: r.Account, Rows: rows, Left: sound, Provided: c.count(given), Invalid: rows - sound,
 	}
 }
 

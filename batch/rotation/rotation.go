@@ -226,7 +226,7 @@ func (r Rotation) mayResume(v *journal.View, src Source) (Plan, error) {
 	digest, err := src.Digest()
 	switch {
 	case err != nil:
-		return Plan{}, err
+		return Plan{}, &SourceError{err}
 	case digest != info.Digest:
 		return Plan{}, &OtherSourceError{r.Dir, info.Input}
 	}
@@ -258,7 +258,7 @@ func (r Rotation) begin(ctx context.Context, a *allowance, src Source) (*journal
 	if err != nil {
 		return nil, err
 	}
-	if c.rows == 0 {
+	if len(c.rows) == 0 {
 		return nil, ErrNothing
 	}
 	plan := a.schedule(r.planOf(c), r.Engine.StopAfter)
@@ -311,7 +311,7 @@ func (r Rotation) fill(p *journal.Plan, src Source, c *checked) error {
 			return &PlanError{err}
 		}
 	}
-	if digest, err := src.Digest(); err != nil || digest != c.digest || rows != c.rows {
+	if digest, err := src.Digest(); err != nil || digest != c.digest || rows != len(c.rows) {
 		return changed(src, err)
 	}
 	return nil
@@ -321,7 +321,7 @@ func (r Rotation) fill(p *journal.Plan, src Source, c *checked) error {
 // checked.
 func changed(src Source, err error) error {
 	if err != nil && !errors.As(err, new(batch.Fault)) {
-		return err
+		return &SourceError{err}
 	}
 	return fmt.Errorf("%s %w", src.Name(), ErrChanged)
 }

@@ -1,11 +1,16 @@
+// Package exotel is a client for the part of Exotel's user management API that
+// deals with SIP devices: it sets their passwords and lists them with their
+// users. It also knows the vendor's password policy and generates passwords
+// that comply with it.
+//
+// One method call is one HTTP exchange. The package retries nothing, paces
+// nothing, logs nothing and prints nothing; its errors say, as methods, what a
+// caller may do next (see [Error]).
 package exotel
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"unicode"
 )
 
 // A Config says which account a [Client] works on, and how. Printing one shows
@@ -44,7 +49,6 @@ type Config struct {
 // Printing one shows no credentials.
 type Client struct {
 	endpoint    endpoint
-	userAgent   []string
 	credentials func() credentials
 	transport   http.RoundTripper
 }
@@ -56,11 +60,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := loadCredentials(config.Credentials)
-	if err != nil {
-		return nil, err
-	}
-	userAgent, err := userAgentHeader(config.UserAgent)
+	credentials, err := loadCredentials(config.Credentials, config.UserAgent)
 	if err != nil {
 		return nil, err
 	}
@@ -68,17 +68,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{endpoint, userAgent, credentials, transport}, nil
-}
-
-func userAgentHeader(name string) ([]string, error) {
-	if strings.ContainsFunc(name, unicode.IsControl) {
-		return nil, errors.New("user agent holds a control character")
-	}
-	if name == "" {
-		return nil, nil
-	}
-	return []string{name}, nil
+	return &Client{endpoint, credentials, transport}, nil
 }
 
 func (config Config) transport(e endpoint) (http.RoundTripper, error) {
@@ -88,9 +78,9 @@ func (config Config) transport(e endpoint) (http.RoundTripper, error) {
 	case config.Transport != nil:
 		return config.Transport, nil
 	case config.Connections == 0:
-		return newTransport(e.usersURL(""), DefaultConnections)
+		return newTransport(e.usersURL("", ""), DefaultConnections)
 	}
-	return newTransport(e.usersURL(""), config.Connections)
+	return newTransport(e.usersURL("", ""), config.Connections)
 }
 
 // CloseIdleConnections closes the connections that no request is using.
@@ -98,16 +88,4 @@ func (c *Client) CloseIdleConnections() {
 	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
-}
-
-// header returns the header that every request has.
-func (c *Client) header() http.Header {
-	h := http.Header{
-		"Accept":        {"application/json"},
-		"Authorization": {c.credentials().authorization},
-	}
-	if c.userAgent != nil {
-		h["User-Agent"] = c.userAgent
-	}
-	return h
 }

@@ -4,12 +4,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"unicode"
 )
 
 // maxText bounds each text that an answer brings, in bytes. The vendor's own
-// are below 100; a far side gone wrong shall not fill the caller's disk.
+// are below 100; a server gone wrong shall not fill the caller's disk.
 const maxText = 2048
 
 const redacted = "[redacted]"
@@ -17,13 +18,14 @@ const redacted = "[redacted]"
 // credentials are one account's way in. They live in a closure only, which
 // nothing can print.
 type credentials struct {
-	authorization string // the header's value
-	token         string
+	token, basic string      // what an answer must not show: the token, and the pair as sent
+	header       http.Header // of every request, shared: nobody may change it
+	putHeader    http.Header // the same for a request with a body
 }
 
 // loadCredentials reads and checks the key and the token. Of its own, its errors
 // show neither.
-func loadCredentials(read func() (key, token string, err error)) (func() credentials, error) {
+func loadCredentials(read func() (key, token string, err error), userAgent string) (func() credentials, error) {
 	if read == nil {
 		return nil, errors.New("credentials: none are given")
 	}
@@ -37,21 +39,27 @@ func loadCredentials(read func() (key, token string, err error)) (func() credent
 		return nil, errors.New("credentials: the API key holds a colon, which HTTP basic authentication cannot carry")
 	case strings.ContainsFunc(key+token, unicode.IsControl):
 		return nil, errors.New("credentials: the API key or the API token holds a control character, such as a line end")
+	case strings.ContainsFunc(userAgent, unicode.IsControl):
+		return nil, errors.New("user agent holds a control character")
 	}
-	loaded := credentials{
-		authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte(key+":"+token)),
-		token:         token,
+	basic := base64.StdEncoding.EncodeToString([]byte(key + ":" + token))
+	header := http.Header{"Accept": {"application/json"}, "Authorization": {"Basic " + basic}}
+	if userAgent != "" {
+		header.Set("User-Agent", userAgent)
 	}
+	putHeader := header.Clone()
+	putHeader.Set("Content-Type", "application/json")
+	loaded := credentials{token, basic, header, putHeader}
 	return func() credentials { return loaded }, nil
 }
 
 // redact returns the text without the credentials and the password, should a
-// far side, or something in between, have echoed them; and bounds its length.
+// server, or something in between, have echoed them; and bounds its length.
 func (c credentials) redact(text, password string) string {
 	if text == "" {
 		return ""
 	}
-	for _, secret := range [...]string{password, c.token, strings.TrimPrefix(c.authorization, "Basic ")} {
+	for _, secret := range [...]string{password, c.token, c.basic} {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, redacted)
 		}
@@ -65,7 +73,7 @@ func (c credentials) redactAll(text, password string) string {
 	if text == "" {
 		return ""
 	}
-	for _, secret := range [...]string{password, c.token, strings.TrimPrefix(c.authorization, "Basic ")} {
+	for _, secret := range [...]string{password, c.token, c.basic} {
 		if secret == "" {
 			continue
 		}

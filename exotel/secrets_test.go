@@ -58,7 +58,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 }
 
-// A far side that sends back what it was sent, wherever it can.
+// A server that sends back what it was sent, wherever it can.
 func TestEchoedSecretsAreRedacted(t *testing.T) {
 	basic := base64.StdEncoding.EncodeToString([]byte(testKey + ":" + testToken))
 	echo := fmt.Sprintf("you said '%s' with %s and %s", testPassword, testToken, basic)
@@ -111,7 +111,7 @@ func TestFailuresPrintNoSecrets(t *testing.T) {
 		return nil, &url.Error{Op: "Put", URL: r.URL.String(), Err: io.EOF}
 	}))
 	_, reset := c.SetPassword(t.Context(), "u", "1", testPassword)
-	_, badID := c.SetPassword(t.Context(), "u/", "1", testPassword)
+	_, badID := c.SetPassword(t.Context(), testPassword, "1", testPassword)
 	_, badPassword := c.SetPassword(t.Context(), "u", "1", testPassword+"\xff")
 	if shown := reveals(reset, badID, badPassword, CheckPassword(testPassword+"\n")); shown != "" {
 		t.Errorf("shows %s", shown)
@@ -139,7 +139,7 @@ func TestTextsAreBounded(t *testing.T) {
 	}
 }
 
-// A far side, or net/http where it quotes what it cannot read, may tell a secret
+// A server, or net/http where it quotes what it cannot read, may tell a secret
 // back in any spelling.
 func TestEverySpellingIsRedacted(t *testing.T) {
 	const secret = `Sample"Only<&/+ 01!`

@@ -12,7 +12,7 @@ import (
 // to be one: a password of the least length has nine characters in base64.
 const minBase64 = 9
 
-// spellingsOf returns the forms in which a far side, or a library that quotes it,
+// spellingsOf returns the forms in which a server, or a library that quotes it,
 // may tell a secret back: as it is, escaped for JSON, Go, or a URL, and in
 // base64, there also from the middle of a longer text. The longest come first.
 func spellingsOf(secret string) []string {

@@ -44,6 +44,7 @@ func newTransport(base *url.URL, connections int) (*http.Transport, error) {
 		Proxy:                  http.ProxyURL(proxy),
 		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		DisableCompression:     true, // an answer is a few hundred bytes
 		TLSHandshakeTimeout:    handshakeTimeout,
 		Protocols:              &protocols,
 		MaxIdleConnsPerHost:    connections,

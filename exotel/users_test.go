@@ -156,6 +156,49 @@ func TestUsersRequest(t *testing.T) {
 	}
 }
 
+func TestUser(t *testing.T) {
+	var target, body string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		target = r.Method + " " + r.RequestURI
+		w.Header()["Date"] = nil
+		if body == "" {
+			w.WriteHeader(404)
+			io.WriteString(w, failure("404", `{"code":10801,"message":"User not found"}`))
+		}
+		io.WriteString(w, body)
+	})
+	body = listing("null", asha)
+	page, err := c.User(t.Context(), "0F-3c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&Page{Users: []User{ashaUser()}, Count: 1, Answer: Answer{HTTPCode: 200, RequestID: "r2"}}, page); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if want := "GET /v2/accounts/sid1/users/0F-3c?fields=devices"; target != want {
+		t.Errorf("request %q, want %q", target, want)
+	}
+	for body, reason := range map[string]string{
+		listing("null", strings.Replace(asha, "0f3c", "0f3d", 1)): "no verdict: " + problemOtherUser,
+		listing("null", "null"):                                   "no verdict: " + problemOtherUser,
+		listing("null", "["+asha+","+asha+"]"):                    "no verdict: " + problemOtherUser,
+	} {
+		_, err := respond(t, 200, []byte(body)).User(t.Context(), "0f3c")
+		if e := fails(t, err); e.Reason() != reason || e.Ambiguous() || !e.Retryable() {
+			t.Errorf("%v: reason %q, want %q", err, e.Reason(), reason)
+		}
+	}
+	body = ""
+	_, err = c.User(t.Context(), "0f3c")
+	if e := fails(t, err); behaviour(e) != "" || e.Answer.ErrorCode != "10801" || !strings.HasPrefix(e.Error(), "get user: HTTP 404") {
+		t.Errorf("unknown user: %v", err)
+	}
+	_, err = c.User(t.Context(), "a/b")
+	if _, ok := errors.AsType[*IDError](err); !ok || behaviour(fails(t, err)) != "" {
+		t.Errorf("error %v, want an IDError", err)
+	}
+}
+
 func TestQueriesThatCannotBeSent(t *testing.T) {
 	for _, query := range []Query{
 		{Limit: -1}, {Limit: 51}, {Offset: -1},

@@ -19,24 +19,24 @@ const (
 	tooEarly              // turned away; may pass later
 	noVerdict             // it may have been carried out, or not
 	unsent                // nothing left this machine
-	untrusted             // nothing left, since the far side could not prove who it is
+	untrusted             // nothing left, since the server could not prove who it is
 	faulty                // nothing left, since the request itself is wrong
 )
 
-// judgeSingle judges a reply that holds a single response.
-func (r *reply) judgeSingle() (c class, doubt string) {
+// classify says how a request ended whose reply holds a single response.
+func (r *reply) classify() (c class, doubt string) {
 	if r.problem == "" {
 		r.problem = r.answer.readBody(r.body)
 	}
-	return judge(r.answer, r.problem)
+	return classify(r.answer, r.problem)
 }
 
-// judge returns how a request ended that was answered, and in our words why
+// classify returns how a request ended that was answered, and in our words why
 // there is no verdict. The problem is what keeps the body from telling; it
 // matters only if the HTTP status leaves it to the body.
-func judge(a Answer, problem string) (c class, doubt string) {
+func classify(a Answer, problem string) (c class, doubt string) {
 	if a.HTTPCode != http.StatusOK {
-		return judgeStatus(a, a.HTTPCode, "")
+		return classifyBy(a, a.HTTPCode, "")
 	}
 	if problem != "" {
 		return noVerdict, problem
@@ -50,12 +50,12 @@ func judge(a Answer, problem string) (c class, doubt string) {
 	if err != nil || code == http.StatusOK || a.Status == success {
 		return noVerdict, problemContrary
 	}
-	return judgeStatus(a, code, "inner ")
+	return classifyBy(a, code, "inner ")
 }
 
-// judgeStatus judges by a status other than 200, of HTTP or the inner one.
-func judgeStatus(a Answer, status int, which string) (c class, doubt string) {
-	c = classify(a, status)
+// classifyBy classifies by a status other than 200, of HTTP or the inner one.
+func classifyBy(a Answer, status int, which string) (c class, doubt string) {
+	c = classOfStatus(a, status)
 	if c != noVerdict {
 		return c, ""
 	}
@@ -65,8 +65,8 @@ func judgeStatus(a Answer, status int, which string) (c class, doubt string) {
 	return c, fmt.Sprintf("the answer's %sstatus is %d", which, status)
 }
 
-// classify maps a status other than 200 to a class.
-func classify(a Answer, status int) class {
+// classOfStatus maps a status other than 200 to a class.
+func classOfStatus(a Answer, status int) class {
 	switch status {
 	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
 		return unauthorized

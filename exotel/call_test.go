@@ -53,7 +53,7 @@ func TestFailuresWithoutAnswer(t *testing.T) {
 		{"dial timeout", "g", &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, "R", "timeout", false},
 		{"handshake cut", "g", io.EOF, "R", "connection closed", false},
 		{"handshake alert", "g", tls.AlertError(40), "R", "connection failed", false},
-		{"no TLS", "g", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, "R", "no TLS at the far side", true},
+		{"no TLS", "g", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, "R", "no TLS at the server", true},
 		{"certificate", "g", &tls.CertificateVerificationError{Err: errors.New("unknown authority")}, "F", "certificate not trusted", true},
 		{"reset after sending", "gc", reset, "RA", "connection reset", false},
 		{"broken pipe", "gc", syscall.EPIPE, "RA", "connection reset", false},
@@ -301,7 +301,7 @@ func TestPlainHTTPBehindHTTPS(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	_, err := newClient(t, strings.Replace(server.URL, "http", "https", 1), nil).SetPassword(t.Context(), "u", "1", testPassword)
-	if e := fails(t, err); behaviour(e) != "R" || e.Reason() != "no TLS at the far side" || e.Hint() == "" {
+	if e := fails(t, err); behaviour(e) != "R" || e.Reason() != "no TLS at the server" || e.Hint() == "" {
 		t.Errorf("%v: %q, %q", err, behaviour(e), e.Reason())
 	}
 }

@@ -32,6 +32,7 @@ func TestAttackIDs(t *testing.T) {
 			text := fmt.Sprintf("user_id,device_id\n%s,%s\n", cell(row[0]), cell(row[1]))
 			r.input = filepath.Join(t.TempDir(), "users.csv")
 			must(t, os.WriteFile(r.input, []byte(text), 0o600))
+			settle(t, r.input)
 			p := launch{}.start(t, r.base, r.runArgs()...)
 			exits(t, p, 2)
 			r.unsent()

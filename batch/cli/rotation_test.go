@@ -55,7 +55,15 @@ func newRotation(t *testing.T, rng *rand.Rand, rows int, faults map[exoteltest.F
 		maxAttempts: 1 + rng.IntN(2), // a second one adds waits to be killed in
 	}
 	must(t, writeInput(r.input, rows, givenToHalf))
+	settle(t, r.input)
 	return r
+}
+
+// settle makes a file an hour old, so that no run waits for it to settle.
+func settle(tb testing.TB, path string) {
+	tb.Helper()
+	past := time.Now().Add(-time.Hour)
+	must(tb, os.Chtimes(path, past, past))
 }
 
 // writeInput writes a CSV of generated users with the passwords that given says.

@@ -3,9 +3,16 @@ package rotation
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"siprotate/batch"
 	"siprotate/batch/directory"
+)
+
+// The columns that name a device.
+const (
+	columnUser   = "user_id"
+	columnDevice = "device_id"
 )
 
 // An InputError says that a source has faults, all of which are told together.
@@ -95,6 +102,7 @@ func (c *checked) add(row batch.Row) {
 	}
 	faulty := len(row.Faults) > 0
 	switch {
+	case slices.ContainsFunc(row.Faults, ofAnID):
 	case row.UserID != "" && row.DeviceID != "":
 		c.seen.add(row.UserID, row.DeviceID, row.Number, row.Line, faulty)
 	case !faulty:
@@ -107,6 +115,9 @@ func (c *checked) add(row batch.Row) {
 	}
 	c.refuse(row.Number, row.Line, row.Faults)
 }
+
+// ofAnID reports whether a fault says that an id names no device.
+func ofAnID(f batch.Fault) bool { return f.Column == columnUser || f.Column == columnDevice }
 
 // refuse counts a row with faults, and tells them unless the row is skipped.
 func (c *checked) refuse(row, line int, faults []batch.Fault) {
@@ -160,7 +171,7 @@ func (c *checked) verdict() error {
 }
 
 func sameDevice(line int) batch.Fault {
-	return batch.Fault{Column: "device_id", Text: fmt.Sprintf("same device as line %d", line)}
+	return batch.Fault{Column: columnDevice, Text: fmt.Sprintf("same device as line %d", line)}
 }
 
 // complete gives a row of a later pass what the first one has found.

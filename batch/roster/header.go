@@ -45,8 +45,11 @@ func separatorLine(s *splitter) ([]byte, error) {
 		return delimiters, nil
 	}
 	if len(text) != 5 || !bytes.Contains(delimiters, text[4:]) {
-		return nil, &syntaxError{Fault: batch.Fault{Line: c.line,
-			Text: fmt.Sprintf("the delimiter %s is none of comma, semicolon and tab", show(string(text[4:])))}}
+		name := "the delimiter"
+		if len(text) == 5 {
+			name += fmt.Sprintf(" %q", text[4:])
+		}
+		return nil, &syntaxError{Fault: batch.Fault{Line: c.line, Text: name + " is none of comma, semicolon and tab"}}
 	}
 	s.consume(&c)
 	return []byte{text[len("sep=")]}, nil

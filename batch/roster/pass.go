@@ -72,7 +72,7 @@ func (p *pass) readHeader() error {
 	if what := flaw(rec.text, p.utf16); what != "" {
 		return &syntaxError{Fault: batch.Fault{Line: rec.line, Text: "the header " + what, Hint: hintUTF8}}
 	}
-	h, faults := readColumns(rec.cells())
+	h, faults := readColumns(rec.cells(), p.roster.CheckPassword)
 	if h.nameless() {
 		// Nothing of the line is quoted: where the header was left out, it may
 		// well hold a password.
@@ -183,13 +183,12 @@ func (p *pass) row(l line) batch.Row {
 		Password: l.Password.Secret,
 		Extra:    p.header.extra(p.cells),
 	}
+	row.Faults = p.roster.check(&row)
 	if want := len(p.header.fields); len(p.cells) != want {
 		if p.header.has(colPassword) {
 			row = batch.Row{Number: p.number, Line: p.start, Extra: make([]string, len(row.Extra))}
 		}
 		row.Faults = []batch.Fault{{Text: fmt.Sprintf("%s instead of %d", count(len(p.cells), "cell"), want)}}
-	} else {
-		row.Faults = p.roster.check(&row)
 	}
 	if !row.Password.Empty() {
 		row.PasswordSource = batch.Provided

@@ -46,7 +46,8 @@ type Options struct {
 	CheckPassword func(password string) error
 
 	// CheckID returns an error for a user or device id that the vendor cannot
-	// have given. Its text follows the column's name. Required.
+	// have given. Its text follows the column's name, and must not hold the id,
+	// which may be a password in the wrong column. Required.
 	CheckID func(id string) error
 
 	// MaxCell limits a cell, in bytes as UTF-8; 0 means DefaultMaxCell.
@@ -114,7 +115,7 @@ func (r *Roster) Columns() []string { return r.columns }
 // the number 1. Blank lines are no rows. A pass keeps nothing of its rows.
 //
 // What is wrong with one row stands in its Faults. A faulty row has whatever is
-// known of it; of one with too many or too few cells, in an input with a
+// known of it, but for ids that may be passwords in the wrong column; of one with too many or too few cells, in an input with a
 // password column, only Number and Line are known, since any cell may hold the
 // password. Extra has an element for each of [Roster.Columns].
 //

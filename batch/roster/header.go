@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 
 	"siprotate/batch"
 )
@@ -12,10 +13,17 @@ import (
 // with several, the first one counts.
 var delimiters = []byte{',', ';', '\t'}
 
+// typeLine is what PowerShell's Export-Csv writes above the header, unless it is
+// called with -NoTypeInformation.
+var typeLine = regexp.MustCompile(`^#TYPE [^\s",;]+$`)
+
 // findHeader consumes the lines up to and including the header, and sets the
 // splitter's delimiter: the one that Excel's "sep=" line names, or else the one
 // with which the header has the most known columns, or else the most columns.
 func findHeader(s *splitter) (record, error) {
+	if c, err := s.scan(); err == nil && typeLine.Match(c.text) {
+		s.consume(&c)
+	}
 	candidates, err := separatorLine(s)
 	if err != nil {
 		return record{}, err

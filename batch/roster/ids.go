@@ -99,7 +99,11 @@ func (o *Options) idFault(id string) batch.Fault {
 		return f
 	}
 	if err := o.CheckID(id); err != nil {
-		return withholding(id, err.Error(), "")
+		text := err.Error()
+		if strings.Contains(text, id) {
+			text = "is no id"
+		}
+		return withholding(id, text, "")
 	}
 	return batch.Fault{}
 }

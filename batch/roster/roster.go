@@ -61,7 +61,10 @@ type Roster struct {
 	name    string
 	input   input
 	columns []string
-	digest  string
+
+	// Of the latest whole pass.
+	digest   string
+	warnings []string
 }
 
 // File returns the CSV that a path names. A regular file is opened anew for
@@ -111,6 +114,10 @@ func (r *Roster) Name() string { return r.name }
 // yielded its first row or ended.
 func (r *Roster) Columns() []string { return r.columns }
 
+// Warnings returns what a person should look at, though nothing is wrong for
+// sure, as the latest whole pass found it: one line of text each.
+func (r *Roster) Warnings() []string { return r.warnings }
+
 // Rows returns one pass over the input: every data row in order, the first with
 // the number 1. Blank lines are no rows. A pass keeps nothing of its rows.
 //
@@ -148,7 +155,7 @@ func (r *Roster) pass(yield func(batch.Row, error) bool) error {
 	if err := r.input.unchanged(); err != nil {
 		return err
 	}
-	r.digest = hex.EncodeToString(hash.Sum(nil))
+	r.digest, r.warnings = hex.EncodeToString(hash.Sum(nil)), p.warnings()
 	return nil
 }
 

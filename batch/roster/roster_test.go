@@ -216,6 +216,9 @@ func TestFaults(t *testing.T) {
 		{"password not UTF-8", head + userA + ",1,Jos\xe9,\n", "users.csv:2: password: is not valid UTF-8"},
 		{"NUL", head + userA + ",1\x00,,\n", "users.csv:2: device_id: holds a NUL byte"},
 		{"NUL in a cell too many", head + userA + ",1,,,\x00\n", "users.csv:2: holds a NUL byte"},
+		{"replacement character", head + userA + ",1,Sch\ufffdssel-01!,\n" + userB + ",1,,x\ufffd\n",
+			"users.csv:2: password: holds the replacement character U+FFFD, which stands for one that was lost\n" +
+				"users.csv:3: note: holds the replacement character U+FFFD, which stands for one that was lost"},
 		{"half a UTF-16 character", utf16Text("user_id,device_id,note\n"+userA+",1,", false) + "\x00\xd8\n\x00",
 			"users.csv:2: note: is not valid UTF-16, or holds the replacement character U+FFFD"},
 		{"quote inside", head + userA + ",1,,a\"b\n" + ",,,x\n",
@@ -482,6 +485,88 @@ func withholds(t *testing.T, secret, said string, faults int) {
 	quoted := strconv.Quote(secret)
 	if strings.Contains(said, secret) || strings.Contains(said, quoted[1:len(quoted)-1]) || faults == 0 {
 		t.Errorf("%q: %d faults: %s", secret, faults, said)
+	}
+}
+
+// TestEscapes faults a password that jq and Miller would have written for
+// another one: they escape what a tab-separated cell cannot hold.
+func TestEscapes(t *testing.T) {
+	const head = "user_id\tpassword\tnote\n"
+	const want = `users.csv:2: password: holds \t, \n, \r or \\, which may stand for another character in a tab-separated file`
+	for text, want := range map[string]string{
+		head + userA + "\tone\\\\1\t\n":                           want,
+		head + userA + "\tone\\t1\t\n":                            want,
+		head + userA + "\tone\\n1\t\n":                            want,
+		head + userA + "\tone\\r1\t\n":                            want,
+		head + userA + "\t\"one\\n1\"\t\n":                        want, // jq quotes nothing, so that the quotes may be the password's
+		head + userA + "\tone\\d1\tC:\\new\n":                     "",
+		strings.ReplaceAll(head+userA+"\tone\\n1\t\n", "\t", ","): "",
+	} {
+		got := readText(t, text)
+		if said := strings.Join(got.lines(), "\n"); said != want || got.ofFile > 0 {
+			t.Errorf("%q: %s", text, said)
+		}
+		if want != "" && !strings.Contains(got.faults.Hint(), "@csv") {
+			t.Errorf("hint %q", got.faults.Hint())
+		}
+	}
+}
+
+// TestCutShort warns of a file that ends within a cell by which a device is
+// named or that holds its password, if nothing shows that the cell is whole.
+func TestCutShort(t *testing.T) {
+	for text, column := range map[string]string{
+		"user_id,password\n" + userA + ",Sample-01":           "password",
+		"user_id,password\r" + userA + ",Sample-01\r":         "",
+		"user_id,password\n" + userA + ",Sample-01\n":         "",
+		"user_id,password\n" + userA + ",\"Sample-01\"":       "",
+		"user_id,password\n" + userA + ",":                    "",
+		"user_id,password,note\n" + userA + ",Sample-01,cut":  "",
+		"user_id,device_id\n" + userA + ",49003":              "device_id",
+		"user_id,password\n" + userA + ",Sample-01\n,,":       "",
+		"user_id,password,note\n" + userA + ",Sample-01":      "", // has a fault
+		"user_id,password\n" + userA + ",Sample-01\n" + userB: "", // likewise
+	} {
+		r := openText(t, text, plain())
+		for range 2 { // passes
+			collect(r)
+			var want []string
+			if column != "" {
+				want = []string{"users.csv:2: " + column + ": no line end follows: is the file cut short?"}
+			}
+			if diff := cmp.Diff(want, r.Warnings()); diff != "" {
+				t.Errorf("%q: %s", text, diff)
+			}
+		}
+	}
+}
+
+// TestTypeLine skips what PowerShell writes above the header, and nothing else.
+func TestTypeLine(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"#TYPE System.Management.Automation.PSCustomObject\r\n\"user_id\",\"note\"\r\n\"" + userA + "\",\"x\"\r\n": true,
+		"#TYPE Selected.System.String\nsep=;\nuser_id;note\n" + userA + ";x,y\n":                                   true,
+		"#TYPE,user_id\nx," + userA + "\n":               true, // a column
+		"#TYPE a,user_id\nx," + userA + "\n":             true,
+		"#TYPE A.B\n#TYPE A.B\nuser_id\n" + userA + "\n": false,
+		"\n#TYPE A.B\nuser_id\n" + userA + "\n":          false,
+		"#TYPE A.B\n":                                    false,
+		"#TYPE \"A\nuser_id\n" + userA + "\n":            false,
+	} {
+		got := readText(t, text)
+		if (got.faults.Total == 0) != ok || ok && (len(got.rows) != 1 || got.rows[0].UserID != userA || got.rows[0].Line != strings.Count(text, "\n")) {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
+}
+
+// TestRuleThatQuotes takes care that a rule for ids cannot give a password away.
+func TestRuleThatQuotes(t *testing.T) {
+	o := plain()
+	o.CheckID = func(id string) error { return fmt.Errorf("%q is unknown", id) }
+	got := collect(openText(t, "user_id\nCanary7\n", o))
+	if diff := cmp.Diff([]string{"users.csv:2: user_id: is no id (7 characters)"}, got.lines()); diff != "" {
+		t.Error(diff)
 	}
 }
 

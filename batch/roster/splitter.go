@@ -32,6 +32,7 @@ type record struct {
 	line  int    // at which it starts
 	blank bool   // nothing but delimiters, spaces and empty quotes
 	text  []byte // without the line end
+	last  bool   // the text ends here, without a line end
 	ends  []int  // for each cell, the offset behind it
 }
 
@@ -179,6 +180,8 @@ func (s *splitter) finish(c *cut) {
 	c.end = c.at
 	if _, ok := s.byteAt(c.at.offset); ok {
 		c.end = s.nextLine(c.at)
+	} else {
+		c.last = true
 	}
 	c.text, _ = s.r.Peek(c.at.offset) // is buffered
 	c.ends = append(c.ends, c.at.offset)

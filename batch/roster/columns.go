@@ -83,9 +83,14 @@ type header struct {
 func readColumns(names []string, policy func(string) error) (*header, []batch.Fault) {
 	h := &header{names: names, labels: make([]string, len(names)), fields: make([]string, len(names))}
 	for i, name := range names {
-		h.labels[i] = fmt.Sprintf("column %d", i+1)
-		if known[fold(name)].column != "" || plainName.MatchString(name) && policy(name) != nil {
-			h.labels[i] = strings.TrimPrefix(name, "\ufeff")
+		is := known[fold(name)]
+		switch plain := plainName.MatchString(name); {
+		case plain && (is.column != "" || policy(name) != nil):
+			h.labels[i] = name
+		case is.column != "":
+			h.labels[i] = is.name
+		default:
+			h.labels[i] = fmt.Sprintf("column %d", i+1)
 		}
 	}
 	var faults []batch.Fault

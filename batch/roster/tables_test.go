@@ -203,7 +203,7 @@ func TestQuotedDamage(t *testing.T) {
 // TestLabels names a column as the header does, unless that may be a password.
 func TestLabels(t *testing.T) {
 	for name, want := range map[string]string{
-		"team": "team", "Team (old)": "Team (old)", "पासवर्ड": "पासवर्ड", "user_id": "user_id", "\ufeffUUID": "UUID",
+		"team": "team", "Team (old)": "Team (old)", "पासवर्ड": "पासवर्ड", "user_id": "user_id", "\ufeffUUID": "uuid", "user\nid": "user_id",
 		"": "column 1", " ": "column 1", "a\tb": "column 1", `a"b`: "column 1", "team!": "column 1", strings.Repeat("x", 41): "column 1",
 		"floor 12": "column 1", // the policy takes it for a password
 	} {

@@ -140,8 +140,6 @@ func nameFault(id string) batch.Fault {
 	return batch.Fault{}
 }
 
-var emailShape = regexp.MustCompile(`^[^@]+@[\pL\pM\pN][\pL\pM\pN.-]*\.[\pL\pM\pN-]+$`)
-
 // emailFault says what is wrong with an email address.
 func emailFault(id string) batch.Fault {
 	if f := residue(id); f.Text != "" {
@@ -150,10 +148,16 @@ func emailFault(id string) batch.Fault {
 	if f := wordFault(id); f.Text != "" {
 		return f
 	}
-	if id != "" && !emailShape.MatchString(id) {
+	name, domain, _ := strings.Cut(id, "@")
+	dot := strings.LastIndexByte(domain, '.')
+	if id != "" && (name == "" || dot <= 0 || dot == len(domain)-1 || strings.ContainsFunc(domain, notInDomain)) {
 		return withholding(id, "has no @ with a domain behind it", "")
 	}
 	return batch.Fault{}
+}
+
+func notInDomain(r rune) bool {
+	return r != '.' && r != '-' && !unicode.In(r, unicode.Letter, unicode.Mark, unicode.Number)
 }
 
 // wordFault says why a text cannot be one word.
@@ -193,7 +197,7 @@ func damage(id string) batch.Fault {
 	if f := residue(id); f.Text != "" {
 		return f
 	}
-	if onlyDigits(id) {
+	if id == "" || !strings.ContainsAny(id[:1], "+-0123456789") || onlyDigits(id) {
 		return batch.Fault{}
 	}
 	if exponent.MatchString(id) || grouped.MatchString(id) || decimal.MatchString(id) {
@@ -204,6 +208,9 @@ func damage(id string) batch.Fault {
 
 // residue says what of a spreadsheet's own language stands in place of a text.
 func residue(id string) batch.Fault {
+	if id == "" || !strings.ContainsAny(id[:1], "='#") {
+		return batch.Fault{}
+	}
 	fault := withholding
 	if numberAsText.MatchString(id) || errorWord.MatchString(id) {
 		fault = quoting

@@ -142,20 +142,15 @@ func (r *Roster) Rows() iter.Seq2[batch.Row, error] {
 // pass reads the input once. It returns errStopped where there is no more to
 // yield and the input was not read to its end.
 func (r *Roster) pass(yield func(batch.Row, error) bool) error {
-	in, err := r.input.open()
+	p := &pass{roster: r, yield: yield, lines: make(chan line, 1)}
+	err := r.read(func(in io.Reader) error {
+		p.in = in
+		return gocsv.UnmarshalDecoderToChan(p, p.lines)
+	})
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	hash := sha256.New()
-	p := &pass{roster: r, yield: yield, in: io.TeeReader(in, hash), lines: make(chan line, 1)}
-	if err := gocsv.UnmarshalDecoderToChan(p, p.lines); err != nil {
-		return err
-	}
-	if err := r.input.unchanged(); err != nil {
-		return err
-	}
-	r.digest, r.warnings = hex.EncodeToString(hash.Sum(nil)), p.warnings()
+	r.warnings = p.warnings()
 	return nil
 }
 
@@ -165,18 +160,29 @@ func (r *Roster) Digest() (string, error) {
 	if r.digest != "" {
 		return r.digest, nil
 	}
+	err := r.read(func(in io.Reader) error {
+		if _, err := io.Copy(io.Discard, in); err != nil {
+			return fmt.Errorf("cannot read %s: %w", r.name, err)
+		}
+		return nil
+	})
+	return r.digest, err
+}
+
+// read opens the input and has it read to its end; then the digest is known.
+func (r *Roster) read(use func(io.Reader) error) error {
 	in, err := r.input.open()
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer in.Close()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, in); err != nil {
-		return "", fmt.Errorf("read %s: %w", r.name, err)
+	if err := use(io.TeeReader(in, hash)); err != nil {
+		return err
 	}
 	if err := r.input.unchanged(); err != nil {
-		return "", err
+		return err
 	}
 	r.digest = hex.EncodeToString(hash.Sum(nil))
-	return r.digest, nil
+	return nil
 }

@@ -55,7 +55,7 @@ var known = func() map[string]knownName {
 }()
 
 // ways are the columns each of which may name a device by itself, and wayText
-// is how people are told what a row needs.
+// says to people what a row needs.
 var ways = []string{colUser, colSIP, colEmail}
 
 const wayText = "user_id and device_id, or sip_id, email or user_id to find the device by"
@@ -73,7 +73,7 @@ func fold(name string) string {
 // A header says which column of an input is what.
 type header struct {
 	names  []string // of all columns, as written
-	labels []string // how people are told which one is meant
+	labels []string // for each of them what people see
 	fields []string // for each of them the known column, or empty
 }
 

@@ -9,8 +9,8 @@ import (
 	"siprotate/batch"
 )
 
-// delimiters are those that are told from the header; where it could be read
-// with several, the first one counts.
+// delimiters are those that the header can show; where it reads as well with
+// several, the first one counts.
 var delimiters = []byte{',', ';', '\t'}
 
 // typeLine is what PowerShell's Export-Csv writes above the header, unless it is
@@ -73,13 +73,11 @@ func delimiter(s *splitter, candidates []byte) (byte, error) {
 		if s.err != nil && s.err != io.EOF {
 			return 0, s.err
 		}
-		if err != nil {
-			continue
+		n := 2 // cannot be read, which says more than one unknown column
+		if err == nil {
+			n = fit(c.record)
 		}
-		if c.blank {
-			return comma, nil
-		}
-		if n := fit(c.record); n > most {
+		if n > most {
 			best, most = comma, n
 		}
 	}

@@ -181,7 +181,7 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestFaults has one input for each kind of fault, and the lines that tell it.
+// TestFaults has one input for each kind of fault, and the lines that report it.
 func TestFaults(t *testing.T) {
 	const noDevice = "names no device: a row needs " + wayText
 	const head = "user_id,device_id,password,note\n"
@@ -189,6 +189,8 @@ func TestFaults(t *testing.T) {
 		{"empty file", "", "users.csv: the file is empty: a header and at least one row are needed"},
 		{"blank lines only", "\n\r\n,,\n", "users.csv: the file is empty: a header and at least one row are needed"},
 		{"header only", head, "users.csv: has no rows below its header"},
+		{"header only, with a typo", "user_id,pasword\n", "users.csv:1: pasword: is no known column"},
+		{"one column too many", "user_id" + strings.Repeat(",", MaxColumns) + "\n", "users.csv:1: a row has more than 1000 cells"},
 		{"archive", "PK\x03\x04....", "users.csv: is a spreadsheet or an archive, not a CSV"},
 		{"UTF-16 without mark", "u\x00s\x00e\x00", "users.csv: looks like UTF-16 without a byte order mark"},
 		{"no column for a device", "device_id,name\n1,x\n", "users.csv:1: no column names a device\nusers.csv:2: " + noDevice},

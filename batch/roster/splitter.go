@@ -62,7 +62,7 @@ type syntaxError struct {
 // one line and not the rest of the file.
 func (s *splitter) next(cells int) (record, error) {
 	c, err := s.scan()
-	if err == nil && c.multiline() && !c.blank && len(c.ends) != cells {
+	if err == nil && c.multiline() && len(c.ends) != cells {
 		err = s.brokenQuote(&c, fmt.Sprintf("the row that begins in line %d and ends in line %d has %s instead of %d: is a quote missing?",
 			c.line, c.at.line, count(len(c.ends), "cell"), cells))
 	}
@@ -276,9 +276,7 @@ func (s *splitter) brokenQuote(c *cut, text string) error {
 func (s *splitter) byteAt(offset int) (byte, bool) {
 	text, err := s.r.Peek(offset + 1)
 	if err != nil {
-		if s.err == nil {
-			s.err = err
-		}
+		s.err = err
 		return 0, false
 	}
 	return text[offset], true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -92,6 +93,9 @@ func TestChangeBetweenPasses(t *testing.T) {
 func TestChangeDuringPass(t *testing.T) {
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
+			if runtime.GOOS == "windows" && name == "another file takes its place" {
+				t.Skip("an open file keeps its place there")
+			}
 			path := writeFile(t, goodText)
 			r, err := File(path, plain())
 			if err != nil {

@@ -3,6 +3,7 @@ package roster
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -54,7 +55,7 @@ var known = func() map[string]knownName {
 }()
 
 // ways are the columns each of which may name a device by itself, and wayText
-// is how people are told what a row needs.
+// says to people what a row needs.
 var ways = []string{colUser, colSIP, colEmail}
 
 const wayText = "user_id and device_id, or sip_id, email or user_id to find the device by"
@@ -72,13 +73,26 @@ func fold(name string) string {
 // A header says which column of an input is what.
 type header struct {
 	names  []string // of all columns, as written
+	labels []string // for each of them what people see
 	fields []string // for each of them the known column, or empty
 }
 
 // readColumns understands the cells of a header, and says what is wrong with
-// it.
-func readColumns(names []string) (*header, []batch.Fault) {
-	h := &header{names: names, fields: make([]string, len(names))}
+// it. Where the header was left out, a password may stand among the names: one
+// that the policy takes for a password is not quoted.
+func readColumns(names []string, policy func(string) error) (*header, []batch.Fault) {
+	h := &header{names: names, labels: make([]string, len(names)), fields: make([]string, len(names))}
+	for i, name := range names {
+		is := known[fold(name)]
+		switch plain := plainName.MatchString(name); {
+		case plain && (is.column != "" || policy(name) != nil):
+			h.labels[i] = name
+		case is.column != "":
+			h.labels[i] = is.name
+		default:
+			h.labels[i] = fmt.Sprintf("column %d", i+1)
+		}
+	}
 	var faults []batch.Fault
 	meant := make(map[string]bool)
 	for i, name := range names {
@@ -142,14 +156,13 @@ func (h *header) list() string {
 	return strings.Join(labels, ", ")
 }
 
+// plainName is a name of a column that can be shown as it is.
+var plainName = regexp.MustCompile(`^[\pL\pN(][\pL\pM\pN _./()-]{0,39}$`)
+
 // label names the i-th column for a person; beyond the header, there is none.
 func (h *header) label(i int) string {
-	switch {
-	case i >= len(h.names):
+	if i >= len(h.labels) {
 		return ""
-	case strings.TrimSpace(h.names[i]) == "":
-		return fmt.Sprintf("column %d", i+1)
 	}
-	quoted := show(h.names[i])
-	return strings.Replace(quoted[1:], `"`, "", 1)
+	return h.labels[i]
 }

@@ -53,6 +53,8 @@ func flaw(text []byte, utf16 bool) string {
 		// The decoder puts it where it finds half a character, and a password
 		// with another character in it would be another password.
 		return "is not valid UTF-16, or holds the replacement character U+FFFD"
+	case bytes.ContainsRune(text, utf8.RuneError):
+		return "holds the replacement character U+FFFD, which stands for one that was lost"
 	}
 	return ""
 }

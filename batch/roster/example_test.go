@@ -11,7 +11,7 @@ import (
 	"siprotate/batch/roster"
 )
 
-// Read a file, and tell the faults of the input from those of its rows.
+// Read a file: its rows, their faults, and the faults of the input as a whole.
 func Example() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

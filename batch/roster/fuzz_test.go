@@ -26,6 +26,7 @@ func FuzzRows(f *testing.F) {
 	for _, text := range []string{
 		"", "\n", ",\n", "\"", "user_id,device_id", "user_id,device_id\na,b,\"", "user_id,device_id,passwrod\n..,4.9E+05,x\n",
 		"user_id,device_id\n\"a\n,\"b\",c\n\r\r\nx\"y\n", "\xff\xfe\x00\xd8", "\xef\xbb\xbf", "PK\x03\x04", "user_id;device_id\n#N/A;='1\n\x00;\xff\n",
+		"#TYPE A.B\n\"user\nid\",\"user\r\nid\",e-mail\nx,y,\x1b@z", "user_id\tpassword\na\tb\\tc9",
 	} {
 		f.Add([]byte(text))
 	}

@@ -4,18 +4,26 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 
 	"siprotate/batch"
 )
 
-// delimiters are those that are told from the header; where it could be read
-// with several, the first one counts.
+// delimiters are those that the header can show; where it reads as well with
+// several, the first one counts.
 var delimiters = []byte{',', ';', '\t'}
+
+// typeLine is what PowerShell's Export-Csv writes above the header, unless it is
+// called with -NoTypeInformation.
+var typeLine = regexp.MustCompile(`^#TYPE [^\s",;]+$`)
 
 // findHeader consumes the lines up to and including the header, and sets the
 // splitter's delimiter: the one that Excel's "sep=" line names, or else the one
 // with which the header has the most known columns, or else the most columns.
 func findHeader(s *splitter) (record, error) {
+	if c, err := s.scan(); err == nil && typeLine.Match(c.text) {
+		s.consume(&c)
+	}
 	candidates, err := separatorLine(s)
 	if err != nil {
 		return record{}, err
@@ -45,8 +53,11 @@ func separatorLine(s *splitter) ([]byte, error) {
 		return delimiters, nil
 	}
 	if len(text) != 5 || !bytes.Contains(delimiters, text[4:]) {
-		return nil, &syntaxError{Fault: batch.Fault{Line: c.line,
-			Text: fmt.Sprintf("the delimiter %s is none of comma, semicolon and tab", show(string(text[4:])))}}
+		name := "the delimiter"
+		if len(text) == 5 {
+			name += fmt.Sprintf(" %q", text[4:])
+		}
+		return nil, &syntaxError{Fault: batch.Fault{Line: c.line, Text: name + " is none of comma, semicolon and tab"}}
 	}
 	s.consume(&c)
 	return []byte{text[len("sep=")]}, nil
@@ -62,13 +73,11 @@ func delimiter(s *splitter, candidates []byte) (byte, error) {
 		if s.err != nil && s.err != io.EOF {
 			return 0, s.err
 		}
-		if err != nil {
-			continue
+		n := 2 // cannot be read, which says more than one unknown column
+		if err == nil {
+			n = fit(c.record)
 		}
-		if c.blank {
-			return comma, nil
-		}
-		if n := fit(c.record); n > most {
+		if n > most {
 			best, most = comma, n
 		}
 	}

@@ -92,8 +92,8 @@ func (f *file) compare(info fs.FileInfo, err error) error {
 	return &inputError{filepath.Base(f.path) + " is being written: it changed meanwhile", "run it again once nothing writes the file", ErrChanging}
 }
 
-// settled is for how long a file must have been left alone. Its writer is taken
-// to be done then; a file system may also tell its times no finer.
+// settled is for how long a file must have been left alone for its writer to
+// be taken for done.
 const settled = time.Second
 
 // settle waits at most that long: a time of change in the future says that the

@@ -1,9 +1,11 @@
 package roster
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"siprotate/batch"
@@ -26,6 +28,7 @@ type pass struct {
 	cells  []string
 	start  int // its line
 	number int
+	open   bool // nothing shows that its last cell is whole
 
 	faults int // of the input as a whole
 }
@@ -72,7 +75,7 @@ func (p *pass) readHeader() error {
 	if what := flaw(rec.text, p.utf16); what != "" {
 		return &syntaxError{Fault: batch.Fault{Line: rec.line, Text: "the header " + what, Hint: hintUTF8}}
 	}
-	h, faults := readColumns(rec.cells())
+	h, faults := readColumns(rec.cells(), p.roster.CheckPassword)
 	if h.nameless() {
 		// Nothing of the line is quoted: where the header was left out, it may
 		// well hold a password.
@@ -111,6 +114,7 @@ func (p *pass) next() ([]string, error) {
 		}
 		p.number++
 		p.cells, p.start = rec.cells(), rec.line
+		p.open = rec.last && !bytes.HasSuffix(rec.text, []byte(`"`))
 		if flaw(rec.text, p.utf16) == "" {
 			return p.cells, nil
 		}
@@ -145,6 +149,16 @@ func (p *pass) end() error {
 	return io.EOF
 }
 
+// warnings returns what the whole pass found doubtful.
+func (p *pass) warnings() []string {
+	last := len(p.header.fields) - 1
+	if !p.open || len(p.cells) != last+1 || p.cells[last] == "" || p.header.fields[last] == "" {
+		return nil
+	}
+	f := batch.Fault{File: p.roster.name, Line: p.start, Column: p.header.label(last), Text: "no line end follows: is the file cut short?"}
+	return []string{f.Error()}
+}
+
 // stop turns the reason for which no more can be read into the pass's error.
 func (p *pass) stop(err error) error {
 	var syntax *syntaxError
@@ -170,6 +184,10 @@ func (p *pass) fault(f batch.Fault) error {
 	return nil
 }
 
+// escapes are what jq and Miller write into a tab-separated cell for what it
+// cannot hold. Others write them as they are: no reader can know.
+var escapes = regexp.MustCompile(`\\[tnr\\]`)
+
 // row checks the latest record, which gocsv has mapped. Spaces around ids are
 // what spreadsheets leave; those of a password may be meant.
 func (p *pass) row(l line) batch.Row {
@@ -183,13 +201,17 @@ func (p *pass) row(l line) batch.Row {
 		Password: l.Password.Secret,
 		Extra:    p.header.extra(p.cells),
 	}
+	row.Faults = p.roster.check(&row)
+	if p.text.comma == '\t' && escapes.MatchString(row.Password.Reveal()) {
+		row.Faults = append(row.Faults, batch.Fault{Column: colPassword,
+			Text: `holds \t, \n, \r or \\, which may stand for another character in a tab-separated file`,
+			Hint: "write the file with commas, as @csv of jq and --ocsv of Miller do"})
+	}
 	if want := len(p.header.fields); len(p.cells) != want {
 		if p.header.has(colPassword) {
 			row = batch.Row{Number: p.number, Line: p.start, Extra: make([]string, len(row.Extra))}
 		}
 		row.Faults = []batch.Fault{{Text: fmt.Sprintf("%s instead of %d", count(len(p.cells), "cell"), want)}}
-	} else {
-		row.Faults = p.roster.check(&row)
 	}
 	if !row.Password.Empty() {
 		row.PasswordSource = batch.Provided

@@ -46,7 +46,8 @@ type Options struct {
 	CheckPassword func(password string) error
 
 	// CheckID returns an error for a user or device id that the vendor cannot
-	// have given. Its text follows the column's name. Required.
+	// have given. Its text follows the column's name, and must not hold the id,
+	// which may be a password in the wrong column. Required.
 	CheckID func(id string) error
 
 	// MaxCell limits a cell, in bytes as UTF-8; 0 means DefaultMaxCell.
@@ -60,7 +61,10 @@ type Roster struct {
 	name    string
 	input   input
 	columns []string
-	digest  string
+
+	// Of the latest whole pass.
+	digest   string
+	warnings []string
 }
 
 // File returns the CSV that a path names. A regular file is opened anew for
@@ -110,11 +114,15 @@ func (r *Roster) Name() string { return r.name }
 // yielded its first row or ended.
 func (r *Roster) Columns() []string { return r.columns }
 
+// Warnings returns what a person should look at, though nothing is wrong for
+// sure, as the latest whole pass found it: one line of text each.
+func (r *Roster) Warnings() []string { return r.warnings }
+
 // Rows returns one pass over the input: every data row in order, the first with
 // the number 1. Blank lines are no rows. A pass keeps nothing of its rows.
 //
 // What is wrong with one row stands in its Faults. A faulty row has whatever is
-// known of it; of one with too many or too few cells, in an input with a
+// known of it, but for ids that may be passwords in the wrong column; of one with too many or too few cells, in an input with a
 // password column, only Number and Line are known, since any cell may hold the
 // password. Extra has an element for each of [Roster.Columns].
 //
@@ -134,20 +142,15 @@ func (r *Roster) Rows() iter.Seq2[batch.Row, error] {
 // pass reads the input once. It returns errStopped where there is no more to
 // yield and the input was not read to its end.
 func (r *Roster) pass(yield func(batch.Row, error) bool) error {
-	in, err := r.input.open()
+	p := &pass{roster: r, yield: yield, lines: make(chan line, 1)}
+	err := r.read(func(in io.Reader) error {
+		p.in = in
+		return gocsv.UnmarshalDecoderToChan(p, p.lines)
+	})
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	hash := sha256.New()
-	p := &pass{roster: r, yield: yield, in: io.TeeReader(in, hash), lines: make(chan line, 1)}
-	if err := gocsv.UnmarshalDecoderToChan(p, p.lines); err != nil {
-		return err
-	}
-	if err := r.input.unchanged(); err != nil {
-		return err
-	}
-	r.digest = hex.EncodeToString(hash.Sum(nil))
+	r.warnings = p.warnings()
 	return nil
 }
 
@@ -157,18 +160,29 @@ func (r *Roster) Digest() (string, error) {
 	if r.digest != "" {
 		return r.digest, nil
 	}
+	err := r.read(func(in io.Reader) error {
+		if _, err := io.Copy(io.Discard, in); err != nil {
+			return fmt.Errorf("cannot read %s: %w", r.name, err)
+		}
+		return nil
+	})
+	return r.digest, err
+}
+
+// read opens the input and has it read to its end; then the digest is known.
+func (r *Roster) read(use func(io.Reader) error) error {
 	in, err := r.input.open()
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer in.Close()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, in); err != nil {
-		return "", fmt.Errorf("read %s: %w", r.name, err)
+	if err := use(io.TeeReader(in, hash)); err != nil {
+		return err
 	}
 	if err := r.input.unchanged(); err != nil {
-		return "", err
+		return err
 	}
 	r.digest = hex.EncodeToString(hash.Sum(nil))
-	return r.digest, nil
+	return nil
 }

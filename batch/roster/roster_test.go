@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -82,18 +83,18 @@ func (got *reading) lines() []string {
 	return strings.Split(got.faults.Error(), "\n")
 }
 
-// plain are options with a policy of four characters at least, none of which is
-// a control character, and ids that are no step in a path.
+// plain are options with a policy of four characters at least, with a digit and
+// without a control character, and ids that are no step in a path.
 func plain() Options {
 	return Options{
 		CheckPassword: func(p string) error {
-			if len(p) < 4 || !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' }) {
+			if len(p) < 4 || !strings.ContainsAny(p, "0123456789") || !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' }) {
 				return errors.New("is not good enough")
 			}
 			return nil
 		},
 		CheckID: func(id string) error {
-			if id == "." || id == ".." || strings.ContainsAny(id, "/?#%") {
+			if id == "." || id == ".." {
 				return errors.New("is a step in a path")
 			}
 			return nil
@@ -121,14 +122,14 @@ func readText(t *testing.T, text string) reading {
 
 func TestReadRows(t *testing.T) {
 	text := "name,User-ID,Device ID,SIP_password,email,sip_id,team\n" +
-		"Asha, " + userA + " ,490038, pass word ,a@example.com,sip:asha1,\"North, \"\"B\"\"\"\n" +
+		"Asha, " + userA + " ,490038, pass w0rd ,a@example.com,sip:asha1,\"North, \"\"B\"\"\"\n" +
 		"\n" +
 		"\"two\nlines\"," + userB + ",490039,,,,\n" +
 		",,,,,,\n" +
 		"x," + userC + ",,,,,last"
 	r := openText(t, text, plain())
 	want := []flat{
-		{1, 2, userA, "490038", "sip:asha1", "a@example.com", " pass word ", batch.Provided, []string{"Asha", `North, "B"`}, nil},
+		{1, 2, userA, "490038", "sip:asha1", "a@example.com", " pass w0rd ", batch.Provided, []string{"Asha", `North, "B"`}, nil},
 		{2, 4, userB, "490039", "", "", "", "", []string{"two\nlines", ""}, nil},
 		{3, 7, userC, "", "", "", "", "", []string{"x", "last"}, nil},
 	}
@@ -180,7 +181,7 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestFaults has one input for each kind of fault, and the lines that tell it.
+// TestFaults has one input for each kind of fault, and the lines that report it.
 func TestFaults(t *testing.T) {
 	const noDevice = "names no device: a row needs " + wayText
 	const head = "user_id,device_id,password,note\n"
@@ -188,6 +189,8 @@ func TestFaults(t *testing.T) {
 		{"empty file", "", "users.csv: the file is empty: a header and at least one row are needed"},
 		{"blank lines only", "\n\r\n,,\n", "users.csv: the file is empty: a header and at least one row are needed"},
 		{"header only", head, "users.csv: has no rows below its header"},
+		{"header only, with a typo", "user_id,pasword\n", "users.csv:1: pasword: is no known column"},
+		{"one column too many", "user_id" + strings.Repeat(",", MaxColumns) + "\n", "users.csv:1: a row has more than 1000 cells"},
 		{"archive", "PK\x03\x04....", "users.csv: is a spreadsheet or an archive, not a CSV"},
 		{"UTF-16 without mark", "u\x00s\x00e\x00", "users.csv: looks like UTF-16 without a byte order mark"},
 		{"no column for a device", "device_id,name\n1,x\n", "users.csv:1: no column names a device\nusers.csv:2: " + noDevice},
@@ -208,13 +211,16 @@ func TestFaults(t *testing.T) {
 		{"weak password", head + userA + ",1,abc,\n", "users.csv:2: password: is not good enough"},
 		{"control character in password", head + userA + ",1,\"abcd\r\nef\",\n", "users.csv:2: password: is not good enough"},
 		{"damaged id", head + userA + ",4.9E+05,,\n", `users.csv:2: device_id: "4.9E+05" looks like a spreadsheet turned it into a number`},
-		{"several in one row", head + "..,a/b,abc,\n", "users.csv:2: user_id: is a step in a path\n" +
-			"users.csv:2: device_id: is a step in a path\n" +
+		{"several in one row", head + "..,a/b,abc,\n", "users.csv:2: user_id: is a step in a path (2 characters)\n" +
+			"users.csv:2: device_id: holds a special character that no id has (3 characters)\n" +
 			"users.csv:2: password: is not good enough"},
 		{"not UTF-8", head + userA + ",1,,Jos\xe9\n", "users.csv:2: note: is not valid UTF-8"},
 		{"password not UTF-8", head + userA + ",1,Jos\xe9,\n", "users.csv:2: password: is not valid UTF-8"},
 		{"NUL", head + userA + ",1\x00,,\n", "users.csv:2: device_id: holds a NUL byte"},
 		{"NUL in a cell too many", head + userA + ",1,,,\x00\n", "users.csv:2: holds a NUL byte"},
+		{"replacement character", head + userA + ",1,Sch\ufffdssel-01!,\n" + userB + ",1,,x\ufffd\n",
+			"users.csv:2: password: holds the replacement character U+FFFD, which stands for one that was lost\n" +
+				"users.csv:3: note: holds the replacement character U+FFFD, which stands for one that was lost"},
 		{"half a UTF-16 character", utf16Text("user_id,device_id,note\n"+userA+",1,", false) + "\x00\xd8\n\x00",
 			"users.csv:2: note: is not valid UTF-16, or holds the replacement character U+FFFD"},
 		{"quote inside", head + userA + ",1,,a\"b\n" + ",,,x\n",
@@ -229,7 +235,7 @@ func TestFaults(t *testing.T) {
 		{"closed by another row's quote", head + userA + ",1,,\"a\n" + ",,,x\n" + userC + ",..,,\"c\"\n",
 			"users.csv:2: a quoted cell goes on behind its closing quote\n" +
 				"users.csv:3: " + noDevice + "\n" +
-				"users.csv:4: device_id: is a step in a path"},
+				"users.csv:4: device_id: is a step in a path (2 characters)"},
 		{"rows run together", head + userA + ",1,\"a\n" + ",,,x\n" + userC + ",..,b\",,\n",
 			"users.csv:2: the row that begins in line 2 and ends in line 4 has 5 cells instead of 4: is a quote missing?\n" +
 				"users.csv:3: " + noDevice + "\n" +
@@ -272,7 +278,7 @@ func TestFaultyRows(t *testing.T) {
 		userC+",3,,n6\n")
 	want := []flat{
 		{1, 2, userA, "1", "", "", "", "", []string{"n1"}, nil},
-		{2, 3, userB, "..", "", "", "good1", batch.Provided, []string{"n2"}, []string{"device_id: is a step in a path"}},
+		{2, 3, userB, "", "", "", "good1", batch.Provided, []string{"n2"}, []string{"device_id: is a step in a path (2 characters)"}}, // no id: a password, perhaps
 		{3, 4, userB, "2", "", "", "bad", batch.Provided, []string{"n3"}, []string{"password: is not good enough"}},
 		{4, 5, userB, "4.9E+05", "", "", "", "", []string{"n4"}, []string{`device_id: "4.9E+05" looks like a spreadsheet turned it into a number`}},
 		{5, 6, "", "", "", "", "", "", []string{""}, []string{"2 cells instead of 4"}}, // a password might be anywhere
@@ -289,6 +295,7 @@ func TestRaggedRows(t *testing.T) {
 	for text, want := range map[string]flat{
 		"user_id,device_id,n,m\nu1,2,a\n":               {1, 2, "u1", "2", "", "", "", "", []string{"a", ""}, nil},
 		"user_id,device_id,n,m\nu1,2,a,b,c\n":           {1, 2, "u1", "2", "", "", "", "", []string{"a", "b"}, nil},
+		"user_id,device_id,n,m\nu1,Canary!,a\n":         {1, 2, "u1", "", "", "", "", "", []string{"a", ""}, nil},
 		"user_id,device_id,password,n\n1,Canary\n":      {1, 2, "", "", "", "", "", "", []string{""}, nil},
 		"user_id,device_id,password,n\n1,2,3,Canary,\n": {1, 2, "", "", "", "", "", "", []string{""}, nil},
 	} {
@@ -414,7 +421,7 @@ func TestLongQuoteEndsSomewhere(t *testing.T) {
 	got := readText(t, text.String())
 	want := []string{
 		"users.csv:2: a quoted cell that begins here is not closed within 65536 bytes",
-		"users.csv:5003: device_id: is a step in a path",
+		"users.csv:5003: device_id: is a step in a path (2 characters)",
 	}
 	if diff := cmp.Diff(want, got.lines()); diff != "" {
 		t.Error(diff)
@@ -446,6 +453,122 @@ func TestNoPasswordInFaults(t *testing.T) {
 		if said := fmt.Sprintf("%+v %#v", got.faults, got.faults); strings.Contains(said, canary) || got.faults.Total == 0 {
 			t.Errorf("%q: %s", text, said)
 		}
+	}
+}
+
+// TestSwappedColumns puts a password into the place of an id, an email or a
+// name of a column: nothing that is said holds it, and the row does not hand it
+// on.
+func TestSwappedColumns(t *testing.T) {
+	for _, canary := range []string{
+		"Canary-7!Password", "Canary 7 Password", "Canary-7-Pässwörd", "Canary-7\u200bPassword", "Canary-7\u0007Password",
+		"=Canary-7-Password", `="Canary7"`, "'Canary-7-Password", "#CANARY7!", "#CANARY/7?", "$0f3c5d2e8b7a4961a2b3c4d5E6F7",
+		"Canary@7", "@Canary7.x!", "Canary7@", "Canary#7@.x", "Canary7!@exa mple.com", "Passw0rd!", "../Canary7", "+4.9E+05!", "emai1!",
+		strings.Repeat("1,234", 20) + "!", "Canary7" + strings.Repeat("!", 100), `C"anary7`,
+	} {
+		for column := range 4 {
+			cells := []string{userA, "1", "asha1", "asha@example.com", "asha@example.com"}
+			cells[4], cells[column] = cells[column], canary
+			got := readText(t, spell([][]string{{"user_id", "device_id", "sip_id", "email", "password"}, cells}, ",", "\n"))
+			withholds(t, canary, fmt.Sprintf("%+v %+v", got.faults, got.rows), got.faults.Total)
+		}
+		names := []string{"user_id", "device_id", canary, ""}
+		got := readText(t, spell([][]string{names, {"", "1"}, {"", "1", "\xff", ""}}, ",", "\n"))
+		withholds(t, canary, fmt.Sprintf("%+v", got.faults), got.faults.Total)
+		got = readText(t, spell([][]string{names[1:], {"1", "\xff", ""}}, ",", "\n"))
+		withholds(t, canary, fmt.Sprintf("%+v", got.faults), got.faults.Total)
+		got = readText(t, "sep="+strings.ReplaceAll(canary, `"`, "")+"\n"+goodText)
+		withholds(t, canary, fmt.Sprintf("%+v", got.faults), got.faults.Total)
+	}
+}
+
+func withholds(t *testing.T, secret, said string, faults int) {
+	t.Helper()
+	quoted := strconv.Quote(secret)
+	if strings.Contains(said, secret) || strings.Contains(said, quoted[1:len(quoted)-1]) || faults == 0 {
+		t.Errorf("%q: %d faults: %s", secret, faults, said)
+	}
+}
+
+// TestEscapes faults a password that jq and Miller would have written for
+// another one: they escape what a tab-separated cell cannot hold.
+func TestEscapes(t *testing.T) {
+	const head = "user_id\tpassword\tnote\n"
+	const want = `users.csv:2: password: holds \t, \n, \r or \\, which may stand for another character in a tab-separated file`
+	for text, want := range map[string]string{
+		head + userA + "\tone\\\\1\t\n":                           want,
+		head + userA + "\tone\\t1\t\n":                            want,
+		head + userA + "\tone\\n1\t\n":                            want,
+		head + userA + "\tone\\r1\t\n":                            want,
+		head + userA + "\t\"one\\n1\"\t\n":                        want, // jq quotes nothing, so that the quotes may be the password's
+		head + userA + "\tone\\d1\tC:\\new\n":                     "",
+		strings.ReplaceAll(head+userA+"\tone\\n1\t\n", "\t", ","): "",
+	} {
+		got := readText(t, text)
+		if said := strings.Join(got.lines(), "\n"); said != want || got.ofFile > 0 {
+			t.Errorf("%q: %s", text, said)
+		}
+		if want != "" && !strings.Contains(got.faults.Hint(), "@csv") {
+			t.Errorf("hint %q", got.faults.Hint())
+		}
+	}
+}
+
+// TestCutShort warns of a file that ends within a cell by which a device is
+// named or that holds its password, if nothing shows that the cell is whole.
+func TestCutShort(t *testing.T) {
+	for text, column := range map[string]string{
+		"user_id,password\n" + userA + ",Sample-01":           "password",
+		"user_id,password\r" + userA + ",Sample-01\r":         "",
+		"user_id,password\n" + userA + ",Sample-01\n":         "",
+		"user_id,password\n" + userA + ",\"Sample-01\"":       "",
+		"user_id,password\n" + userA + ",":                    "",
+		"user_id,password,note\n" + userA + ",Sample-01,cut":  "",
+		"user_id,device_id\n" + userA + ",49003":              "device_id",
+		"user_id,password\n" + userA + ",Sample-01\n,,":       "",
+		"user_id,password,note\n" + userA + ",Sample-01":      "", // has a fault
+		"user_id,password\n" + userA + ",Sample-01\n" + userB: "", // likewise
+	} {
+		r := openText(t, text, plain())
+		for range 2 { // passes
+			collect(r)
+			var want []string
+			if column != "" {
+				want = []string{"users.csv:2: " + column + ": no line end follows: is the file cut short?"}
+			}
+			if diff := cmp.Diff(want, r.Warnings()); diff != "" {
+				t.Errorf("%q: %s", text, diff)
+			}
+		}
+	}
+}
+
+// TestTypeLine skips what PowerShell writes above the header, and nothing else.
+func TestTypeLine(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"#TYPE System.Management.Automation.PSCustomObject\r\n\"user_id\",\"note\"\r\n\"" + userA + "\",\"x\"\r\n": true,
+		"#TYPE Selected.System.String\nsep=;\nuser_id;note\n" + userA + ";x,y\n":                                   true,
+		"#TYPE,user_id\nx," + userA + "\n":               true, // a column
+		"#TYPE a,user_id\nx," + userA + "\n":             true,
+		"#TYPE A.B\n#TYPE A.B\nuser_id\n" + userA + "\n": false,
+		"\n#TYPE A.B\nuser_id\n" + userA + "\n":          false,
+		"#TYPE A.B\n":                                    false,
+		"#TYPE \"A\nuser_id\n" + userA + "\n":            false,
+	} {
+		got := readText(t, text)
+		if (got.faults.Total == 0) != ok || ok && (len(got.rows) != 1 || got.rows[0].UserID != userA || got.rows[0].Line != strings.Count(text, "\n")) {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
+}
+
+// TestRuleThatQuotes takes care that a rule for ids cannot give a password away.
+func TestRuleThatQuotes(t *testing.T) {
+	o := plain()
+	o.CheckID = func(id string) error { return fmt.Errorf("%q is unknown", id) }
+	got := collect(openText(t, "user_id\nCanary7\n", o))
+	if diff := cmp.Diff([]string{"users.csv:2: user_id: is no id (7 characters)"}, got.lines()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -32,6 +32,7 @@ type record struct {
 	line  int    // at which it starts
 	blank bool   // nothing but delimiters, spaces and empty quotes
 	text  []byte // without the line end
+	last  bool   // the text ends here, without a line end
 	ends  []int  // for each cell, the offset behind it
 }
 
@@ -61,7 +62,7 @@ type syntaxError struct {
 // one line and not the rest of the file.
 func (s *splitter) next(cells int) (record, error) {
 	c, err := s.scan()
-	if err == nil && c.multiline() && !c.blank && len(c.ends) != cells {
+	if err == nil && c.multiline() && len(c.ends) != cells {
 		err = s.brokenQuote(&c, fmt.Sprintf("the row that begins in line %d and ends in line %d has %s instead of %d: is a quote missing?",
 			c.line, c.at.line, count(len(c.ends), "cell"), cells))
 	}
@@ -102,8 +103,9 @@ const (
 
 // scan cuts the next record without consuming it.
 func (s *splitter) scan() (cut, error) {
-	c := cut{record: record{line: s.line, blank: true}, at: place{0, s.line}}
+	c := cut{record: record{line: s.line, blank: true, ends: make([]int, 0, 8)}, at: place{0, s.line}}
 	for {
+		s.skip(&c)
 		if err := s.limit(&c); err != nil {
 			return c, err
 		}
@@ -115,6 +117,25 @@ func (s *splitter) scan() (cut, error) {
 		if done || err != nil {
 			return c, err
 		}
+	}
+}
+
+// skip takes the bytes at hand that only fill a cell, which halves the time of a
+// scan. Line ends, quotes and tabs are below them.
+func (s *splitter) skip(c *cut) {
+	text, _ := s.r.Peek(s.r.Buffered())
+	if c.state == atQuote || c.at.offset >= len(text) {
+		return
+	}
+	for _, b := range text[c.at.offset:] {
+		if b <= '"' || b == s.comma {
+			return
+		}
+		if c.state == atCell {
+			c.state = inCell
+		}
+		c.blank = false
+		c.at.offset++
 	}
 }
 
@@ -179,6 +200,8 @@ func (s *splitter) finish(c *cut) {
 	c.end = c.at
 	if _, ok := s.byteAt(c.at.offset); ok {
 		c.end = s.nextLine(c.at)
+	} else {
+		c.last = true
 	}
 	c.text, _ = s.r.Peek(c.at.offset) // is buffered
 	c.ends = append(c.ends, c.at.offset)
@@ -253,9 +276,7 @@ func (s *splitter) brokenQuote(c *cut, text string) error {
 func (s *splitter) byteAt(offset int) (byte, bool) {
 	text, err := s.r.Peek(offset + 1)
 	if err != nil {
-		if s.err == nil {
-			s.err = err
-		}
+		s.err = err
 		return 0, false
 	}
 	return text[offset], true

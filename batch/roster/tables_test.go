@@ -86,7 +86,7 @@ func TestIDs(t *testing.T) {
 		{userFault, "0f3c5d2e-8b7a-4961-a2b3-c4d5e6f70811", any},
 		{userFault, "12345678901234567890123456789e01", any},
 		{userFault, "12345678901234567890123456789012", any},
-		{userFault, "auth0:u.1_x~y@z", any},
+		{userFault, "auth0:u.1_x~y+z", any},
 		{userFault, "507f1f77bcf86cd799439011", any},
 		{userFault, "1234567", turned},
 		{userFault, "1.23457E+31", turned},
@@ -96,16 +96,22 @@ func TestIDs(t *testing.T) {
 		{userFault, "a\x1bb", "holds a control character"},
 		{userFault, "a\u200bb", "holds an invisible character"},
 		{userFault, "a\u202eb", "holds an invisible character"},
-		{userFault, ".", "path"}, {userFault, "..", "path"}, {userFault, "../x", "path"},
-		{userFault, "a?b", "path"}, {userFault, "a#b", "path"}, {userFault, "%2e%2e", "path"},
+		{userFault, ".", "path"}, {userFault, "..", "path"}, {userFault, "../x", "special"}, {userFault, `a\b`, "special"},
+		{userFault, "a?b", "special"}, {userFault, "a#b", "special"}, {userFault, "%2e%2e", "special"},
+		{userFault, "josé", "ASCII"}, {userFault, "a<b", "special"}, {userFault, "Tr0ub4dor&3", "special"},
 		{deviceFault, "490038", any}, {deviceFault, "0490038", any}, {deviceFault, "dev-1", any},
 		{deviceFault, "4.9E+05", turned}, {deviceFault, "4,9e+05", turned}, {deviceFault, "-4E-05", turned},
 		{deviceFault, "490038.0", turned}, {deviceFault, "490038,00", turned}, {deviceFault, "4,90,038", turned},
 		{deviceFault, "490 038", turned}, {deviceFault, "490\u202f038", turned}, {deviceFault, "490.038", turned}, {deviceFault, "490'038", turned},
 		{deviceFault, "#N/A", "error"}, {deviceFault, "#REF!", "error"}, {deviceFault, "#NAME?", "error"}, {deviceFault, "######", "error"},
-		{deviceFault, `="490038"`, "formula"}, {deviceFault, "'490038", "apostrophe"}, {deviceFault, "#x", "path"},
-		{addressFault, "", any}, {addressFault, "sip:asha1@voip.example.com", any}, {addressFault, "+919999999999", any},
+		{deviceFault, `="490038"`, "formula"}, {deviceFault, "'490038", "apostrophe"}, {deviceFault, "#x", "special"},
+		{addressFault, "", any}, {addressFault, "sip:asha1@voip.example.com", any}, {addressFault, "+919999999999", any}, {addressFault, "sip:@voip.example.com:5061", any}, {addressFault, "asha@1", "special"},
+		{addressFault, "asha!1@voip.example.com", "no SIP id"}, {userFault, "asha@voip.example.com", "special"},
 		{addressFault, "4.9E+05", turned}, {addressFault, "a b", "space"}, {addressFault, "#VALUE!", "error"},
+		{addressFault, "asha!1", "special"}, {addressFault, "آشا", "ASCII"},
+		{emailFault, "asha", "no @"}, {emailFault, "asha@", "no @"}, {emailFault, "@example.com", "no @"}, {emailFault, "asha@example", "no @"},
+		{emailFault, "asha@.com", "no @"}, {emailFault, "asha@example.", "no @"}, {emailFault, "a@b@example.com", "no @"},
+		{emailFault, "आशा@उदाहरण.भारत", any},
 		{emailFault, "", any}, {emailFault, "josé.o'b+x@example.com", any}, {emailFault, "a b@example.com", "space"}, {emailFault, "=A1", "formula"},
 	} {
 		got := c.fault(c.id).Text
@@ -166,15 +172,44 @@ func TestFirstFaults(t *testing.T) {
 	})
 }
 
-func TestShow(t *testing.T) {
-	for _, c := range []struct{ value, want string }{
-		{"a", `"a"`},
-		{"\x1b[2J\u202e\xff", `"\x1b[2J\u202e\xff"`},
-		{strings.Repeat("é", 40), `"` + strings.Repeat("é", 40) + `"`},
-		{strings.Repeat("é", 41), `"` + strings.Repeat("é", 40) + `"…`},
+// TestQuotedDamage quotes what has the shape of damage to an id, and of
+// anything else says what is wrong, and how long it is.
+func TestQuotedDamage(t *testing.T) {
+	o := plain()
+	for id, want := range map[string]string{
+		"4.9E+05":                        `"4.9E+05" looks like a spreadsheet turned it into a number`,
+		"490\u202f038":                   `"490\u202f038" looks like a spreadsheet turned it into a number`,
+		"=490038":                        `"=490038" is a spreadsheet's formula`,
+		`="490038"`:                      `"=\"490038\"" is a spreadsheet's formula`,
+		"=x1":                            "is a spreadsheet's formula (3 characters)",
+		"'490038":                        `"'490038" begins with an apostrophe, a spreadsheet's mark for text`,
+		"'x1":                            "begins with an apostrophe, a spreadsheet's mark for text (3 characters)",
+		"#DIV/0!":                        `"#DIV/0!" is the error of a spreadsheet's formula`,
+		"#####":                          `"#####" is the error of a spreadsheet's formula`,
+		"#BEZUG!":                        "is the error of a spreadsheet's formula (7 characters)",
+		userA[1:]:                        `"` + userA[1:] + `" has 31 hex digits instead of 32`,
+		"F3" + userA[3:]:                 "has 31 hex digits instead of 32 (31 characters)", // in both cases: a password, perhaps
+		"1234567":                        `"1234567" looks like a spreadsheet turned it into a number: user ids have 32 hex digits`,
+		"é":                              "holds a character outside ASCII (1 character)",
+		"1." + userA + "0":               "",
+		"1" + strings.Repeat(",234", 14): "looks like a spreadsheet turned it into a number (57 characters)",
 	} {
-		if got := show(c.value); got != c.want {
-			t.Errorf("show(%q) = %s", c.value, got)
+		if got := o.userFault(id).Text; got != want {
+			t.Errorf("%q: %s, want %s", id, got, want)
+		}
+	}
+}
+
+// TestLabels names a column as the header does, unless that may be a password.
+func TestLabels(t *testing.T) {
+	for name, want := range map[string]string{
+		"team": "team", "Team (old)": "Team (old)", "पासवर्ड": "पासवर्ड", "user_id": "user_id", "\ufeffUUID": "uuid", "user\nid": "user_id",
+		"": "column 1", " ": "column 1", "a\tb": "column 1", `a"b`: "column 1", "team!": "column 1", strings.Repeat("x", 41): "column 1",
+		"floor 12": "column 1", // the policy takes it for a password
+	} {
+		h, _ := readColumns([]string{name}, plain().CheckPassword)
+		if got := h.label(0); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
 		}
 	}
 }

@@ -18,6 +18,8 @@ func (a *app) hear(event rotation.Event) {
 	switch e := event.(type) {
 	case rotation.Waiting:
 		a.say("waiting: %v", e.Err)
+	case rotation.Warning:
+		a.say("warning: %s", e.Text)
 	case rotation.Planned:
 		a.sayPlan(e.Plan)
 	case rotation.Working:

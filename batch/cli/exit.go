@@ -12,6 +12,7 @@ import (
 	"siprotate/batch"
 	"siprotate/batch/account"
 	"siprotate/batch/journal"
+	"siprotate/batch/roster"
 	"siprotate/batch/rotation"
 	"siprotate/report"
 )
@@ -84,6 +85,8 @@ func explain(err error) (code int, hint string) {
 		return exitUnfinished, ""
 	case errors.As(err, &input):
 		return exitUsage, inputHint(input)
+	case errors.Is(err, roster.ErrFolder):
+		return exitUsage, adviceOf(err) + "; to go on with a run: siprotate resume RUN-DIR"
 	case errors.As(err, &source):
 		return exitUsage, adviceOf(err)
 	case errors.As(err, &faults):

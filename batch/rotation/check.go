@@ -81,6 +81,11 @@ func (r Rotation) check(src Source) (*checked, error) {
 	if broken {
 		return nil, &InputError{Faults: c.faults}
 	}
+	if w, ok := src.(warner); ok {
+		for _, text := range w.Warnings() {
+			r.Events(Warning{text})
+		}
+	}
 	var err error
 	if c.digest, err = src.Digest(); err != nil {
 		return nil, &SourceError{err}

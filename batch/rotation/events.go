@@ -14,6 +14,9 @@ type Event any
 // Waiting: another process sends for the account; Err names it.
 type Waiting struct{ Err error }
 
+// Warning: the source may not be what it seems.
+type Warning struct{ Text string }
+
 // Planned: this is what is about to be sent. An unfinished run that goes on says
 // so.
 type Planned struct{ Plan Plan }

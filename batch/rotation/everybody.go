@@ -41,7 +41,7 @@ func NewEverybody(s Selection) (*Everybody, error) {
 	e := &Everybody{exclude: s.Exclude, history: s.History, young: s.Young}
 	excluded := "none"
 	if e.exclude != nil {
-		if _, err := (Rotation{}).check(e.exclude); err != nil {
+		if _, err := (Rotation{}).complete().check(e.exclude); err != nil {
 			return nil, err
 		}
 		for row, err := range e.exclude.Rows() {

@@ -42,6 +42,9 @@ type Source interface {
 	Digest() (string, error)
 }
 
+// A warner is a source that has something to say of itself after a pass.
+type warner interface{ Warnings() []string }
+
 // An Account is whose passwords are rotated, and where its API is.
 type Account struct{ SID, Host string }
 

@@ -34,6 +34,7 @@ type Run struct {
 	Input       string   // the input's name
 	InputDigest string   // tells this input from another
 	Columns     []string // names of the input's other columns, as its header spells them
+	Length      int64    // bytes of the journal that the entries come from
 
 	StartedAt  time.Time
 	FinishedAt time.Time     // zero while the run is live, or if it crashed

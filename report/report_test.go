@@ -61,7 +61,7 @@ func TestPermissions(t *testing.T) {
 	dir := t.TempDir()
 	var during fs.FileMode
 	entries := func(yield func(batch.Entry, error) bool) {
-		info, err := os.Stat(filepath.Join(dir, "."+CredentialsCSV.File+".tmp"))
+		info, err := os.Stat(filepath.Join(dir, temporary(CredentialsCSV.File, Owner)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,17 +126,12 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 }
 
 func TestOnlyTheGivenFormats(t *testing.T) {
-	dir := t.TempDir()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
+	root := openTemp(t)
 	digest, err := Write(root, Reader, readSample, CredentialsCSV)
 	if err != nil || len(digest.Formats) != 1 {
 		t.Errorf("%v: %v", digest.Formats, err)
 	}
-	if files := folder(t, dir); len(files) != 2 || files[CredentialsCSV.File] == "" {
+	if files := folder(t, root.Name()); len(files) != 3 || files[CredentialsCSV.File] == "" {
 		t.Errorf("the folder holds %v", files)
 	}
 }
@@ -212,10 +207,10 @@ func TestLeftoversAndLinksAreReplaced(t *testing.T) {
 	if err := os.WriteFile(victim, []byte("untouched"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "."+ReportCSV.File+".tmp"), []byte("left over"), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, temporary(ReportCSV.File, Owner)), []byte("left over"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{CredentialsCSV.File, "." + CredentialsCSV.File + ".tmp", SummaryJSON.File} {
+	for _, name := range []string{CredentialsCSV.File, temporary(CredentialsCSV.File, Owner), temporary(CredentialsCSV.File, Reader), SummaryJSON.File} {
 		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +222,7 @@ func TestLeftoversAndLinksAreReplaced(t *testing.T) {
 		t.Errorf("wrote through a link: %q", got)
 	}
 	files := folder(t, dir)
-	if len(files) != 4 || len(readCSV(t, dir, ReportCSV.File)) != 9 {
+	if len(files) != 5 || len(readCSV(t, dir, ReportCSV.File)) != 9 {
 		t.Errorf("the folder holds %v", files)
 	}
 }
@@ -252,7 +247,7 @@ func TestConcurrentWritesDoNotMix(t *testing.T) {
 	if n := report[0][len(reportColumns)]; summary.Run != n || strconv.Itoa(summary.Rows) != n || summary.Rows != len(report)-1 {
 		t.Errorf("the report is of %s, the summary of %s with %d rows", n, summary.Run, summary.Rows)
 	}
-	if files := folder(t, dir); len(files) != 4 {
+	if files := folder(t, dir); len(files) != 5 {
 		t.Errorf("the folder holds %v", files)
 	}
 }

@@ -39,6 +39,15 @@ func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
 	d.reasons(&b, o.Width)
 	d.spent(&b, o.Width)
 	d.files(&b)
+	if d.Formulas > 0 {
+		text := fmt.Sprintf("%d passwords begin", d.Formulas)
+		if d.Formulas == 1 {
+			text = "1 password begins"
+		}
+		text += " with a character that a spreadsheet takes for a formula: import " + CredentialsCSV.File + " as text"
+		b.WriteByte('\n')
+		hang(&b, "", text, o.Width)
+	}
 	if o.Next != "" {
 		fmt.Fprintf(&b, "\nto resume:\n  %s\n", Sanitize(o.Next))
 	}

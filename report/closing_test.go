@@ -136,3 +136,31 @@ func TestGroupsOfTheSample(t *testing.T) {
 		t.Errorf("groups:\n%s", strings.Join(got, "\n"))
 	}
 }
+
+// A password is written byte for byte, so a spreadsheet may run it.
+func TestFormulasAmongThePasswords(t *testing.T) {
+	entries := sampleEntries()[:4] // two of them stand in credentials.csv
+	for i, password := range []string{"=plain-1", "+plain-2", "@plain-3", "＝plain-4"} {
+		entries[i].Row.Password = batch.NewSecret(password)
+	}
+	for want, given := range map[string][]batch.Entry{
+		"1 password begins with": entries[:3],
+		"2 passwords begin with": entries,
+		"":                       sampleEntries(),
+	} {
+		digest, err := writeIn(t.TempDir(), sampleRun(), sequence(given, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := digest.Closing(&b, ClosingOptions{Width: 200}); err != nil {
+			t.Fatal(err)
+		}
+		if want != "" {
+			want += " a character that a spreadsheet takes for a formula: import credentials.csv as text\n"
+		}
+		if !strings.Contains(b.String(), want) || want == "" && strings.Contains(b.String(), "spreadsheet") {
+			t.Errorf("no %q in:\n%s", want, b.String())
+		}
+	}
+}

@@ -24,6 +24,10 @@ type Digest struct {
 	Summary Summary
 	Groups  []Group  // why rows were not rotated: most rows first, [Group.Rest] last
 	Formats []Format // what was installed
+
+	// Formulas counts the passwords in credentials.csv that begin with a character
+	// that a spreadsheet takes for a formula. They are written as they are.
+	Formulas int
 }
 
 // A Group is the rows that were not rotated for one and the same reason.
@@ -46,11 +50,12 @@ type groupKey struct {
 
 // A tally counts entries.
 type tally struct {
-	run    Run
-	rows   int
-	by     map[batch.Outcome]int
-	groups map[groupKey]*Group
-	rest   Group
+	run      Run
+	rows     int
+	by       map[batch.Outcome]int
+	groups   map[groupKey]*Group
+	rest     Group
+	formulas int
 }
 
 func newTally(run Run) *tally {
@@ -60,6 +65,9 @@ func newTally(run Run) *tally {
 func (t *tally) add(e *Entry) {
 	t.rows++
 	t.by[e.Result.Outcome]++
+	if holdsPassword(e.Result.Outcome) && beginsFormula(e.Row.Password.Reveal()) {
+		t.formulas++
+	}
 	if e.Result.Outcome == batch.Rotated {
 		return
 	}
@@ -91,7 +99,7 @@ func (t *tally) group(key groupKey) *Group {
 }
 
 func (t *tally) digest() Digest {
-	return Digest{Run: t.run, Summary: t.summary(), Groups: t.sorted()}
+	return Digest{Run: t.run, Summary: t.summary(), Groups: t.sorted(), Formulas: t.formulas}
 }
 
 func (t *tally) summary() Summary {

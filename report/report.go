@@ -36,6 +36,8 @@ type Run struct {
 	Columns     []string // names of the input's other columns, as its header spells them
 	Length      int64    // bytes of the journal that the entries come from
 
+	BOM         bool     // begin CSV files with a byte order mark, for Excel on Windows
+
 	StartedAt  time.Time
 	FinishedAt time.Time     // zero while the run is live, or if it crashed
 	Took       time.Duration // at work: the sum of the sessions, a crashed one up to its last record

@@ -330,8 +330,8 @@ func TestEveryRowOnceAndByteExact(t *testing.T) {
 				}
 			}
 			if holdsPassword(e.Result.Outcome) {
-				same(t, credentials[held], strconv.Itoa(i+1), row.UserID, row.DeviceID, row.SIPID, row.Email,
-					row.Password.Reveal(), e.Result.Outcome.String())
+				same(t, credentials[held], append([]string{strconv.Itoa(i + 1), row.UserID, row.DeviceID, row.SIPID, row.Email,
+					row.Password.Reveal(), e.Result.Outcome.String()}, row.Extra...)...)
 				held++
 			}
 		}
@@ -365,15 +365,34 @@ func same(t *rapid.T, got []string, want ...string) {
 
 func TestCellsAreCutOrFilledUpToTheHeader(t *testing.T) {
 	dir := t.TempDir()
-	short, long := sampleEntries()[0], sampleEntries()[1]
+	short, long := sampleEntries()[0], sampleEntries()[3]
 	short.Row.Extra, long.Row.Extra = nil, []string{"a", "b", "c"}
 	if _, err := writeIn(dir, sampleRun(), sequence([]batch.Entry{short, long}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	lines := readCSV(t, dir, ReportCSV.File)
-	got := [][]string{lines[1][len(reportColumns):], lines[2][len(reportColumns):]}
-	if diff := cmp.Diff([][]string{{"", ""}, {"a", "b"}}, got); diff != "" {
-		t.Error(diff)
+	for name, own := range map[string]int{ReportCSV.File: len(reportColumns), CredentialsCSV.File: len(credentialColumns)} {
+		lines := readCSV(t, dir, name)
+		got := [][]string{lines[1][own:], lines[2][own:]}
+		if diff := cmp.Diff([][]string{{"", ""}, {"a", "b"}}, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// The mark stands once, before the header, and in CSV only.
+func TestByteOrderMark(t *testing.T) {
+	plain, marked := t.TempDir(), t.TempDir()
+	run := sampleRun()
+	_, err1 := writeIn(plain, run, sequence(sampleEntries(), nil))
+	run.BOM = true
+	_, err2 := writeIn(marked, run, sequence(sampleEntries(), nil))
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for name, mark := range map[string]string{CredentialsCSV.File: "\xef\xbb\xbf", ReportCSV.File: "\xef\xbb\xbf", SummaryJSON.File: ""} {
+		if diff := cmp.Diff(mark+readFile(t, plain, name), readFile(t, marked, name)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 

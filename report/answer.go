@@ -60,6 +60,16 @@ func (a Answer) Reason() string {
 	return cmp.Or(a.Note, a.Status)
 }
 
+// Why returns why a row was not rotated: the API's code if it has one, and the
+// words. A row in doubt has neither from the API, since what it said last, such
+// as a refusal, does not settle what an earlier request did.
+func (e *Entry) Why() (code, reason string) {
+	if e.Result.Outcome == batch.Unknown {
+		return "", cmp.Or(e.Answer.Note, "no verdict came")
+	}
+	return e.Answer.codes(), e.Answer.Reason()
+}
+
 // codes returns the HTTP status and the API's code. The code is error_data's,
 // or the answer's own where that adds to the status.
 func (a Answer) codes() string {

@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/csv"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,18 +21,20 @@ var credentialColumns = []string{
 	"row", "user_id", "device_id", "sip_id", "email", "password", "outcome",
 }
 
+// byteOrderMark tells Excel on Windows that a CSV is UTF-8.
+const byteOrderMark = "\ufeff"
+
 // A table is a View that writes CSV: cells of its own, and behind them the
 // input's other columns.
 type table struct {
 	csv     *csv.Writer
 	columns []string                // of its own
 	cells   func(e *Entry) []string // nil for an entry that has no line
-	others  bool                    // the input's other columns follow
-	extra   int                     // how many these are
+	extra   int                     // how many columns the input adds
 }
 
 func newReport(w io.Writer) View {
-	return &table{csv: csv.NewWriter(w), columns: reportColumns, cells: reportCells, others: true}
+	return &table{csv: csv.NewWriter(w), columns: reportColumns, cells: reportCells}
 }
 
 func newCredentials(w io.Writer) View {
@@ -39,11 +42,12 @@ func newCredentials(w io.Writer) View {
 }
 
 func (t *table) Begin(run Run) error {
-	if !t.others {
-		return t.csv.Write(t.columns)
-	}
 	t.extra = len(run.Columns)
-	return t.csv.Write(append(t.columns[:len(t.columns):len(t.columns)], run.Columns...))
+	header := slices.Concat(t.columns, run.Columns)
+	if run.BOM {
+		header[0] = byteOrderMark + header[0]
+	}
+	return t.csv.Write(header)
 }
 
 func (t *table) Entry(e *Entry) error {

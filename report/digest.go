@@ -13,9 +13,10 @@ import (
 // message must not cost memory for each row.
 const (
 	maxGroups   = 100
-	maxExamples = 5
+	maxExamples = 3
 	maxReason   = 200 // characters
 	maxCode     = 40  // characters
+	maxName     = 60  // characters
 )
 
 // A Digest is what one pass over a run's entries found.
@@ -23,16 +24,22 @@ type Digest struct {
 	Run     Run
 	Summary Summary
 	Groups  []Group  // why rows were not rotated: most rows first, [Group.Rest] last
+	Parts   []Part   // how the rows stand by Run.By: most rows left first, [Part.Rest] last; nil without such a column
 	Formats []Format // what was installed
+
+	// Formulas counts the passwords in credentials.csv that begin with a character
+	// that a spreadsheet takes for a formula. They are written as they are.
+	Formulas int
 }
 
 // A Group is the rows that were not rotated for one and the same reason.
 type Group struct {
 	Outcome  batch.Outcome
-	Code     string // HTTP status and the API's code, such as "404 10801"; empty without an answer
+	Code     string // HTTP status and the API's code, such as "404 10801"; empty without an answer that counts
 	Message  string // why, in the API's words or else in ours; harmless to a terminal
 	Rows     int
-	Examples []int // numbers of the first few rows
+	Examples []string // who the first few rows are, such as "Asha Rao, line 14"; harmless to a terminal
+	first    int      // the number of the first row
 
 	// Rest marks the one group that stands for all reasons beyond the first
 	// hundred: its Outcome, Code and Message say nothing.
@@ -46,31 +53,44 @@ type groupKey struct {
 
 // A tally counts entries.
 type tally struct {
-	run    Run
-	rows   int
-	by     map[batch.Outcome]int
-	groups map[groupKey]*Group
-	rest   Group
+	run      Run
+	rows     int
+	by       map[batch.Outcome]int
+	groups   map[groupKey]*Group
+	rest     Group
+	formulas int
+	names    names
+	parts    breakdown
 }
 
 func newTally(run Run) *tally {
-	return &tally{run: run, by: map[batch.Outcome]int{}, groups: map[groupKey]*Group{}}
+	return &tally{
+		run: run, by: map[batch.Outcome]int{}, groups: map[groupKey]*Group{},
+		names: namesOf(run.Columns), parts: newBreakdown(run),
+	}
 }
 
 func (t *tally) add(e *Entry) {
 	t.rows++
 	t.by[e.Result.Outcome]++
+	if holdsPassword(e.Result.Outcome) && beginsFormula(e.Row.Password.Reveal()) {
+		t.formulas++
+	}
+	t.parts.add(e)
 	if e.Result.Outcome == batch.Rotated {
 		return
 	}
-	key := groupKey{e.Result.Outcome, truncate(e.Answer.codes(), maxCode), truncate(e.Answer.Reason(), maxReason)}
+	code, reason := e.Why()
+	key := groupKey{e.Result.Outcome, truncate(code, maxCode), truncate(reason, maxReason)}
 	if key == (groupKey{outcome: batch.NotAttempted}) {
 		return // its turn never came: the count says it all
 	}
 	group := t.group(key)
-	group.Rows++
+	if group.Rows++; group.Rows == 1 {
+		group.first = e.Row.Number
+	}
 	if len(group.Examples) < maxExamples {
-		group.Examples = append(group.Examples, e.Row.Number)
+		group.Examples = append(group.Examples, t.names.who(e))
 	}
 }
 
@@ -91,7 +111,9 @@ func (t *tally) group(key groupKey) *Group {
 }
 
 func (t *tally) digest() Digest {
-	return Digest{Run: t.run, Summary: t.summary(), Groups: t.sorted()}
+	return Digest{
+		Run: t.run, Summary: t.summary(), Groups: t.sorted(), Parts: t.parts.sorted(), Formulas: t.formulas,
+	}
 }
 
 func (t *tally) summary() Summary {
@@ -124,7 +146,7 @@ func (t *tally) sorted() []Group {
 		groups = append(groups, *g)
 	}
 	slices.SortFunc(groups, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Examples[0], b.Examples[0]))
+		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.first, b.first))
 	})
 	if t.rest.Rest {
 		groups = append(groups, t.rest)

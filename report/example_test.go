@@ -36,7 +36,8 @@ func Example() {
 	//   1  failed: the old password stands
 	//
 	// not rotated, and why:
-	//   1 row  404  User not found (row 2)
+	//   1 row  404  User not found
+	//          bilal@example.com, line 3
 	//
 	// 2 requests
 	//

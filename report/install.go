@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -23,6 +24,10 @@ const Patience = 30 * time.Second
 // ErrBusy is returned by [Write] if another one kept the directory for too long.
 var ErrBusy = errors.New("another process is writing reports there")
 
+// ErrStale is returned by [Write] to a [Reader] if the reports that stand there
+// are of a longer journal than the one that it read. They stay.
+var ErrStale = errors.New("newer reports stand there")
+
 // A Role says what a process is to the run that it reports.
 type Role int
 
@@ -30,6 +35,9 @@ const (
 	Reader Role = iota // reads the run's journal, to which somebody else may append
 	Owner              // holds the run's journal: nobody else appends to it
 )
+
+// A reading gives a run as its journal tells it just now.
+type reading = func() (Run, iter.Seq2[batch.Entry, error], error)
 
 // Write renders a run into files of the directory root, one for each format
 // ([Formats] if none are given), in one pass and in constant memory. It calls
@@ -43,10 +51,16 @@ const (
 // first byte on. A symbolic link under one of the names is replaced, not
 // followed.
 //
-// Two Writes on one directory, also of two processes, take turns; one that had
-// to wait for [Patience] gives up with [ErrBusy]. Their lock is a hidden empty
-// file that stays there.
-func Write(root *os.Root, role Role, read func() (Run, iter.Seq2[batch.Entry, error], error), formats ...Format) (Digest, error) {
+// Writes on one directory, also of several processes, take turns. A [Reader] that
+// had to wait for [Patience] gives up with [ErrBusy]. An [Owner] then goes ahead,
+// as it does where there is no lock to be had: a stopped process must not cost a
+// run its reports. Reports of a shorter journal never replace those of a longer
+// one ([ErrStale]), whenever a stopped Reader wakes up; only an Owner, which has
+// the whole journal before it, may find that the journal lost its end.
+//
+// The lock and the length of the journal that was installed stand in hidden files
+// that stay there.
+func Write(root *os.Root, role Role, read reading, formats ...Format) (Digest, error) {
 	if len(formats) == 0 {
 		formats = Formats
 	}
@@ -57,31 +71,20 @@ func Write(root *os.Root, role Role, read func() (Run, iter.Seq2[batch.Entry, er
 	return digest, nil
 }
 
-func write(root *os.Root, _ Role, read func() (Run, iter.Seq2[batch.Entry, error], error), formats []Format) (Digest, error) {
+func write(root *os.Root, role Role, read reading, formats []Format) (Digest, error) {
 	unlock, err := lock(root)
-	if err != nil {
+	switch {
+	case err == nil:
+		defer unlock()
+	case role != Owner:
 		return Digest{}, err
 	}
-	defer unlock()
-	run, entries, err := read()
-	if err != nil {
-		return Digest{}, err
-	}
-	files := fileSet{root: root}
+	files := fileSet{root: root, role: role}
 	defer files.discard()
-	var views []View
-	for _, f := range formats {
-		w, err := files.create(f.File, f.Perm)
-		if err != nil {
-			return Digest{}, err
-		}
-		views = append(views, f.New(w))
-	}
-	digest, err := render(views, run, entries)
+	digest, err := files.render(read, formats)
 	if err != nil {
 		return Digest{}, err
 	}
-	digest.Formats = formats
 	return digest, files.install()
 }
 
@@ -117,15 +120,38 @@ func lock(root *os.Root) (unlock func(), err error) {
 	return func() { _ = l.Unlock() }, nil
 }
 
+// lengthName is the file that tells of how many bytes of the journal the reports
+// are.
+const lengthName = ".report.length"
+
+// How a Reader's and an Owner's temporary files end. The names differ, since an
+// Owner that goes ahead writes beside a stopped Reader. There is one Owner at a
+// time, and one Reader under the lock: so a temporary file that is there is of a
+// process that died, and is replaced.
+var suffixes = map[Role]string{Reader: ".reader.tmp", Owner: ".owner.tmp"}
+
+// temporary returns under which name a process writes a file.
+func temporary(name string, role Role) string {
+	return "." + strings.TrimPrefix(name, ".") + suffixes[role]
+}
+
 // bufferSize is large enough that system calls do not count.
 const bufferSize = 64 << 10
 
 // A fileSet is a number of files that replace those of before together. The
 // renameio package could do it for one file, held in memory, and not on
 // Windows.
+//
+// The first file says of how many bytes of the journal the others are. A Reader
+// that was stopped with the lock in hand cannot undo what an Owner installs:
+// either it looks at the installed length after the Owner replaced that, and
+// gives up; or it looked before, and then all its temporary files were there when
+// the Owner removed them, and it has nothing left to rename.
 type fileSet struct {
-	root  *os.Root
-	files []*newFile
+	root   *os.Root
+	role   Role
+	length int64
+	files  []*newFile
 }
 
 // A newFile is a file under a temporary name, beside the one it will replace.
@@ -135,12 +161,37 @@ type newFile struct {
 	temporary, target string // within the root
 }
 
+// render fills the files with what read tells.
+func (s *fileSet) render(read reading, formats []Format) (Digest, error) {
+	run, entries, err := read()
+	if err != nil {
+		return Digest{}, err
+	}
+	s.length = run.Length
+	length, err := s.create(lengthName, 0o600)
+	if err != nil {
+		return Digest{}, err
+	}
+	fmt.Fprintln(length, run.Length) // an error comes back from the buffer's Flush
+	var views []View
+	for _, f := range formats {
+		w, err := s.create(f.File, f.Perm)
+		if err != nil {
+			return Digest{}, err
+		}
+		views = append(views, f.New(w))
+	}
+	digest, err := render(views, run, entries)
+	digest.Formats = formats
+	return digest, err
+}
+
 // create adds a file of the given name.
 func (s *fileSet) create(name string, perm fs.FileMode) (*bufio.Writer, error) {
 	if err := s.replaceable(name); err != nil {
 		return nil, err
 	}
-	temporary := "." + name + ".tmp"
+	temporary := temporary(name, s.role)
 	if err := s.root.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -172,17 +223,59 @@ func (s *fileSet) replaceable(name string) error {
 // install brings every file to disk, and then puts them in place in the order
 // of their creation.
 func (s *fileSet) install() error {
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	for _, f := range s.files {
+		if err := s.replace(f); err != nil {
+			return err
+		}
+	}
+	return syncDir(s.root)
+}
+
+// prepare brings every file to disk, under its temporary name.
+func (s *fileSet) prepare() error {
 	for _, f := range s.files {
 		if err := errors.Join(f.buffer.Flush(), f.Sync(), f.Close()); err != nil {
 			return err
 		}
 	}
-	for _, f := range s.files {
-		if err := s.root.Rename(f.temporary, f.target); err != nil {
-			return err
-		}
+	return nil
+}
+
+// check refuses to a Reader what would replace the reports of a longer journal.
+func (s *fileSet) check() error {
+	var installed int64 // 0 if that is not known
+	if text, err := s.root.ReadFile(lengthName); err == nil {
+		_, _ = fmt.Sscan(string(text), &installed)
 	}
-	return syncDir(s.root)
+	if s.role == Reader && installed > s.length {
+		return ErrStale
+	}
+	return nil
+}
+
+// replace puts a file in place.
+func (s *fileSet) replace(f *newFile) error {
+	err := s.root.Rename(f.temporary, f.target)
+	if s.role == Reader && errors.Is(err, fs.ErrNotExist) {
+		return ErrStale // an Owner went ahead
+	}
+	if s.role == Owner && f.target == lengthName {
+		s.disarmReader()
+	}
+	return err
+}
+
+// disarmReader removes what a stopped Reader would rename when it wakes up.
+func (s *fileSet) disarmReader() {
+	for _, f := range s.files {
+		_ = s.root.Remove(temporary(f.target, Reader))
+	}
 }
 
 // discard removes what was not put in place. Its errors would hide the one

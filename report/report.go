@@ -34,6 +34,9 @@ type Run struct {
 	Input       string   // the input's name
 	InputDigest string   // tells this input from another
 	Columns     []string // names of the input's other columns, as its header spells them
+	Length      int64    // bytes of the journal that the entries come from
+
+	BOM bool // begin CSV files with a byte order mark, for Excel on Windows
 
 	StartedAt  time.Time
 	FinishedAt time.Time     // zero while the run is live, or if it crashed
@@ -43,6 +46,9 @@ type Run struct {
 	Throttled int           // requests refused for exceeding the allowance
 	Waited    time.Duration // spent waiting for the allowance
 	Stopped   string        // why the run stopped early; empty if it did not
+
+	Canary int    // rows that went first and were all rotated; 0 if there were none
+	By     string // the input's column by whose values rows are counted; empty for none
 }
 
 // A View renders a run, one entry after the other. The first error ends it.

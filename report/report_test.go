@@ -61,7 +61,7 @@ func TestPermissions(t *testing.T) {
 	dir := t.TempDir()
 	var during fs.FileMode
 	entries := func(yield func(batch.Entry, error) bool) {
-		info, err := os.Stat(filepath.Join(dir, "."+CredentialsCSV.File+".tmp"))
+		info, err := os.Stat(filepath.Join(dir, temporary(CredentialsCSV.File, Owner)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,17 +126,12 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 }
 
 func TestOnlyTheGivenFormats(t *testing.T) {
-	dir := t.TempDir()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
+	root := openTemp(t)
 	digest, err := Write(root, Reader, readSample, CredentialsCSV)
 	if err != nil || len(digest.Formats) != 1 {
 		t.Errorf("%v: %v", digest.Formats, err)
 	}
-	if files := folder(t, dir); len(files) != 2 || files[CredentialsCSV.File] == "" {
+	if files := folder(t, root.Name()); len(files) != 3 || files[CredentialsCSV.File] == "" {
 		t.Errorf("the folder holds %v", files)
 	}
 }
@@ -212,10 +207,10 @@ func TestLeftoversAndLinksAreReplaced(t *testing.T) {
 	if err := os.WriteFile(victim, []byte("untouched"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "."+ReportCSV.File+".tmp"), []byte("left over"), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, temporary(ReportCSV.File, Owner)), []byte("left over"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{CredentialsCSV.File, "." + CredentialsCSV.File + ".tmp", SummaryJSON.File} {
+	for _, name := range []string{CredentialsCSV.File, temporary(CredentialsCSV.File, Owner), temporary(CredentialsCSV.File, Reader), SummaryJSON.File} {
 		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +222,7 @@ func TestLeftoversAndLinksAreReplaced(t *testing.T) {
 		t.Errorf("wrote through a link: %q", got)
 	}
 	files := folder(t, dir)
-	if len(files) != 4 || len(readCSV(t, dir, ReportCSV.File)) != 9 {
+	if len(files) != 5 || len(readCSV(t, dir, ReportCSV.File)) != 9 {
 		t.Errorf("the folder holds %v", files)
 	}
 }
@@ -252,7 +247,7 @@ func TestConcurrentWritesDoNotMix(t *testing.T) {
 	if n := report[0][len(reportColumns)]; summary.Run != n || strconv.Itoa(summary.Rows) != n || summary.Rows != len(report)-1 {
 		t.Errorf("the report is of %s, the summary of %s with %d rows", n, summary.Run, summary.Rows)
 	}
-	if files := folder(t, dir); len(files) != 4 {
+	if files := folder(t, dir); len(files) != 5 {
 		t.Errorf("the folder holds %v", files)
 	}
 }
@@ -335,8 +330,8 @@ func TestEveryRowOnceAndByteExact(t *testing.T) {
 				}
 			}
 			if holdsPassword(e.Result.Outcome) {
-				same(t, credentials[held], strconv.Itoa(i+1), row.UserID, row.DeviceID, row.SIPID, row.Email,
-					row.Password.Reveal(), e.Result.Outcome.String())
+				same(t, credentials[held], append([]string{strconv.Itoa(i + 1), row.UserID, row.DeviceID, row.SIPID, row.Email,
+					row.Password.Reveal(), e.Result.Outcome.String()}, row.Extra...)...)
 				held++
 			}
 		}
@@ -370,15 +365,34 @@ func same(t *rapid.T, got []string, want ...string) {
 
 func TestCellsAreCutOrFilledUpToTheHeader(t *testing.T) {
 	dir := t.TempDir()
-	short, long := sampleEntries()[0], sampleEntries()[1]
+	short, long := sampleEntries()[0], sampleEntries()[3]
 	short.Row.Extra, long.Row.Extra = nil, []string{"a", "b", "c"}
 	if _, err := writeIn(dir, sampleRun(), sequence([]batch.Entry{short, long}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	lines := readCSV(t, dir, ReportCSV.File)
-	got := [][]string{lines[1][len(reportColumns):], lines[2][len(reportColumns):]}
-	if diff := cmp.Diff([][]string{{"", ""}, {"a", "b"}}, got); diff != "" {
-		t.Error(diff)
+	for name, own := range map[string]int{ReportCSV.File: len(reportColumns), CredentialsCSV.File: len(credentialColumns)} {
+		lines := readCSV(t, dir, name)
+		got := [][]string{lines[1][own:], lines[2][own:]}
+		if diff := cmp.Diff([][]string{{"", ""}, {"a", "b"}}, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// The mark stands once, before the header, and in CSV only.
+func TestByteOrderMark(t *testing.T) {
+	plain, marked := t.TempDir(), t.TempDir()
+	run := sampleRun()
+	_, err1 := writeIn(plain, run, sequence(sampleEntries(), nil))
+	run.BOM = true
+	_, err2 := writeIn(marked, run, sequence(sampleEntries(), nil))
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for name, mark := range map[string]string{CredentialsCSV.File: "\xef\xbb\xbf", ReportCSV.File: "\xef\xbb\xbf", SummaryJSON.File: ""} {
+		if diff := cmp.Diff(mark+readFile(t, plain, name), readFile(t, marked, name)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 
@@ -396,7 +410,7 @@ func TestDurationOfAClockSetBack(t *testing.T) {
 
 // An API that repeats the password everywhere must not bring it out.
 func TestPasswordStandsInCredentialsOnly(t *testing.T) {
-	const canary = "Canary=Pa55;word"
+	const canary = "Zebra=Pa55;word"
 	said := "refused " + canary + ": <" + canary + ">"
 	var entries []batch.Entry
 	for i, outcome := range batch.Outcomes {
@@ -424,7 +438,7 @@ func TestPasswordStandsInCredentialsOnly(t *testing.T) {
 		"digest":         fmt.Sprintf("%+v", digest),
 	} {
 		// Also in parts, since a spreadsheet's apostrophe may stand between.
-		if strings.Contains(text, "Canary") || strings.Contains(text, "Pa55") {
+		if strings.Contains(text, "Zebra") || strings.Contains(text, "Pa55") {
 			t.Errorf("%s tells the password:\n%s", name, text)
 		}
 	}

@@ -110,14 +110,15 @@ func EscapeFormula(cell string) string {
 }
 
 func escapeOne(cell string) string {
-	text := strings.TrimLeftFunc(cell, ignored)
-	if text == "" {
-		return cell
+	if beginsFormula(strings.TrimLeftFunc(cell, ignored)) {
+		return "'" + cell
 	}
-	if first, _ := utf8.DecodeRuneInString(text); !strings.ContainsRune(formulaStarts, first) {
-		return cell
-	}
-	return "'" + cell
+	return cell
+}
+
+func beginsFormula(text string) bool {
+	first, size := utf8.DecodeRuneInString(text)
+	return size > 0 && strings.ContainsRune(formulaStarts, first)
 }
 
 // ignored reports whether a spreadsheet may skip r on its way to a formula.

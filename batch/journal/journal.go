@@ -16,6 +16,8 @@ package journal
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -32,6 +34,9 @@ type Journal struct {
 	mu    sync.Mutex // guards state and what follows
 	block int        // how far ahead the mark is set
 	next  mark       // appended, perhaps not yet on disk
+
+	looked time.Time // when the journal was last seen whole in its place
+	lost   error     // a *LostError, once it was not
 }
 
 // A mark is a high-water mark and the end of its record in the file.
@@ -50,7 +55,7 @@ const (
 func newJournal(d *folder, f file, v Vault, s *state, size int64) *Journal {
 	j := &Journal{out: newWriter(f, size), block: firstBlock}
 	s.live = true
-	j.View = View{folder: d, file: f, vault: v, state: s, length: size, guard: &j.mu}
+	j.View = View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: &j.mu}
 	return j
 }
 
@@ -125,11 +130,16 @@ func trim(f file, size int64) (int64, error) {
 	return size, f.Sync()
 }
 
-// Begin records that this process takes the run up. It comes before the first
-// request.
+// Begin records that this process takes the run up. It comes before Pending and
+// the first request. From here on the View reads from a copy of the journal that
+// outlives what is done to the run directory; the copy takes as much room on the
+// disk again.
 func (j *Journal) Begin(tool string, retryFailed bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if err := j.copy(); err != nil {
+		return err
+	}
 	record := sessionRecord{Type: kindSession, At: time.Now().UTC(), Tool: tool, Boot: bootID(), RetryFailed: retryFailed}
 	at, end, err := j.append(record)
 	if err != nil {
@@ -140,13 +150,32 @@ func (j *Journal) Begin(tool string, retryFailed bool) error {
 	return j.out.sync(end)
 }
 
+// copy makes the spare copy of the journal. The caller holds mu.
+func (j *Journal) copy() error {
+	if j.out.spare != nil {
+		return j.look()
+	}
+	s, err := newSpare(j.folder.root, io.NewSectionReader(j.file, 0, j.length))
+	if err != nil {
+		return fmt.Errorf("copy the journal: %w", err)
+	}
+	j.out.spare, j.at = s, s
+	return j.look() // the copy is of the whole
+}
+
 // Sending records that a request for the row is about to leave, the one that
-// makes row.Attempts. Once it returns nil the request may be sent.
+// makes row.Attempts. Once it returns nil the request may be sent. The error may be
+// a *LostError.
 func (j *Journal) Sending(row *batch.Row, at time.Time) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.reserve(row.Number); err != nil {
 		return err
+	}
+	if j.lost != nil || time.Since(j.looked) >= lookEvery {
+		if err := j.look(); err != nil {
+			return err
+		}
 	}
 	record := sendRecord{Type: kindSend, Row: row.Number, Attempts: row.Attempts.Count, At: at.UTC()}
 	if _, _, err := j.append(record); err != nil {
@@ -186,8 +215,11 @@ func (j *Journal) raise(row int) error {
 		Row:  min(max(row+j.block, j.state.mark.Row), j.state.rows()), Sends: j.state.sends + j.block,
 	}
 	_, end, err := j.append(record)
+	if err != nil {
+		return err
+	}
 	j.next = mark{record, end}
-	return err
+	return j.look()
 }
 
 // Tried records that a request for the row ended and the row goes on.
@@ -235,7 +267,8 @@ func (j *Journal) Reissue(row *batch.Row) error {
 	return j.out.sync(end)
 }
 
-// Stop records that this process stops working on the run, and syncs.
+// Stop records that this process stops working on the run, and syncs. The error
+// may be a *LostError.
 func (j *Journal) Stop(t Totals) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -245,7 +278,10 @@ func (j *Journal) Stop(t Totals) error {
 		return err
 	}
 	j.state.addStop(record)
-	return j.out.sync(end)
+	if err := j.out.sync(end); err != nil {
+		return err
+	}
+	return j.look()
 }
 
 // append writes a record. The caller holds mu.

@@ -103,7 +103,7 @@ func powerCut(t *testing.T, j *Journal, size int64) *Journal {
 	s, _, err := load(path, f)
 	must(t, err)
 	s.endSession("another boot", time.Now())
-	j.state, j.file = s, f
+	j.state, j.at = s, f
 	return j
 }
 

@@ -23,10 +23,11 @@ import (
 type View struct {
 	folder *folder
 	file   file
-	vault  Vault // nil: passwords stay closed
+	at     io.ReaderAt // where records are read: the file, or the spare copy of it
+	vault  Vault       // nil: passwords stay closed
 	state  *state
 	length int64
-	guard  *sync.Mutex // guards state and length
+	guard  *sync.Mutex // guards at, state and length
 }
 
 // Read looks at the run in dir, also at one that another process is at work
@@ -59,7 +60,7 @@ func (d *folder) view(v Vault) (*View, error) {
 		return nil, err
 	}
 	s.endSession(bootID(), time.Now())
-	return &View{folder: d, file: f, vault: v, state: s, length: size, guard: new(sync.Mutex)}, nil
+	return &View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: new(sync.Mutex)}, nil
 }
 
 // checkVault sees that v is the vault of the journal.
@@ -200,8 +201,11 @@ func (v *View) Entries() iter.Seq2[batch.Entry, error] {
 
 func (v *View) entries(wanted func(row int) bool) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		plan := newScanner(v.folder.journal(), io.NewSectionReader(v.file, 0, v.state.planEnd))
-		results := &lineReader{at: v.file}
+		v.guard.Lock()
+		at := v.at
+		v.guard.Unlock()
+		plan := newScanner(v.folder.journal(), io.NewSectionReader(at, 0, v.state.planEnd))
+		results := &lineReader{at: at}
 		for number := 1; number <= v.state.rows(); {
 			line, _, _, err := plan.next()
 			if err != nil {

@@ -17,7 +17,8 @@ const syncWithin = 10 * time.Millisecond
 // any kind is final: after a failed write or sync nobody knows what the disk
 // holds. Safe for concurrent use.
 type writer struct {
-	file file
+	file  file
+	spare *spare // gets a copy of each record, unless it is nil
 
 	mu     sync.Mutex
 	size   int64 // bytes written
@@ -61,6 +62,11 @@ func (w *writer) append(record any) (from, to int64, err error) {
 		return 0, 0, w.fail(err)
 	}
 	w.size += int64(len(w.buf))
+	if w.spare != nil {
+		if err := w.spare.append(w.buf); err != nil {
+			return 0, 0, w.fail(err)
+		}
+	}
 	notify(w.wrote)
 	return from, w.size, nil
 }
@@ -80,6 +86,13 @@ func (w *writer) onDisk(upTo int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.synced >= upTo
+}
+
+// failure returns the first error.
+func (w *writer) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 func (w *writer) syncer() {
@@ -132,6 +145,9 @@ func (w *writer) close() error {
 	err := w.sync(size)
 	close(w.closed)
 	w.done.Wait()
+	if w.spare != nil {
+		w.spare.close()
+	}
 	if closing := w.file.Close(); err == nil {
 		err = closing
 	}

@@ -113,6 +113,22 @@ func TestALookUpThatCannotReturnAllIsNoUse(t *testing.T) {
 	}
 }
 
+// TestBeingReturnedForAnotherSIPIDIsNoProof has a filter that compares addresses
+// exactly: it returns the first user for sip1 alone, and not the second.
+func TestBeingReturnedForAnotherSIPIDIsNoProof(t *testing.T) {
+	bare := exotel.Device{ID: "9", Type: "sip", ContactURI: "sip4"}
+	f := fakeAPI{filters: "exact", users: people(3)}
+	f.users[1].Devices = append(f.users[1].Devices, bare)
+	f.users[2].Devices = append(f.users[2].Devices, bare)
+	found, err := Resolve(t.Context(), &f, wantSIPs(2, Reference{SIPID: "sip4"}))
+	if err != nil || found.Way != ByListing {
+		t.Fatalf("%s: %v", found.Way, err)
+	}
+	if m, fault := found.One(Reference{SIPID: "sip4"}); fault == nil {
+		t.Errorf("%+v", m)
+	}
+}
+
 func TestErrorsOfTheListerEndResolving(t *testing.T) {
 	for _, w := range []*Wanted{wantSIPs(1), wantIDs(1), wantSIPs(250), wantSIPs(0, Reference{Email: "a,b"})} {
 		if _, err := Resolve(t.Context(), down{}, w); !errors.Is(err, errDown) {

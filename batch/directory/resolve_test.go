@@ -59,6 +59,7 @@ func TestTheCheaperWay(t *testing.T) {
 		{"refused", 200, wantSIPs(30), fakeAPI{filters: "refused"}, ByListing, refused, 5},
 		{"refused, after the first page", 2000, wantSIPs(250), fakeAPI{filters: "refused"}, ByListing, refused, 41},
 		{"somebody unknown", 200, wantSIPs(1, email("nobody@example.com")), fakeAPI{}, ByListing, missed, 6},
+		{"one email of two unknown", 200, wantSIPs(0, email("user7@example.com"), email("nobody@example.com")), fakeAPI{}, ByListing, missed, 5},
 		{"unknown in the first of two groups", 200, wantSIPs(1, Reference{SIPID: "x"}, email("user7@example.com")), fakeAPI{}, ByListing, missed, 5},
 
 		// A filter that compares letters' case may find some of those who share an email.
@@ -80,6 +81,7 @@ func TestTheCheaperWay(t *testing.T) {
 		{"a user id written otherwise", 200, wantSIPs(0, Reference{UserID: "0f3c01"}), fakeAPI{byID: "exact"}, ByListing, notFound + string(OneByOne), 5},
 		{"ids refused", 200, wantIDs(2), fakeAPI{byID: "refused"}, ByListing, notFound + string(OneByOne), 5},
 		{"somebody else returned", 200, wantIDs(0, Reference{UserID: "f"}), fakeAPI{byID: "ignored"}, ByListing, notFound + string(OneByOne), 5},
+		{"another wanted user returned", 200, wantIDs(2), fakeAPI{byID: "ignored"}, ByListing, notFound + string(OneByOne), 6},
 		{"an unknown user id", 200, wantIDs(0, Reference{UserID: "f"}), fakeAPI{}, ByListing, notFound + string(OneByOne), 5},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -53,6 +53,9 @@ func (f *fakeAPI) Users(_ context.Context, q exotel.Query) (*exotel.Page, error)
 	if f.total != nil {
 		page.Total = f.total(page.Total)
 	}
+	if f.noTotal {
+		page.Total = 0
+	}
 	return page, nil
 }
 

@@ -23,8 +23,7 @@ type Index struct {
 }
 
 // NewIndex returns the index of the users that have what is wanted. It costs
-// memory for these alone, and keeps pointers to them. Nothing may be added to w
-// afterwards.
+// memory for these alone, and keeps pointers to them.
 func NewIndex(w *Wanted, users []exotel.User) *Index {
 	x := &Index{wanted: w, users: map[key][]*exotel.User{}, known: map[string]bool{}}
 	for i := range users {

@@ -103,7 +103,6 @@ func (p *pass) only(ctx context.Context) error {
 		return err
 	}
 	p.enter(page.Users)
-	p.failedEntries = page.Count - len(page.Users)
 	p.done = true
 	return nil
 }

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -118,25 +119,30 @@ func (k key) filterable() bool {
 }
 
 // settledBy reports whether users, the answer to a look-up, are all that have
-// the key. A SIP id and a user id have one user: the API makes them unique. An
-// email may have several, in different spellings, of which a filter that
-// compares letters' case finds some. That it found one whose spelling is not the
-// one that was asked for shows that it ignores case, and so found all.
+// the key. That somebody in it has the key is not enough: another one may be why
+// the API returned that user.
+//
+// A user id has one user. A SIP id is found if the address asked for is there,
+// since an account writes the address of one SIP id in one way. An email may
+// have several users, in different spellings, of which a filter that compares
+// letters' case finds some. Having found one whose spelling is not the one asked
+// for, it ignores case, and so found all.
 //
 // No look-up can tell that filter from one that turns the question into lower
 // case and then compares exactly. Only a listing is safe from that.
 func (k key) settledBy(users []exotel.User) bool {
-	for i := range users {
-		for _, has := range keysOf(&users[i]) {
-			if has != k {
-				continue
-			}
-			if k.kind != byEmail || users[i].Email != k.inQuery() || k.inQuery() == k.value {
-				return true
-			}
+	asked := k.inQuery()
+	return slices.ContainsFunc(users, func(u exotel.User) bool {
+		switch {
+		case !slices.Contains(keysOf(&u), k):
+			return false
+		case k.kind == bySIPID:
+			return slices.ContainsFunc(u.Devices, func(d exotel.Device) bool { return d.SIP() && d.ContactURI == asked })
+		case k.kind == byEmail:
+			return u.Email != asked || k.value == asked
 		}
-	}
-	return false
+		return true
+	})
 }
 
 // column returns the column that the reference is looked up by, and its value

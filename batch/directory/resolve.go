@@ -35,8 +35,8 @@ type Result struct {
 // Resolve finds what is wanted: by look-ups, or by listing the whole account,
 // whichever takes fewer requests. SIP ids and emails are looked up in groups,
 // user ids one by one. Where a look-up is refused, is ignored, or may not have
-// found all, the listing decides. So whoever shares an email with somebody
-// else is found with him, also if the API compares letters' case.
+// found all, the listing decides. So all users that share an email are found,
+// also if the API compares letters' case.
 //
 // Errors are those of the Lister, and one for a listing without an end.
 func Resolve(ctx context.Context, l Lister, w *Wanted) (Result, error) {
@@ -82,16 +82,17 @@ func (x *Index) lookUp(ctx context.Context, l Lister) (because string, err error
 
 // ask makes one look-up, and says why it is no use if it is none.
 func (x *Index) ask(ctx context.Context, l Lister, q lookup) (because string, err error) {
-	p, way, no := newPass(l, q.query), InGroups, refused
+	p, missing := newPass(l, q.query), notFound+string(InGroups)
+	refusal, stranger := refused, ignored
 	if q.userID != "" {
-		p.userID, way = q.userID, OneByOne
-		no = notFound + string(way) // an unknown id is a refusal, too
+		p.userID, missing = q.userID, notFound+string(OneByOne)
+		refusal, stranger = missing, missing // an unknown id is refused, too
 	}
 	for entered := 0; !p.done; entered = len(p.users) {
 		err := p.next(ctx)
 		switch {
 		case batch.IsRefusal(err):
-			return no, nil
+			return refusal, nil
 		case err != nil:
 			return "", err
 		case p.failedEntries > 0:
@@ -99,13 +100,13 @@ func (x *Index) ask(ctx context.Context, l Lister, q lookup) (because string, er
 		}
 		for i := range p.users[entered:] {
 			if !x.add(&p.users[entered+i]) {
-				return ignored, nil
+				return stranger, nil
 			}
 		}
 	}
 	for _, k := range q.keys {
 		if !k.settledBy(p.users) {
-			return notFound + string(way), nil
+			return missing, nil
 		}
 	}
 	return "", nil

@@ -59,23 +59,35 @@ func TestTheCheaperWay(t *testing.T) {
 		{"refused", 200, wantSIPs(30), fakeAPI{filters: "refused"}, ByListing, refused, 5},
 		{"refused, after the first page", 2000, wantSIPs(250), fakeAPI{filters: "refused"}, ByListing, refused, 41},
 		{"somebody unknown", 200, wantSIPs(1, email("nobody@example.com")), fakeAPI{}, ByListing, missed, 6},
+		{"one email of two unknown", 200, wantSIPs(0, email("user7@example.com"), email("nobody@example.com")), fakeAPI{}, ByListing, missed, 5},
 		{"unknown in the first of two groups", 200, wantSIPs(1, Reference{SIPID: "x"}, email("user7@example.com")), fakeAPI{}, ByListing, missed, 5},
 
 		// A filter that compares letters' case may find some of those who share an email.
 		{"case ignored", 200, wantSIPs(1, email("USER7@example.com")), fakeAPI{}, InGroups, "", 2},
 		{"case compared", 200, wantSIPs(1, email("user7@example.com")), fakeAPI{filters: "exact"}, ByListing, missed, 6},
 
+		{"an email without letters", 200, wantSIPs(0, email("1@2.3")), fakeAPI{filters: "exact"}, InGroups, "", 1},
+
+		{"as cheap either way", 200, wantSIPs(75), fakeAPI{}, ByListing, "", 4},
+		{"no total", 2000, wantSIPs(75), fakeAPI{noTotal: true}, InGroups, "", 7},
+		{"a group on three pages", 200, wantSIPs(25), fakeAPI{limit: 10}, InGroups, "", 3},
+
 		{"a user id", 1250, wantIDs(1), fakeAPI{}, OneByOne, "", 1},
 		{"two user ids", 5000, wantIDs(2), fakeAPI{}, OneByOne, "", 2},
 		{"fewer user ids than pages", 1250, wantIDs(23), fakeAPI{}, OneByOne, "", 24},
 		{"as many user ids as pages", 1250, wantIDs(25), fakeAPI{}, ByListing, "", 25},
 		{"user ids and SIP ids", 1250, wantSIPs(30, Reference{UserID: people(1)[0].ID}), fakeAPI{}, InGroups + " and " + OneByOne, "", 4},
+		{"a user id as it is written", 1250, wantSIPs(0, Reference{UserID: "0F3C-01"}), fakeAPI{byID: "exact"}, OneByOne, "", 1},
+		{"a user id written otherwise", 200, wantSIPs(0, Reference{UserID: "0f3c01"}), fakeAPI{byID: "exact"}, ByListing, notFound + string(OneByOne), 5},
 		{"ids refused", 200, wantIDs(2), fakeAPI{byID: "refused"}, ByListing, notFound + string(OneByOne), 5},
-		{"somebody else returned", 200, wantIDs(0, Reference{UserID: "f"}), fakeAPI{byID: "ignored"}, ByListing, ignored, 5},
+		{"somebody else returned", 200, wantIDs(0, Reference{UserID: "f"}), fakeAPI{byID: "ignored"}, ByListing, notFound + string(OneByOne), 5},
+		{"another wanted user returned", 200, wantIDs(2), fakeAPI{byID: "ignored"}, ByListing, notFound + string(OneByOne), 6},
 		{"an unknown user id", 200, wantIDs(0, Reference{UserID: "f"}), fakeAPI{}, ByListing, notFound + string(OneByOne), 5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.api.users = people(c.users)
+			last := &c.api.users[c.users-1]
+			last.ID, last.Email = "0F3C-01", "1@2.3"
 			got, err := Resolve(t.Context(), &c.api, c.wanted)
 			if err != nil || got.Way != c.way || got.Because != c.because || c.api.requests != c.requests {
 				t.Fatalf("%s (%s), %d requests: %v", got.Way, got.Because, c.api.requests, err)
@@ -100,6 +112,22 @@ func TestALookUpThatCannotReturnAllIsNoUse(t *testing.T) {
 	got, err := Resolve(t.Context(), f, wantSIPs(2))
 	if err != nil || got.Way != ByListing || got.Because != incomplete || got.Listing.FailedEntries != 3 {
 		t.Errorf("%s (%s), %+v: %v", got.Way, got.Because, got.Listing, err)
+	}
+}
+
+// TestBeingReturnedForAnotherSIPIDIsNoProof has a filter that compares addresses
+// exactly: it returns the first user for sip1 alone, and not the second.
+func TestBeingReturnedForAnotherSIPIDIsNoProof(t *testing.T) {
+	bare := exotel.Device{ID: "9", Type: "sip", ContactURI: "sip4"}
+	f := fakeAPI{filters: "exact", users: people(3)}
+	f.users[1].Devices = append(f.users[1].Devices, bare)
+	f.users[2].Devices = append(f.users[2].Devices, bare)
+	found, err := Resolve(t.Context(), &f, wantSIPs(2, Reference{SIPID: "sip4"}))
+	if err != nil || found.Way != ByListing {
+		t.Fatalf("%s: %v", found.Way, err)
+	}
+	if m, fault := found.One(Reference{SIPID: "sip4"}); fault == nil {
+		t.Errorf("%+v", m)
 	}
 }
 
@@ -131,13 +159,16 @@ func TestGroupsFitIntoARequest(t *testing.T) {
 }
 
 func TestCost(t *testing.T) {
+	if !wantSIPs(0, Reference{DeviceID: "1"}).Empty() {
+		t.Error("a reference that names nothing costs something")
+	}
 	for _, c := range []struct {
 		wanted *Wanted
 		cost   Cost
 		way    Way
 		probes bool
 	}{
-		{wantSIPs(26), Cost{Wanted: 26, Groups: 2}, InGroups, false},
+		{wantSIPs(26, Reference{SIPID: "sip0", DeviceID: "1"}), Cost{Wanted: 26, Groups: 2}, InGroups, false},
 		{wantSIPs(51), Cost{Wanted: 51, Groups: 3}, InGroups, true},
 		{wantIDs(2), Cost{Wanted: 2, Users: 2}, OneByOne, false},
 		{wantSIPs(26, Reference{UserID: "f"}), Cost{Wanted: 27, Groups: 2, Users: 1}, InGroups + " and " + OneByOne, true},
@@ -177,7 +208,7 @@ func TestFindingIsComparing(t *testing.T) {
 		f := fakeAPI{
 			filters: rapid.SampledFrom([]string{"", "ignored", "refused", "exact"}).Draw(t, "filters"),
 			byID:    rapid.SampledFrom([]string{"", "ignored", "refused", "exact"}).Draw(t, "by id"),
-			limit:   rapid.IntRange(1, exotel.MaxPageSize).Draw(t, "limit"),
+			limit:   rapid.SampledFrom([]int{1, 2, 5, exotel.MaxPageSize}).Draw(t, "limit"),
 		}
 		// A SIP id is the name in an address, which is written in one form.
 		forms := rapid.SliceOfN(rapid.SampledFrom([]string{"sip:%s", "%s", "sip:%s@voip.exotel.com"}), 5, 5).Draw(t, "forms")
@@ -241,7 +272,7 @@ func compare(users []exotel.User, r Reference) (devices []string) {
 func TestWhoSharesAnEmailIsFound(t *testing.T) {
 	for _, filters := range []string{"", "exact"} {
 		f := fakeAPI{filters: filters, users: people(3)}
-		f.users[0].Email, f.users[1].Email, f.users[2].Email = "mail1", "mail1", "Mail1"
+		f.users[0].Email, f.users[1].Email, f.users[2].Email = "mail1", "Mail1", "MaIl1" // as it is asked for
 		for _, email := range []string{"mail1", "Mail1", "MAIL1", "MaIl1"} {
 			found, err := Resolve(t.Context(), &f, wantSIPs(0, Reference{Email: email}))
 			if err != nil {
@@ -258,6 +289,7 @@ func TestFaultsSayWhatWasFound(t *testing.T) {
 	asha := exotel.User{ID: "a1", Email: "asha@example.com", Devices: []exotel.Device{sipDevice("1", "asha1"), {ID: "7", Type: "tel"}, {ID: "2", Type: "sip"}}}
 	ravi := exotel.User{ID: "b2", Email: "ravi@example.com", Devices: []exotel.Device{sipDevice("3", "ravi1")}}
 	bare := exotel.User{ID: "c3"}
+	twice := exotel.User{ID: "d5", Devices: []exotel.Device{sipDevice("4", "same"), sipDevice("5", "same")}}
 	for _, c := range []struct {
 		ref          Reference
 		column, text string
@@ -269,6 +301,7 @@ func TestFaultsSayWhatWasFound(t *testing.T) {
 		{Reference{DeviceID: "3"}, "", `names no user: a SIP id, an email or a user id is needed`},
 		{Reference{UserID: "c3"}, "user_id", `"c3" has no SIP device`},
 		{Reference{Email: "Asha@Example.com"}, "email", `"Asha@Example.com" has 2 SIP devices: 1 (asha1), 2`},
+		{Reference{SIPID: "same"}, "sip_id", `"same" has 2 SIP devices: 4 (same), 5 (same)`},
 		{Reference{SIPID: "asha1", Email: "ravi@example.com"}, "email", `"ravi@example.com" contradicts sip_id "asha1", which belongs to user a1 (asha@example.com)`},
 		{Reference{Email: "asha@example.com", UserID: "B2"}, "user_id", `"B2" contradicts email "asha@example.com", which belongs to user a1 (asha@example.com)`},
 		{Reference{Email: "asha@example.com", DeviceID: "3"}, "device_id", `"3" contradicts email "asha@example.com", whose SIP devices are: 1 (asha1), 2`},
@@ -276,7 +309,7 @@ func TestFaultsSayWhatWasFound(t *testing.T) {
 	} {
 		var w Wanted
 		w.Add(c.ref)
-		_, fault := NewIndex(&w, []exotel.User{asha, ravi, bare}).One(c.ref)
+		_, fault := NewIndex(&w, []exotel.User{asha, ravi, bare, twice}).One(c.ref)
 		if fault == nil || fault.Column != c.column || fault.Text != c.text {
 			t.Errorf("%+v: %+v", c.ref, fault)
 		}

@@ -107,11 +107,12 @@ func Without(users []exotel.User, drop func(userID, deviceID string) bool) (rest
 }
 
 // Exclude returns the users without the SIP devices that the rows name, and how
-// many these were. A row that names a user alone excludes all of his devices.
-// The users have to be the whole account.
+// many these were. A row that names a user excludes all devices of
+// that user. The users have to be the whole account: no look-up is sure to find
+// all that a row names.
 //
 // The error is a [*batch.Faults] with the file's name: a row that has faults
-// itself, or names nobody, may mean somebody who would lose the password.
+// itself, or names nobody, may mean somebody whose password has to stay.
 func Exclude(users []exotel.User, file string, rows []batch.Row) (rest []exotel.User, excluded int, err error) {
 	var wanted Wanted
 	for i := range rows {

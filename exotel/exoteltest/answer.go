@@ -26,13 +26,9 @@ type answer struct {
 	body     []byte
 	delivery delivery
 	hold     time.Duration // how long it is held back
-	verdict  verdict
 	wait     time.Duration // for Retry-After, more than zero; 0: none
-}
 
-// A verdict is what the limiter said of a call.
-type verdict struct {
-	ok        bool
+	// What the limiter said.
 	remaining int
 	reset     time.Time // zero: there is no limiter, or it was not asked
 }

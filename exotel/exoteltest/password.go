@@ -80,35 +80,28 @@ func (s *Server) objection(c *call) *refusal {
 }
 
 // readPassword returns the password that a body asks for, or what speaks against
-// it.
+// it. A map keeps encoding/json from taking another spelling of the name for it.
 func (s *Server) readPassword(body []byte) (string, *refusal) {
-	password, objection := passwordIn(body)
-	if objection != nil {
-		return "", objection
-	}
-	if err := s.opt.Policy(password); err != nil {
-		text := err.Error()
-		if !strings.HasPrefix(text, "password") { // the vendor's texts begin with the parameter's name
-			text = "password: " + text
-		}
-		return "", invalidParameter(text)
-	}
-	return password, nil
-}
-
-// passwordIn reads a body. The raw values keep encoding/json from taking another
-// spelling of the name for it.
-func passwordIn(body []byte) (string, *refusal) {
-	var fields map[string]json.RawMessage
+	var fields map[string]any
 	if len(body) > maxBody || !utf8.Valid(body) || json.Unmarshal(body, &fields) != nil || fields == nil {
 		return "", errUnparsable
 	}
-	var password *string
-	if value, ok := fields["password"]; ok && json.Unmarshal(value, &password) != nil {
-		return "", invalidParameter("password must be a string")
-	}
-	if password == nil {
+	switch password := fields["password"].(type) {
+	case string:
+		if err := s.opt.Policy(password); err != nil {
+			return "", invalidParameter(policyText(err))
+		}
+		return password, nil
+	case nil:
 		return "", errMissing
 	}
-	return *password, nil
+	return "", invalidParameter("password must be a string")
+}
+
+// policyText begins with the parameter's name, as the vendor's texts do.
+func policyText(err error) string {
+	if strings.HasPrefix(err.Error(), "password") {
+		return err.Error()
+	}
+	return "password: " + err.Error()
 }

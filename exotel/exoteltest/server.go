@@ -111,21 +111,22 @@ func (s *Server) decide(c *call) answer {
 		s.stats.Unauthorized++
 		return c.refuse(errUnauthorized)
 	}
-	now, v := time.Now(), verdict{ok: true}
+	now := time.Now()
+	granted, remaining, reset := true, 0, time.Time{}
 	if s.limiter != nil {
-		v.ok, v.remaining, v.reset = s.limiter.Allow(now)
+		granted, remaining, reset = s.limiter.Allow(now)
 	}
 	var a answer
-	if v.ok {
+	if granted {
 		if s.opt.Record {
 			s.counted = append(s.counted, now.Sub(s.started))
 		}
 		a = s.perform(c)
 	} else {
 		s.stats.Refused++
-		a = throttled(v.reset.Sub(now))
+		a = throttled(reset.Sub(now))
 	}
-	a.verdict = v
+	a.remaining, a.reset = remaining, reset
 	return a
 }
 

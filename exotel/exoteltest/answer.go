@@ -157,7 +157,7 @@ func page(status int, html string) answer {
 	return answer{status: status, media: mediaHTML, body: []byte(html)}
 }
 
-// wholeSeconds rounds up, so that waiting as long as told is long enough.
+// wholeSeconds rounds up, so that waiting as long as asked is long enough.
 func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 func (s *Server) userData(u *user, devices bool) userData {

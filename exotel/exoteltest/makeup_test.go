@@ -38,13 +38,13 @@ func TestMakeUpForRequests(t *testing.T) {
 		send(put("u1", "490041"))
 		send("GET", users+"/u1")
 		send("GET", users+"/u2")
-		send("GET", users+"?email="+url.QueryEscape("meera@example.com,MEERA@example.com,,"))
+		send("GET", users+"?email="+url.QueryEscape("Meera@example.com,meera@example.com,,"))
 		send("GET", users+"?devices.contact_uri="+url.QueryEscape("sip:asha1@voip.example.com,asha1,"))
 		send("GET", users)
 	}
 	want := [][4]string{
 		{"u1", "490039", "sip490039", ""}, {"u1", "490041", "sip490041", ""}, {"u2", "900001", "sip900001", ""},
-		{meera, "900002", "sip900002", "meera@example.com"}, {asha1, "900003", "asha1", ""},
+		{meera, "900002", "sip900002", "Meera@example.com"}, {asha1, "900003", "asha1", ""},
 	}
 	if diff := cmp.Diff(want, accountOf(s)); diff != "" {
 		t.Error(diff)
@@ -75,10 +75,14 @@ func TestMakeUpIsTheOptions(t *testing.T) {
 
 func TestMakeUpOfRows(t *testing.T) {
 	s := New(Options{})
+	if err := s.AddDevice("u9", "1", "", "kiran@example.com"); err != nil {
+		t.Fatal(err)
+	}
 	rows := [][4]string{ // as an input has them: user id, device id, SIP id, email
 		{"", "", "sip:asha1", "asha@example.com"},
 		{"", "", "", "Asha@Example.com"}, // the same device
 		{"", "", "asha2", "asha@example.com"},
+		{"", "", "", "kiran@example.com"}, // who is there
 		{"u1", "", "", ""},
 		{"u1", "7", "ravi1", ""},
 		{"u1", "", "ravi1", ""},
@@ -90,6 +94,7 @@ func TestMakeUpOfRows(t *testing.T) {
 	}
 	const asha = "ea4e36a829983d27e865b649cd10fcb6" // SHA-256 of "asha@example.com"
 	want := [][4]string{
+		{"u9", "1", "", "kiran@example.com"},
 		{asha, "900001", "asha1", "asha@example.com"}, {asha, "900002", "asha2", "asha@example.com"},
 		{"u1", "900003", "sip900003", ""}, {"u1", "7", "ravi1", ""},
 	}

@@ -18,11 +18,11 @@ func (s *Server) password(c *call) answer {
 	if fault.setsPassword(c.chance.coin) {
 		a = s.setPassword(c)
 	}
-	return s.spoil(a, fault, c)
+	return s.withFault(a, fault, c)
 }
 
-// spoil turns the answer that a sound server would give into that of the fault.
-func (s *Server) spoil(a answer, fault Fault, c *call) answer {
+// withFault turns the answer of a call without a fault into that of the fault.
+func (s *Server) withFault(a answer, fault Fault, c *call) answer {
 	switch fault {
 	case ResetBefore, ResetAfter:
 		return answer{delivery: reset}

@@ -62,7 +62,7 @@ func New(opt Options) *Server {
 
 // answer takes a call through its whole time at the server. A client that gives
 // up before the call took effect leaves it to chance whether it still does: it
-// does so at that instant, or never. Once ctx is done nobody hears the answer.
+// does so at that instant, or never. Once ctx is done nobody receives the answer.
 func (s *Server) answer(ctx context.Context, c *call) answer {
 	c.chance = s.draw()
 	if !sleep(ctx, c.chance.effect) && c.chance.coin {
@@ -79,7 +79,7 @@ func (s *Server) answer(ctx context.Context, c *call) answer {
 }
 
 // A chance is everything random about one call. Each call draws as much as any
-// other, so that what happens to one moves nobody else's luck.
+// other, so that what happens to one does not change the next.
 type chance struct {
 	id     [2]uint64     // the request id's
 	fault  Fault         // "": none

@@ -11,7 +11,8 @@ import (
 )
 
 // A Network is a TCP forwarder on loopback between a client and a server. It
-// delays, stalls, trickles and cuts what passes. It is safe for concurrent use.
+// delays, stalls, trickles and cuts what passes. It is safe for concurrent use,
+// but a Start has to wait for the return of a Stop.
 type Network struct {
 	server string
 

@@ -17,7 +17,7 @@ import (
 type account struct {
 	users     []*user            // by number
 	byID      map[string]*user   // by the user's id
-	byName    map[string][]*user // by what lists filter by: emailKey, contactKey
+	byName    map[string][]*user // by emailKey and contactKey; a user can stand there twice
 	passwords map[[2]string]string
 	added     int // users so far, the removed ones included
 	madeUp    int // device ids made up so far
@@ -54,7 +54,7 @@ func (a *account) addUser(u exotel.User) error {
 	a.users = append(a.users, added)
 	a.byID[u.ID] = added
 	for _, name := range added.names() {
-		a.index(name, added)
+		a.byName[name] = append(a.byName[name], added)
 	}
 	return nil
 }
@@ -65,7 +65,8 @@ func (a *account) addDevice(u *user, d exotel.Device) error {
 		return err
 	}
 	if d.ContactURI != "" {
-		a.index(contactKey(d.ContactURI), u)
+		name := contactKey(d.ContactURI)
+		a.byName[name] = append(a.byName[name], u)
 	}
 	return nil
 }
@@ -110,12 +111,6 @@ func (u *user) names() (names []string) {
 // are compared without regard to case, SIP ids and numbers exactly.
 func emailKey(email string) string { return "email:" + strings.ToLower(email) }
 func contactKey(uri string) string { return "contact:" + exotel.SIPID(uri) }
-
-func (a *account) index(name string, u *user) {
-	if !slices.Contains(a.byName[name], u) {
-		a.byName[name] = append(a.byName[name], u)
-	}
-}
 
 // remove takes a user out.
 func (a *account) remove(id string) bool {

@@ -26,13 +26,9 @@ type answer struct {
 	body     []byte
 	delivery delivery
 	hold     time.Duration // how long it is held back
-	verdict  verdict
 	wait     time.Duration // for Retry-After, more than zero; 0: none
-}
 
-// A verdict is what the limiter said of a call.
-type verdict struct {
-	ok        bool
+	// What the limiter said.
 	remaining int
 	reset     time.Time // zero: there is no limiter, or it was not asked
 }
@@ -161,7 +157,7 @@ func page(status int, html string) answer {
 	return answer{status: status, media: mediaHTML, body: []byte(html)}
 }
 
-// wholeSeconds rounds up, so that waiting as long as told is long enough.
+// wholeSeconds rounds up, so that waiting as long as asked is long enough.
 func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 func (s *Server) userData(u *user, devices bool) userData {

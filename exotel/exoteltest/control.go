@@ -35,14 +35,9 @@ func (s *Server) Stats() Stats {
 func (s *Server) Busiest(window time.Duration) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return busiest(s.counted, window)
-}
-
-// busiest slides a window over ascending instants.
-func busiest(instants []time.Duration, window time.Duration) int {
 	most, first := 0, 0
-	for i, t := range instants {
-		for t-instants[first] >= window && first < i {
+	for i, t := range s.counted { // they ascend
+		for t-s.counted[first] >= window && first < i {
 			first++
 		}
 		most = max(most, i-first+1)

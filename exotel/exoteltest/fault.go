@@ -18,13 +18,13 @@ const (
 	ResetAfter   Fault = "reset-after"   // the connection is reset; the password is set
 	HTTP500      Fault = "http500"       // an internal error; the password is not set
 	HTTP500After Fault = "http500-after" // an internal error; the password is set
-	HTTP502HTML  Fault = "http502"       // a proxy's HTML page; the password is set or not, by the toss of a coin
+	HTTP502HTML  Fault = "http502"       // a proxy's HTML page; the password is set or not, at random
 	HTTP503      Fault = "http503"       // unavailable, with Retry-After where headers allow; the password is not set
 	Inner409     Fault = "inner409"      // HTTP 200, and inside it a failure with code 409; the password is not set
 	CutBody      Fault = "cut-body"      // the answer breaks off in the middle of its body; the password is set
 	HTML200      Fault = "html200"       // HTTP 200 with the HTML of a captive portal; the password is not set
 	Slow         Fault = "slow"          // the answer is held back for Options.SlowBy; the password is set
-	Throttle429  Fault = "throttle429"   // a 429 out of the blue; the password is not set
+	Throttle429  Fault = "throttle429"   // a 429 that the limiter has no part in; the password is not set
 )
 
 var faultNames = []Fault{

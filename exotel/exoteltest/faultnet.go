@@ -11,7 +11,8 @@ import (
 )
 
 // A Network is a TCP forwarder on loopback between a client and a server. It
-// delays, stalls, trickles and cuts what passes. It is safe for concurrent use.
+// delays, stalls, trickles and cuts what passes. It is safe for concurrent use,
+// but a Start has to wait for the return of a Stop.
 type Network struct {
 	server string
 
@@ -131,10 +132,7 @@ func (n *Network) connect(ctx context.Context, client *net.TCPConn) {
 	n.accepted++
 	n.mu.Unlock()
 	var both sync.WaitGroup
-	for _, s := range []*stream{
-		{n, number, client, server, func(c Conditions) Path { return c.Up }, 0},
-		{n, number, server, client, func(c Conditions) Path { return c.Down }, 0},
-	} {
+	for _, s := range []*stream{{n, number, true, client, server, 0}, {n, number, false, server, client, 0}} {
 		both.Go(func() {
 			if !s.forward(ctx) {
 				cancel()
@@ -148,8 +146,8 @@ func (n *Network) connect(ctx context.Context, client *net.TCPConn) {
 type stream struct {
 	network  *Network
 	number   int // of the connection, from 0
+	up       bool
 	from, to *net.TCPConn
-	path     func(Conditions) Path
 	passed   int // bytes
 }
 
@@ -157,10 +155,12 @@ type stream struct {
 func (s *stream) now() (p Path, changed <-chan struct{}) {
 	s.network.mu.Lock()
 	defer s.network.mu.Unlock()
-	c := s.network.conditions
-	share := c.Share
-	if share == 0 || int(float64(s.number+1)*share) > int(float64(s.number)*share) {
-		p = s.path(c)
+	c, n := s.network.conditions, float64(s.number)
+	switch met := c.Share == 0 || int((n+1)*c.Share) > int(n*c.Share); {
+	case met && s.up:
+		p = c.Up
+	case met:
+		p = c.Down
 	}
 	return p, s.network.changed
 }

@@ -1,9 +1,11 @@
 package exoteltest
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -177,6 +179,10 @@ func TestNetworkStopsAndStarts(t *testing.T) {
 			address := n.Addr()
 			n.Stop()
 			n.Stop() // changes nothing
+			stacks := make([]byte, 1<<20)
+			if stacks = stacks[:runtime.Stack(stacks, true)]; bytes.Contains(stacks, []byte("(*Network).connect")) {
+				t.Errorf("goroutines are left:\n%s", stacks)
+			}
 			if back, _ := io.ReadAll(conn); len(back) > 0 && name != "sound" {
 				t.Errorf("%q came back", back)
 			}

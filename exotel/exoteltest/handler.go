@@ -51,10 +51,10 @@ func (s *Server) setHeader(h http.Header, a answer) {
 	if s.opt.Headers >= RetryAfter && a.wait > 0 {
 		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(a.wait), 10))
 	}
-	if s.opt.Headers == AllHeaders && !a.verdict.reset.IsZero() {
+	if s.opt.Headers == AllHeaders && !a.reset.IsZero() {
 		h.Set("X-RateLimit-Limit", strconv.Itoa(s.opt.Limit.N))
-		h.Set("X-RateLimit-Remaining", strconv.Itoa(a.verdict.remaining))
-		h.Set("X-RateLimit-Reset", strconv.FormatInt(epoch(a.verdict.reset), 10))
+		h.Set("X-RateLimit-Remaining", strconv.Itoa(a.remaining))
+		h.Set("X-RateLimit-Reset", strconv.FormatInt(epoch(a.reset), 10))
 	}
 }
 

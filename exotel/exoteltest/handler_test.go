@@ -31,7 +31,7 @@ func serve(t *testing.T, s *Server) (host string, client *http.Transport) {
 }
 
 func TestFaultsOverLoopback(t *testing.T) {
-	for _, f := range fates {
+	for _, f := range faultCases {
 		t.Run("fault "+string(f.fault), func(t *testing.T) {
 			opt := f.options()
 			opt.SlowBy = time.Millisecond

@@ -51,7 +51,7 @@ func (l Limit) Limiter() Limiter {
 	case SlidingWindow:
 		return &slidingWindow{Limit: l}
 	}
-	return newTokenBucket(l)
+	return tokenBucket{rate.NewLimiter(rate.Limit(float64(l.N)/l.Per.Seconds()), l.N)}
 }
 
 func (l Limit) validate() error {
@@ -122,10 +122,6 @@ func (w *slidingWindow) Allow(now time.Time) (ok bool, remaining int, reset time
 // with N tokens per Per. Each granted request takes one, at most a nanosecond
 // before it is there: so exact is [rate.Limiter].
 type tokenBucket struct{ *rate.Limiter }
-
-func newTokenBucket(l Limit) tokenBucket {
-	return tokenBucket{rate.NewLimiter(rate.Limit(float64(l.N)/l.Per.Seconds()), l.N)}
-}
 
 func (b tokenBucket) Allow(now time.Time) (ok bool, remaining int, reset time.Time) {
 	ok = b.AllowN(now, 1)

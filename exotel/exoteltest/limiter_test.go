@@ -50,6 +50,9 @@ func TestLimiters(t *testing.T) {
 			{12 * s, true, 0, 15 * s},
 			{60 * s, true, 1, 65 * s},
 		}},
+		{"token bucket whose floats are a little less", Limit{2, 49 * s, TokenBucket}, []question{
+			{0, true, 1, 24*s + s/2}, {0, true, 0, 24*s + s/2}, {49 * s, true, 1, 73*s + s/2},
+		}},
 		{"token bucket that does not divide", Limit{3, 10 * time.Microsecond, TokenBucket}, []question{
 			{0, true, 2, 3333}, {0, true, 1, 3333}, {0, true, 0, 3333}, // a token each 3333⅓ ns
 			{3331, false, 0, 3333}, {3334, true, 0, 6667}, {6667, true, 0, 10_000}, {10_000, true, 0, 13_333},

@@ -145,6 +145,7 @@ func TestFilters(t *testing.T) {
 	}{
 		{name: "one email", email: []string{mail(3)}, want: []int{3}},
 		{name: "emails in the account's order, in any case", email: []string{strings.ToUpper(mail(9)), mail(3), "no@example.com"}, want: []int{3, 9}},
+		{name: "one twice, in two spellings", email: []string{mail(3), strings.ToUpper(mail(3))}, want: []int{3}},
 		{name: "a plus", email: []string{mail(withPlus)}, want: []int{withPlus}},
 		{name: "a plus that is not escaped is a space", literalQuery: "email=" + mail(withPlus)},
 		{name: "SIP ids with and without scheme", uri: []string{sip(1), strings.TrimPrefix(sip(2), "sip:")}, want: []int{1, 2}},

@@ -9,7 +9,7 @@ import (
 	"siprotate/exotel"
 )
 
-// A HeaderMode says which headers tell a client of the allowance.
+// A HeaderMode says which headers show the allowance.
 type HeaderMode uint8
 
 const (
@@ -30,7 +30,7 @@ type Options struct {
 	Users int // users there from the start: GeneratedUser(0), GeneratedUser(1) and so on
 
 	Limit   Limit      // the account's allowance; zero: none
-	Headers HeaderMode // what answers tell of it
+	Headers HeaderMode // which headers show it
 
 	// An answer takes Latency, and up to Jitter more, uniformly. The request is
 	// counted at the limiter, and takes effect, at a uniformly random instant
@@ -49,14 +49,14 @@ type Options struct {
 	// [exotel.CheckPassword].
 	Policy func(password string) error
 
-	Seed   uint64 // of everything random: equal seeds and sequences of requests get equal fates
+	Seed   uint64 // of everything random: equal seeds and sequences of requests get equal answers
 	Record bool   // keep the instants that [Server.Busiest] looks at, 8 bytes each
 
 	// What the vendor's documentation leaves open, or contradicts itself in.
 
 	TextIDs       bool                // device ids are JSON strings, not numbers
 	NullWhenEmpty bool                // the response of a filtered list that is empty is null, not []
-	Total         func(users int) int // if set, what a list's metadata tells as its total; must not call the server
+	Total         func(users int) int // if set, what a list's metadata gives as its total; must not call the server
 	OnList        func(offset int)    // if set, called before a list call is looked at; it may add and remove users, and runs concurrently
 }
 

@@ -18,11 +18,11 @@ func (s *Server) password(c *call) answer {
 	if fault.setsPassword(c.chance.coin) {
 		a = s.setPassword(c)
 	}
-	return s.spoil(a, fault, c)
+	return s.withFault(a, fault, c)
 }
 
-// spoil turns the answer that a sound server would give into that of the fault.
-func (s *Server) spoil(a answer, fault Fault, c *call) answer {
+// withFault turns the answer of a call without a fault into that of the fault.
+func (s *Server) withFault(a answer, fault Fault, c *call) answer {
 	switch fault {
 	case ResetBefore, ResetAfter:
 		return answer{delivery: reset}
@@ -77,35 +77,28 @@ func (s *Server) objection(c *call) *refusal {
 }
 
 // readPassword returns the password that a body asks for, or what speaks against
-// it.
+// it. A map keeps encoding/json from taking another spelling of the name for it.
 func (s *Server) readPassword(body []byte) (string, *refusal) {
-	password, objection := passwordIn(body)
-	if objection != nil {
-		return "", objection
-	}
-	if err := s.opt.Policy(password); err != nil {
-		text := err.Error()
-		if !strings.HasPrefix(text, "password") { // the vendor's texts begin with the parameter's name
-			text = "password: " + text
-		}
-		return "", invalidParameter(text)
-	}
-	return password, nil
-}
-
-// passwordIn reads a body. The raw values keep encoding/json from taking another
-// spelling of the name for it.
-func passwordIn(body []byte) (string, *refusal) {
-	var fields map[string]json.RawMessage
+	var fields map[string]any
 	if len(body) > maxBody || !utf8.Valid(body) || json.Unmarshal(body, &fields) != nil || fields == nil {
 		return "", errUnparsable
 	}
-	var password *string
-	if value, ok := fields["password"]; ok && json.Unmarshal(value, &password) != nil {
-		return "", invalidParameter("password must be a string")
-	}
-	if password == nil {
+	switch password := fields["password"].(type) {
+	case string:
+		if err := s.opt.Policy(password); err != nil {
+			return "", invalidParameter(policyText(err))
+		}
+		return password, nil
+	case nil:
 		return "", errMissing
 	}
-	return *password, nil
+	return "", invalidParameter("password must be a string")
+}
+
+// policyText begins with the parameter's name, as the vendor's texts do.
+func policyText(err error) string {
+	if strings.HasPrefix(err.Error(), "password") {
+		return err.Error()
+	}
+	return "password: " + err.Error()
 }

@@ -62,7 +62,7 @@ func New(opt Options) *Server {
 
 // answer takes a call through its whole time at the server. A client that gives
 // up before the call took effect leaves it to chance whether it still does: it
-// does so at that instant, or never. Once ctx is done nobody hears the answer.
+// does so at that instant, or never. Once ctx is done nobody receives the answer.
 func (s *Server) answer(ctx context.Context, c *call) answer {
 	c.chance = s.draw()
 	if !sleep(ctx, c.chance.effect) && c.chance.coin {
@@ -79,7 +79,7 @@ func (s *Server) answer(ctx context.Context, c *call) answer {
 }
 
 // A chance is everything random about one call. Each call draws as much as any
-// other, so that what happens to one moves nobody else's luck.
+// other, so that what happens to one does not change the next.
 type chance struct {
 	id     [2]uint64     // the request id's
 	fault  Fault         // "": none
@@ -111,21 +111,22 @@ func (s *Server) decide(c *call) answer {
 		s.stats.Unauthorized++
 		return c.refuse(errUnauthorized)
 	}
-	now, v := time.Now(), verdict{ok: true}
+	now := time.Now()
+	granted, remaining, reset := true, 0, time.Time{}
 	if s.limiter != nil {
-		v.ok, v.remaining, v.reset = s.limiter.Allow(now)
+		granted, remaining, reset = s.limiter.Allow(now)
 	}
 	var a answer
-	if v.ok {
+	if granted {
 		if s.opt.Record {
 			s.counted = append(s.counted, now.Sub(s.started))
 		}
 		a = s.perform(c)
 	} else {
 		s.stats.Refused++
-		a = throttled(v.reset.Sub(now))
+		a = throttled(reset.Sub(now))
 	}
-	a.verdict = v
+	a.remaining, a.reset = remaining, reset
 	return a
 }
 

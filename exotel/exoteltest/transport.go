@@ -18,7 +18,7 @@ import (
 // testing/synctest. It is safe for concurrent use.
 //
 // It calls the request's [httptrace.ClientTrace] as a real transport would, though
-// the connection it tells of is nil. A request whose context ends returns the
+// the connection in it is nil. A request whose context ends returns the
 // context's cause; whether it took effect is left to chance. A reset connection is
 // a [net.OpError] around ECONNRESET, a body that breaks off ends in
 // [io.ErrUnexpectedEOF]. The requests under /sandbox/ are not served.

@@ -23,7 +23,7 @@ var Unlimited = Rate{N: -1}
 const (
 	MaxRequests = 1_000_000
 	MinWindow   = time.Millisecond
-	MaxWindow   = 24 * time.Hour
+	MaxWindow   = time.Hour
 )
 
 // ErrRate is the error for a text that is no rate, and for a Rate out of bounds.

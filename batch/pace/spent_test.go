@@ -3,6 +3,7 @@ package pace_test
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"siprotate/batch/pace"
 	"siprotate/exotel/exoteltest"
@@ -16,13 +17,13 @@ func TestAllowanceIsSpent(t *testing.T) {
 		foreign    float64
 		headers    exoteltest.HeaderMode
 		maxRefused float64 // share of the requests
-		maxTime    float64 // of the least possible time, and a second
+		maxTime    float64 // of the least possible time, and what starting takes
 	}{
 		{"alone, all headers", 0, exoteltest.AllHeaders, 0, 1.01},
 		{"alone, no headers", 0, exoteltest.NoHeaders, 0, 1.01},
-		{"others take 30%, all headers", 0.3, exoteltest.AllHeaders, 0.002, 1.05},
-		{"others take 30%, Retry-After", 0.3, exoteltest.RetryAfter, 0.02, 1.15},
-		{"others take 30%, no headers", 0.3, exoteltest.NoHeaders, 0.04, 1.25},
+		{"others take 30%, all headers", 0.3, exoteltest.AllHeaders, 0.0014, 1.03},
+		{"others take 30%, Retry-After", 0.3, exoteltest.RetryAfter, 0.02, 1.13},
+		{"others take 30%, no headers", 0.3, exoteltest.NoHeaders, 0.02, 1.13},
 	} {
 		for _, kind := range []exoteltest.Kind{exoteltest.FixedWindow, exoteltest.SlidingWindow, exoteltest.TokenBucket} {
 			for _, rows := range []int{40, 500, 5000} {
@@ -36,18 +37,28 @@ func TestAllowanceIsSpent(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						took += w.send(t, p, rows).Seconds() - 1
+						took += (w.send(t, p, rows) - starting(c.headers)).Seconds()
 						least += w.least(rows + w.others).Seconds()
 						refused += w.refused
 						sent += rows + w.refused
 					})
 				}
-				time, share := took/least, float64(refused)/float64(sent)
-				t.Logf("%-29s %-14v %5d rows: %.4f of the least time, %.3f%% refused", c.name, kind, rows, time, 100*share)
-				if time > c.maxTime || share > c.maxRefused {
+				spent, share := took/least, float64(refused)/float64(sent)
+				t.Logf("%-29s %-14v %5d rows: %.4f of the least time, %.3f%% refused", c.name, kind, rows, spent, 100*share)
+				if spent > c.maxTime || share > c.maxRefused {
 					t.Errorf("want at most %.2f of the least time, %.3f%% refused", c.maxTime, 100*c.maxRefused)
 				}
 			}
 		}
 	}
+}
+
+// starting is how long the first burst may take more than with eight workers that
+// know what they are allowed: one answer with headers tells it; without, more
+// requests are under way only as some are granted.
+func starting(headers exoteltest.HeaderMode) time.Duration {
+	if headers == exoteltest.AllHeaders {
+		return 1400 * time.Millisecond
+	}
+	return 3500 * time.Millisecond
 }

@@ -20,8 +20,10 @@ type world struct {
 	headers   exoteltest.HeaderMode
 	advertise int           // what the headers say, if not the truth
 	skew      time.Duration // of the far side's clock
+	wait      time.Duration // what Retry-After says, if not the truth
 	latency   time.Duration
 	jitter    time.Duration
+	inFront   bool    // the limiter counts a request when it arrives, and the rest of latency comes after it
 	foreign   float64 // share of the allowance that others ask for
 	workers   int
 	seed      uint64
@@ -56,6 +58,9 @@ func (w *world) request() pace.Feedback {
 	w.mu.Lock()
 	latency := w.latency + time.Duration(w.rng.Int64N(int64(w.jitter)+1))
 	before := time.Duration(w.rng.Int64N(int64(latency) + 1))
+	if w.inFront {
+		before /= 10
+	}
 	w.mu.Unlock()
 	time.Sleep(before)
 	w.mu.Lock()
@@ -84,6 +89,9 @@ func (w *world) hint(now time.Time, ok bool, remaining int, reset time.Time) pac
 	if !ok && w.headers != exoteltest.NoHeaders {
 		hint.HasRetryAfter = true
 		hint.RetryAfter = time.Duration(math.Ceil(reset.Sub(now).Seconds())) * time.Second
+	}
+	if !ok && w.wait > 0 {
+		hint.HasRetryAfter, hint.RetryAfter = true, w.wait
 	}
 	return hint
 }

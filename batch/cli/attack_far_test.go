@@ -231,7 +231,7 @@ func TestAttackRedirect(t *testing.T) {
 				b.say(fmt.Sprintf("HTTP/1.1 %d x\r\nLocation: %s/x\r\nContent-Length: 0\r\n\r\n", status, elsewhere.URL))
 			})
 			i.armed.Store(true)
-			exits(t, launch{}.start(t, r.base, r.runArgs("--max-failures", "4")...), 4)
+			exits(t, launch{}.start(t, r.base, r.runArgs("--max-failures", "4", "--workers", "4")...), 4)
 			if strayed.Load() > 0 {
 				t.Error("the other host saw a request")
 			}
@@ -265,7 +265,7 @@ func TestAttackCertificate(t *testing.T) {
 		p := launch{env: env}.start(t, base, "run", r.input, "--yes", "-o", r.dir+strconv.Itoa(i))
 		exits(t, p, 4)
 		r.unsent()
-		for _, want := range []string{"certificate not trusted", "hint: the far side's certificate is not valid"} {
+		for _, want := range []string{"certificate not trusted", "hint: the server's certificate is not valid"} {
 			if !strings.Contains(p.said.String(), want) {
 				t.Errorf("it does not say %q: %s", want, p.said.String())
 			}

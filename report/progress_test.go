@@ -231,8 +231,10 @@ func TestEchoIsOverwritten(t *testing.T) {
 		synctest.Wait()
 		_, _ = r.Write([]byte("^C"))
 		p.Println("interrupted")
+		_, _ = r.Write([]byte("^C"))
+		p.Println("interrupted again")
 		p.Stop()
-		if got := r.screen(t, 80, false); !slices.Equal(got, []string{"interrupted", ""}) {
+		if got := r.screen(t, 80, false); !slices.Equal(got, []string{"interrupted", "interrupted again", ""}) {
 			t.Errorf("the screen shows %q", got)
 		}
 	})
@@ -363,6 +365,16 @@ func TestFrameHasWhatPeopleLookFor(t *testing.T) {
 	})
 }
 
+// The bar of a run goes to any percentage, also back from the end.
+func TestBarShowsEveryPercentage(t *testing.T) {
+	p := NewProgress(io.Discard, true, nil, nil)
+	for percent := 100; percent >= 0; percent-- {
+		if got, want := p.drawBar(percent, 20, "text"), fmt.Sprintf("%4d%% [", percent); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "]  text") {
+			t.Errorf("%d%%: %q", percent, got)
+		}
+	}
+}
+
 // The frames as they stand on terminals of several widths.
 func TestFramesAreGolden(t *testing.T) {
 	now := time.Date(2025, 3, 1, 9, 30, 0, 0, time.Local)
@@ -418,6 +430,29 @@ func TestWaiting(t *testing.T) {
 	} {
 		if got := (Status{Waiting: "waiting: Retry-After", Until: c.until}).waiting(now); got != c.want {
 			t.Errorf("until %v: %q, want %q", c.until, got, c.want)
+		}
+	}
+}
+
+func TestFormatDuration(t *testing.T) {
+	for _, c := range []struct {
+		in   time.Duration
+		want string
+	}{
+		{-time.Hour, "0 s"},
+		{0, "0 s"},
+		{time.Millisecond, "1 s"},
+		{42 * time.Second, "42 s"},
+		{59*time.Second + time.Millisecond, "1 min"},
+		{time.Minute, "1 min"},
+		{58*time.Minute + 20*time.Second, "58 min"},
+		{59*time.Minute + 40*time.Second, "1 h 0 min"},
+		{200 * time.Minute, "3 h 20 min"},
+		{24*time.Hour - time.Second, "1 d 0 h"},
+		{52 * time.Hour, "2 d 4 h"},
+	} {
+		if got := FormatDuration(c.in); got != c.want {
+			t.Errorf("FormatDuration(%v) = %q, want %q", c.in, got, c.want)
 		}
 	}
 }

@@ -31,8 +31,9 @@ func init() {
 
 // Progress shows how far a run is: on a terminal as one line that keeps moving,
 // elsewhere as a plain line every 30 seconds (so none for a run shorter than
-// that), which begins with the time of day. Errors of its writer are ignored, since a closed terminal is no reason
-// to stop a run; a writer that blocks holds up Println and Stop.
+// that), which begins with the time of day. Errors of its writer are ignored,
+// since a closed terminal is no reason to stop a run; a writer that blocks holds up
+// Println and Stop.
 //
 // Println is safe for concurrent use; Start and Stop belong to one goroutine.
 type Progress struct {
@@ -50,9 +51,10 @@ type Progress struct {
 }
 
 // NewProgress returns a Progress that writes to w once it is started. A terminal
-// is one that moves its cursor: not one that calls itself dumb. The function width gives the terminal's columns (0 or less if they are not known,
-// which counts as 80) and is called on a terminal only; status gives the
-// present state. Both are called from another goroutine.
+// is one that moves its cursor: not one that calls itself dumb. The function width
+// gives its columns (0 or less if they are not known, which counts as 80) and is
+// called on a terminal only; status gives the present state. Both are called from
+// another goroutine.
 func NewProgress(w io.Writer, terminal bool, width func() int, status func() Status) *Progress {
 	return &Progress{w: w, terminal: terminal, width: width, status: status, bar: newBar()}
 }

@@ -13,8 +13,8 @@ type Status struct {
 	Done   int    // of these, the ones that need no more work in this session
 	Failed int    // of those, the ones that were not rotated
 
-	Requests int           // sent in this session
-	Took     time.Duration // since the session began
+	Requests int           // sent so far
+	Took     time.Duration // at work for them
 	ETA      time.Duration // until the run is done; below 0 if not known
 
 	Used      int // requests used in the allowance's present window

@@ -49,8 +49,8 @@ func (a Answer) Description() string {
 	return "siprotate: " + a.Note
 }
 
-// Reason returns the words that best tell people why.
-func (a Answer) Reason() string {
+// reason returns the words that best tell people why.
+func (a Answer) reason() string {
 	switch {
 	case a.ErrorMessage != "" && a.ErrorDescription != "" && a.ErrorDescription != a.ErrorMessage:
 		return a.ErrorMessage + ": " + a.ErrorDescription
@@ -67,7 +67,7 @@ func (e *Entry) Why() (code, reason string) {
 	if e.Result.Outcome == batch.Unknown {
 		return "", cmp.Or(e.Answer.Note, "no verdict came")
 	}
-	return e.Answer.codes(), e.Answer.Reason()
+	return e.Answer.codes(), e.Answer.reason()
 }
 
 // codes returns the HTTP status and the API's code. The code is error_data's,

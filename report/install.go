@@ -36,8 +36,8 @@ const (
 	Owner              // holds the run's journal: nobody else appends to it
 )
 
-// A reading gives a run as its journal tells it just now.
-type reading = func() (Run, iter.Seq2[batch.Entry, error], error)
+// A Reading gives a run and its entries as the journal tells them just now.
+type Reading func() (Run, iter.Seq2[batch.Entry, error], error)
 
 // Write renders a run into files of the directory root, one for each format
 // ([Formats] if none are given), in one pass and in constant memory. It calls
@@ -60,7 +60,7 @@ type reading = func() (Run, iter.Seq2[batch.Entry, error], error)
 //
 // The lock and the length of the journal that was installed stand in hidden files
 // that stay there.
-func Write(root *os.Root, role Role, read reading, formats ...Format) (Digest, error) {
+func Write(root *os.Root, role Role, read Reading, formats ...Format) (Digest, error) {
 	if len(formats) == 0 {
 		formats = Formats
 	}
@@ -71,7 +71,7 @@ func Write(root *os.Root, role Role, read reading, formats ...Format) (Digest, e
 	return digest, nil
 }
 
-func write(root *os.Root, role Role, read reading, formats []Format) (Digest, error) {
+func write(root *os.Root, role Role, read Reading, formats []Format) (Digest, error) {
 	unlock, err := lock(root)
 	switch {
 	case err == nil:
@@ -162,7 +162,7 @@ type newFile struct {
 }
 
 // render fills the files with what read tells.
-func (s *fileSet) render(read reading, formats []Format) (Digest, error) {
+func (s *fileSet) render(read Reading, formats []Format) (Digest, error) {
 	run, entries, err := read()
 	if err != nil {
 		return Digest{}, err
@@ -172,7 +172,7 @@ func (s *fileSet) render(read reading, formats []Format) (Digest, error) {
 	if err != nil {
 		return Digest{}, err
 	}
-	fmt.Fprintln(length, run.Length) // an error comes back from the buffer's Flush
+	_, _ = fmt.Fprintln(length, run.Length) // an error comes back from the buffer's Flush
 	var views []View
 	for _, f := range formats {
 		w, err := s.create(f.File, f.Perm)
@@ -266,13 +266,13 @@ func (s *fileSet) replace(f *newFile) error {
 		return ErrStale // an Owner went ahead
 	}
 	if s.role == Owner && f.target == lengthName {
-		s.disarmReader()
+		s.removeReaderFiles()
 	}
 	return err
 }
 
-// disarmReader removes what a stopped Reader would rename when it wakes up.
-func (s *fileSet) disarmReader() {
+// removeReaderFiles removes what a stopped Reader would rename when it wakes up.
+func (s *fileSet) removeReaderFiles() {
 	for _, f := range s.files {
 		_ = s.root.Remove(temporary(f.target, Reader))
 	}

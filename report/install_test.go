@@ -125,7 +125,7 @@ func writeAs(root *os.Root, role Role, n int) error {
 	return err
 }
 
-func readRows(n int) func() (Run, iter.Seq2[batch.Entry, error], error) {
+func readRows(n int) Reading {
 	return func() (Run, iter.Seq2[batch.Entry, error], error) {
 		return Run{Length: int64(n)}, sequence(rotatedEntries(n), nil), nil
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -108,6 +109,51 @@ func TestRenderPassesOnTheWritersError(t *testing.T) {
 			if _, err := Render(&fullDisk{room}, sampleRun(), sequence(sampleEntries(), nil), f); !errors.Is(err, errDiskFull) {
 				t.Fatalf("%s: room for %d bytes: %v", f.Name, room, err)
 			}
+		}
+	}
+}
+
+// A brokenView fails at one step.
+type brokenView struct{ at string }
+
+func (v brokenView) Begin(Run) error    { return v.step("begin") }
+func (v brokenView) Entry(*Entry) error { return v.step("entry") }
+func (v brokenView) End(Digest) error   { return v.step("end") }
+
+func (v brokenView) step(name string) error {
+	if name == v.at {
+		return errors.New("broken at " + name)
+	}
+	return nil
+}
+
+// A view that fails leaves the files of before, those of the other views too.
+func TestBrokenView(t *testing.T) {
+	root := openTemp(t)
+	if err := writeAs(root, Owner, 3); err != nil {
+		t.Fatal(err)
+	}
+	before := folder(t, root.Name())
+	for _, step := range []string{"begin", "entry", "end"} {
+		broken := Format{"broken", "broken.txt", 0o600, func(io.Writer) View { return brokenView{step} }}
+		read := 0
+		_, err := Write(root, Owner, func() (Run, iter.Seq2[batch.Entry, error], error) {
+			return Run{}, func(yield func(batch.Entry, error) bool) {
+				for _, e := range sampleEntries() {
+					if read++; !yield(e, nil) {
+						return
+					}
+				}
+			}, nil
+		}, ReportCSV, broken)
+		if err == nil || !strings.Contains(err.Error(), "broken at "+step) {
+			t.Errorf("%s: %v", step, err)
+		}
+		if want := map[string]int{"begin": 0, "entry": 1, "end": 8}[step]; read != want {
+			t.Errorf("%s: read %d entries, want %d", step, read, want)
+		}
+		if diff := cmp.Diff(before, folder(t, root.Name())); diff != "" {
+			t.Errorf("%s: the folder changed:\n%s", step, diff)
 		}
 	}
 }

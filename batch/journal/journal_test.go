@@ -98,7 +98,7 @@ func powerCut(t *testing.T, j *Journal, size int64) *Journal {
 	t.Cleanup(func() { f.Close() })
 	s, _, err := load(path, f)
 	must(t, err)
-	s.endSession("another boot", time.Now())
+	s.endSession(s.loss(false), time.Now())
 	j.state, j.at = s, f
 	return j
 }

@@ -175,6 +175,94 @@ func TestDamageOfWhatWasOnDisk(t *testing.T) {
 	}
 }
 
+// workedAt returns the bytes of a run of 90 rows whose mark allows 8 requests
+// for the rows up to 8. Row 1 was rotated, row 2 failed.
+func workedAt(t *testing.T) (text []byte) {
+	t.Helper()
+	text = add(t, text, headerRecord{Type: kindHeader, Format: format, Head: Head{Vault: "plain"}})
+	for n := 1; n <= 90; n++ {
+		text = add(t, text, toRowRecord(testRow(n), ""))
+	}
+	text = add(t, text, plannedRecord{Type: kindPlanned, Rows: 90})
+	text = add(t, text, sessionRecord{Type: kindSession})
+	text = add(t, text, markRecord{Type: kindMark, Row: 8, Sends: 8})
+	for n, outcome := range []batch.Outcome{batch.Rotated, batch.Failed} {
+		text = add(t, text, sendRecord{Type: kindSend, Row: n + 1})
+		text = add(t, text, toResultRecord(kindResult, result(n+1, outcome)))
+	}
+	return text
+}
+
+// What stands behind a bad sector shows whether it was on disk once.
+func TestProofsThatRecordsWereOnDisk(t *testing.T) {
+	sends := func(rows ...int) (records []any) {
+		for _, row := range rows {
+			records = append(records, sendRecord{Type: kindSend, Row: row})
+		}
+		return records
+	}
+	stopped := stopRecord{Type: kindStop}
+	for name, c := range map[string]struct {
+		before any
+		behind []any
+		damage bool
+	}{
+		"nothing":                   {},
+		"requests within the mark":  {behind: sends(3, 4, 5, 6, 7, 8)},
+		"a result within the mark":  {behind: []any{toResultRecord(kindResult, result(8, batch.Rotated))}},
+		"a mark":                    {behind: []any{markRecord{Type: kindMark, Row: 16, Sends: 16}}},
+		"a stop":                    {behind: []any{stopped}},
+		"a row beyond the mark":     {behind: sends(9), damage: true},
+		"a result beyond the mark":  {behind: []any{toResultRecord(kindTried, result(9, batch.Unknown))}, damage: true},
+		"requests beyond the mark":  {behind: sends(3, 4, 5, 6, 7, 8, 3), damage: true},
+		"a row of a retry":          {behind: sends(2), damage: true},
+		"a reissued password":       {behind: []any{reissueRecord{Type: kindReissue, Row: 3}}, damage: true},
+		"another session":           {behind: []any{sessionRecord{Type: kindSession}}, damage: true},
+		"a session that took note":  {behind: []any{sessionRecord{Type: kindSession, Lost: loss{Row: 8, From: int64(len(workedAt(t)))}}}},
+		"a request without session": {before: stopped, behind: sends(3), damage: true},
+		"a mark without session":    {before: stopped, behind: []any{markRecord{Type: kindMark, Row: 8, Sends: 8}}, damage: true},
+		"nothing, between sessions": {before: stopped},
+	} {
+		text := workedAt(t)
+		if c.before != nil {
+			text = add(t, text, c.before)
+		}
+		text = append(text, "\x00\x00 bad \x00\n"...)
+		for _, record := range c.behind {
+			text = add(t, text, record)
+		}
+		_, err := loadBytes(text)
+		if damage := (*DamageError)(nil); errors.As(err, &damage) != c.damage || damage == nil && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A hole may have swallowed a mark, or a whole session, and requests beyond the
+// mark before: as many as it has room for.
+func TestAHoleDoubtsWhatItHasRoomFor(t *testing.T) {
+	size := 40 * shortestSend
+	for name, c := range map[string]struct {
+		text  []byte
+		doubt int // the last row in doubt
+	}{
+		"within a session": {workedAt(t), 8 + 40 + firstBlock},
+		"behind a session": {add(t, workedAt(t), stopRecord{Type: kindStop}), 2 + 40 + firstBlock},
+	} {
+		s, err := loadBytes(append(c.text, make([]byte, size)...))
+		must(t, err)
+		s.endSession(s.loss(true), at)
+		for row := 3; row <= 90; row++ {
+			if got := s.outcome(row) == batch.Unknown; got != (row <= c.doubt) {
+				t.Errorf("%s: row %d in doubt: %v", name, row, got)
+			}
+		}
+		if got := len(s.recent.times); got < 2+40 {
+			t.Errorf("%s: %d requests count against the allowance", name, got)
+		}
+	}
+}
+
 // rotated returns the bytes of a run at work on 90 rows, some with reissued
 // passwords, and the passwords that were sent.
 func rotated(t *testing.T) (text []byte, sent map[int]string) {

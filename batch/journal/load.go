@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 )
 
 // maxLine bounds one record. A row of the input is far smaller: cells and
@@ -105,11 +106,28 @@ func load(path string, r io.Reader) (s *state, size int64, err error) {
 	return s, size, nil
 }
 
-// torn reports whether a line that is not intact was cut short by the end of the
-// process that wrote it.
+// torn reports whether a line that is not intact is the beginning of a record,
+// cut short by the end of the process that wrote it.
 func torn(line []byte, whole bool) bool {
 	sum := bytes.LastIndex(line, []byte(sumMember))
-	return !whole && !bytes.Contains(line, []byte{0}) && (sum < 0 || len(line)-sum < sumLength)
+	if whole || sum >= 0 && len(line)-sum >= sumLength {
+		return false
+	}
+	begins := bytes.HasPrefix(line, []byte(lineStart)) || bytes.HasPrefix([]byte(lineStart), line)
+	return begins && !bytes.ContainsFunc(cutRune(line), func(r rune) bool { return r < ' ' || r == utf8.RuneError })
+}
+
+// cutRune cuts the beginning of a character off the end of a text.
+func cutRune(text []byte) []byte {
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if start := len(text) - i; utf8.RuneStart(text[start]) {
+			if !utf8.FullRune(text[start:]) {
+				return text[:start]
+			}
+			break
+		}
+	}
+	return text
 }
 
 // skip reads on behind a line that is not what was written. It returns the record of

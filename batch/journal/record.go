@@ -218,10 +218,12 @@ func intact(line []byte) bool {
 	return bytes.Equal(line[at+len(sumMember):][:sumDigits], appendSum(want[:0], line[:at]))
 }
 
+const lineStart = `{"type":"`
+
 // kindOf returns the kind of an intact line. It relies on appendLine, and on the
 // records, whose first member is the kind.
 func kindOf(line []byte) string {
-	rest, ok := bytes.CutPrefix(line, []byte(`{"type":"`))
+	rest, ok := bytes.CutPrefix(line, []byte(lineStart))
 	if !ok {
 		return ""
 	}

@@ -3,15 +3,19 @@
 // happened, as it happens. It makes the run directory, locks it, and finds
 // after any crash how every row stands.
 //
-// The journal is one append-only file of JSON lines. Each line ends in a
-// checksum. A crash can leave a torn last line, which loading drops; anything
-// else that is not what was written is refused with its offset, as
-// [*DamageError].
+// The journal is one append-only file of JSON lines, each with a checksum. A
+// [Vault] seals the passwords in it. A killed process can leave a torn last line,
+// which is cut off. What else is not what was written is damage, and refused as a
+// [*DamageError], unless nothing shows that it was on disk once: then the rows
+// concerned are in doubt, and no byte is cut.
 //
 // Before a request leaves, a record of it is written; it survives the death of
 // the process as soon as it is written, and a power cut once it is synced,
 // which happens within 10 ms. What a power cut may swallow is bounded by a
 // high-water mark, synced ahead in blocks: no request leaves beyond it.
+//
+// Nor does a request leave once the journal is no longer what its path names,
+// with all its bytes: see [*LostError] and [Journal.Rescue].
 package journal
 
 import (

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -216,15 +215,4 @@ func (d *folder) close() error {
 		err = errors.Join(err, d.lock.Unlock())
 	}
 	return err
-}
-
-// bootID names the current start of the machine, or is empty where the system
-// does not say. Two equal names mean that the machine did not go down between
-// them: what was written was kept, synced or not.
-func bootID() string {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return string(bytes.TrimSpace(id))
 }

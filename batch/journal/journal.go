@@ -3,15 +3,19 @@
 // happened, as it happens. It makes the run directory, locks it, and finds
 // after any crash how every row stands.
 //
-// The journal is one append-only file of JSON lines. Each line ends in a
-// checksum. A crash can leave a torn last line, which loading drops; anything
-// else that is not what was written is refused with its offset, as
-// [*DamageError].
+// The journal is one append-only file of JSON lines, each with a checksum. A
+// [Vault] seals the passwords in it. A killed process can leave a torn last line,
+// which is cut off. What else is not what was written is damage, and refused as a
+// [*DamageError], unless nothing shows that it was on disk once: then the rows
+// concerned are in doubt, and no byte is cut.
 //
 // Before a request leaves, a record of it is written; it survives the death of
 // the process as soon as it is written, and a power cut once it is synced,
 // which happens within 10 ms. What a power cut may swallow is bounded by a
 // high-water mark, synced ahead in blocks: no request leaves beyond it.
+//
+// Nor does a request leave once the journal is no longer what its path names,
+// with all its bytes: see [*LostError] and [Journal.Rescue].
 package journal
 
 import (
@@ -35,6 +39,8 @@ type Journal struct {
 	block int        // how far ahead the mark is set
 	next  mark       // appended, perhaps not yet on disk
 
+	before loss // of the last session's records, not noted yet
+
 	looked time.Time // when the journal was last seen whole in its place
 	lost   error     // a *LostError, once it was not
 }
@@ -53,7 +59,7 @@ const (
 )
 
 func newJournal(d *folder, f file, v Vault, s *state, size int64) *Journal {
-	j := &Journal{out: newWriter(f, size), block: firstBlock}
+	j := &Journal{out: newWriter(f, size, d.noteUnsynced), block: firstBlock}
 	s.live = true
 	j.View = View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: &j.mu}
 	return j
@@ -102,11 +108,14 @@ func (d *folder) resume(v Vault) (*Journal, error) {
 	if f, err = d.open(os.O_RDWR | os.O_APPEND); err != nil {
 		return nil, err
 	}
-	s.endSession(bootID(), time.Now())
-	return newJournal(d, f, v, s, size), nil
+	lost := s.loss(d.kept(s))
+	s.endSession(lost, time.Now())
+	j := newJournal(d, f, v, s, size)
+	j.before = lost
+	return j, nil
 }
 
-// trim cuts a torn end off, completes a last line that lacks only its line
+// trim cuts the torn end of a write off, completes a last line that lacks only its line
 // end, and syncs: what was loaded is then what a later crash will find. A
 // whole journal is not written to.
 func trim(f file, size int64) (int64, error) {
@@ -140,14 +149,20 @@ func (j *Journal) Begin(tool string, retryFailed bool) error {
 	if err := j.copy(); err != nil {
 		return err
 	}
-	record := sessionRecord{Type: kindSession, At: time.Now().UTC(), Tool: tool, Boot: bootID(), RetryFailed: retryFailed}
+	record := sessionRecord{
+		Type: kindSession, At: time.Now().UTC(), Tool: tool,
+		Storage: storageOf(j.folder.path), RetryFailed: retryFailed, Lost: j.before,
+	}
 	at, end, err := j.append(record)
 	if err != nil {
 		return err
 	}
 	j.state.addSession(record, at)
-	j.next = mark{}
-	return j.out.sync(end)
+	j.next, j.before = mark{}, loss{}
+	if err := j.out.sync(end); err != nil {
+		return err
+	}
+	return j.folder.clearUnsynced()
 }
 
 // copy makes the spare copy of the journal. The caller holds mu.

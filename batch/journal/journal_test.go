@@ -102,7 +102,7 @@ func powerCut(t *testing.T, j *Journal, size int64) *Journal {
 	t.Cleanup(func() { f.Close() })
 	s, _, err := load(path, f)
 	must(t, err)
-	s.endSession("another boot", time.Now())
+	s.endSession(s.loss(false), time.Now())
 	j.state, j.at = s, f
 	return j
 }
@@ -269,6 +269,88 @@ func TestReissuedPasswordIsTheRowsPassword(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"Pass-word-1 0", "Another-one-2 1"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A doubtful row whose password is refused again and again may be given another
+// one at last: both stay in the journal, and the count starts anew.
+func TestRefusalsOfADoubtfulRowAreCounted(t *testing.T) {
+	j := planned(t, 1)
+	begin(t, j)
+	send(t, j, 1, 1)
+	refused := result(1, batch.Unknown)
+	refused.Attempts.Refused = 2
+	must(t, j.Finish(refused))
+	j = crash(t, j)
+	want := batch.Attempts{Count: 1, FirstSent: at, Doubt: true, Refused: 2}
+	row := onlyPending(t, j)
+	if diff := cmp.Diff(want, row.Attempts); diff != "" {
+		t.Error("before:", diff)
+	}
+	row.Password, row.Attempts.Reissued = batch.NewSecret("Another-one-1"), 1
+	begin(t, j)
+	must(t, j.Reissue(&row))
+	j = crash(t, j)
+	want.Refused, want.Reissued = 0, 1
+	if row = onlyPending(t, j); row.Password.Reveal() != "Another-one-1" {
+		t.Error("the row has its former password")
+	}
+	if diff := cmp.Diff(want, row.Attempts); diff != "" {
+		t.Error("after:", diff)
+	}
+	text, err := os.ReadFile(j.folder.journal())
+	must(t, err)
+	for _, kept := range []string{"Pass-word-1", "Another-one-1", `"doubt":true,"refused":2,"reissued":1`} {
+		if !strings.Contains(string(text), kept) {
+			t.Errorf("%s is not in the journal", kept)
+		}
+	}
+	begin(t, j)
+	send(t, j, 1, 2)
+	refused.Attempts = batch.Attempts{Count: 2, FirstSent: at, Doubt: true, Refused: 1, Reissued: 1}
+	must(t, j.Finish(refused))
+	if diff := cmp.Diff(refused.Attempts, onlyPending(t, j).Attempts); diff != "" {
+		t.Error("refused again:", diff)
+	}
+}
+
+func onlyPending(t *testing.T, j *Journal) (only batch.Row) {
+	t.Helper()
+	count, rows := j.Pending(false)
+	if count != 1 {
+		t.Fatalf("%d rows are pending", count)
+	}
+	for row, err := range rows {
+		must(t, err)
+		only = row
+	}
+	return only
+}
+
+// A View that knows more of a run has a greater length, and a directory that
+// stays the one that was opened.
+func TestViewsOfALiveRun(t *testing.T) {
+	j := planned(t, 2)
+	begin(t, j)
+	early, err := Read(j.Dir(), Plain)
+	must(t, err)
+	defer early.Close()
+	if early.Length() != j.Length() {
+		t.Errorf("lengths %d and %d", early.Length(), j.Length())
+	}
+	send(t, j, 1, 1)
+	late, err := Read(j.Dir(), Plain)
+	must(t, err)
+	defer late.Close()
+	if early.Length() >= late.Length() || late.Length() != j.Length() {
+		t.Errorf("lengths %d, %d and %d", early.Length(), late.Length(), j.Length())
+	}
+	must(t, os.Rename(j.Dir(), j.Dir()+".old"))
+	for name, v := range map[string]*View{"journal": &j.View, "view": early} {
+		must(t, v.Root().WriteFile(name, nil, 0o600))
+		if _, err := os.Stat(filepath.Join(j.Dir()+".old", name)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

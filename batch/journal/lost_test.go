@@ -130,12 +130,13 @@ func TestTheJournalIsLookedAtInTime(t *testing.T) {
 			j := planned(t, 100)
 			defer j.Close()
 			begin(t, j)
+			send(t, j, 1, 1)
 			must(t, os.Truncate(j.folder.journal(), 0))
 			time.Sleep(wait)
 			sent := 0
 			var err error
-			for err == nil && sent < 100 {
-				row := testRow(sent + 1)
+			for err == nil && sent < 90 {
+				row := testRow(sent + 2)
 				if err = j.Sending(&row, at); err == nil {
 					sent++
 				}
@@ -148,8 +149,14 @@ func TestTheJournalIsLookedAtInTime(t *testing.T) {
 	}
 }
 
-func TestALostJournalIsSeenAtTheEnd(t *testing.T) {
-	j := underWay(t)
+func TestALostJournalIsSeenAtBothEnds(t *testing.T) {
+	j := planned(t, 2)
+	must(t, os.Truncate(j.folder.journal(), 0))
+	var early *LostError
+	if err := j.Begin("t", false); !errors.As(err, &early) {
+		t.Errorf("Begin: %v", err)
+	}
+	j = underWay(t)
 	must(t, os.Truncate(j.folder.journal(), 0))
 	var lost *LostError
 	if err := j.Stop(Totals{}); !errors.As(err, &lost) {

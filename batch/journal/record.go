@@ -60,8 +60,17 @@ type sessionRecord struct {
 	Type        string    `json:"type"`
 	At          time.Time `json:"at"`
 	Tool        string    `json:"tool"`
-	Boot        string    `json:"boot"`
+	Storage     storage   `json:"storage"`
 	RetryFailed bool      `json:"retry_failed,omitempty"`
+	Lost        loss      `json:"lost,omitzero"` // before this session
+}
+
+// A loss is what records may have said that were written and are gone, or are no
+// longer what was written.
+type loss struct {
+	Row   int   `json:"row"`            // rows up to this one may have been sent
+	Sends int   `json:"sends"`          // so many requests may have left
+	From  int64 `json:"from,omitempty"` // the offset at which the journal is not what was written, up to this record; 0 if nowhere
 }
 
 type markRecord struct {
@@ -209,10 +218,12 @@ func intact(line []byte) bool {
 	return bytes.Equal(line[at+len(sumMember):][:sumDigits], appendSum(want[:0], line[:at]))
 }
 
+const lineStart = `{"type":"`
+
 // kindOf returns the kind of an intact line. It relies on appendLine, and on the
 // records, whose first member is the kind.
 func kindOf(line []byte) string {
-	rest, ok := bytes.CutPrefix(line, []byte(`{"type":"`))
+	rest, ok := bytes.CutPrefix(line, []byte(lineStart))
 	if !ok {
 		return ""
 	}

@@ -25,6 +25,7 @@ type state struct {
 	sessionAt int64 // offset of the session's record, 0 before the first
 	stopped   bool  // the session stopped, or is known to have died
 	mark      markRecord
+	hole      hole // at the end of the journal; zero if there is none
 
 	sends     int
 	throttled int
@@ -63,7 +64,7 @@ func (s *state) rows() int { return len(s.standing) }
 func (s *state) has(row int) bool { return row >= 1 && row <= s.rows() }
 
 func (s *state) addSession(r sessionRecord, at int64) {
-	s.endSession(r.Boot, r.At)
+	s.endSession(r.Lost, r.At)
 	s.session, s.sessionAt, s.stopped = r, at, false
 	if s.startedAt.IsZero() {
 		s.startedAt = r.At
@@ -126,41 +127,63 @@ func (s *state) addStop(r stopRecord) {
 	s.waited += r.Totals.Waited
 }
 
-// endSession settles what the last session left open, seen from a machine that
-// runs under the given boot. Requests under way are in doubt. If the machine
-// may have gone down since, records may be lost that were written and not
-// synced: then so are all rows that the mark allowed to be sent.
-func (s *state) endSession(boot string, now time.Time) {
-	if s.sessionAt == 0 || s.stopped {
-		return
+// loss returns what may be lost of the records of a session that did not stop.
+// kept says that what was written is still there, synced or not.
+func (s *state) loss(kept bool) loss {
+	if s.hole.from != 0 {
+		return s.holeLoss()
 	}
-	powerCut := s.mayHaveGoneDown(boot)
-	if powerCut {
-		for row := 1; row <= min(s.mark.Row, s.rows()); row++ {
-			if s.mayHaveBeenSent(row) {
-				s.standing[row-1] |= maybeSent
-			}
+	if kept || s.sessionAt == 0 || s.stopped {
+		return loss{}
+	}
+	return loss{Row: s.mark.Row, Sends: max(0, s.mark.Sends-s.sends)}
+}
+
+// shortestSend is less than the bytes of any record of a request.
+const shortestSend = len(`{"type":"send","row":1,"attempts":1,"at":"2006-01-02T15:04:05Z","crc":"00000000"}`)
+
+// holeLoss returns what a hole may have swallowed: all that the mark allowed,
+// and marks with requests beyond it. Those are for the next rows that were to be
+// sent, give or take the requests that were under way at once.
+func (s *state) holeLoss() loss {
+	hidden := s.hole.bytes / shortestSend
+	l := loss{From: s.hole.from, Sends: hidden}
+	beyond := hidden + firstBlock
+	if s.sessionAt != 0 && !s.stopped {
+		l.Row, l.Sends = s.mark.Row, hidden+max(0, s.mark.Sends-s.sends)
+		beyond = hidden + max(firstBlock, s.mark.Sends-s.sends)
+	}
+	for l.Row < s.rows() && beyond > 0 {
+		l.Row++
+		if s.mayHaveBeenSent(l.Row) {
+			beyond--
 		}
 	}
-	lost := len(s.flights)
-	if powerCut {
-		lost += max(0, s.mark.Sends-s.sends)
+	return l
+}
+
+// maxLost bounds the lost requests that are counted against an allowance.
+const maxLost = 1 << 20
+
+// endSession settles what the last session left open. Requests under way are in
+// doubt, and so are the rows whose records may be lost.
+func (s *state) endSession(l loss, now time.Time) {
+	for row := 1; row <= min(l.Row, s.rows()); row++ {
+		if s.mayHaveBeenSent(row) {
+			s.standing[row-1] |= maybeSent
+		}
 	}
-	for range lost {
-		s.recent.add(now)
+	for range len(s.flights) + min(l.Sends, maxLost) {
+		if !s.live {
+			s.recent.add(now)
+		}
 	}
 	for row, send := range s.flights {
 		s.standing[row-1] = standing(batch.Unknown) | maybeSent
 		s.lost[row] = send
 	}
 	clear(s.flights)
-	s.stopped = true
-}
-
-// mayHaveGoneDown reports whether the machine, now under the given boot, may have
-// lost power since the session began.
-func (s *state) mayHaveGoneDown(boot string) bool {
-	return boot == "" || boot != s.session.Boot
+	s.hole, s.stopped = hole{}, true
 }
 
 func (s *state) mayHaveBeenSent(row int) bool {

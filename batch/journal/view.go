@@ -59,7 +59,7 @@ func (d *folder) view(v Vault) (*View, error) {
 		f.Close()
 		return nil, err
 	}
-	s.endSession(bootID(), time.Now())
+	s.endSession(s.loss(d.kept(s)), time.Now())
 	return &View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: new(sync.Mutex)}, nil
 }
 
@@ -249,7 +249,7 @@ func (v *View) entry(number int, line []byte, results *lineReader) (batch.Entry,
 
 const (
 	noteInFlight  = "the run ended before an answer came"
-	noteMaybeSent = "the machine went down; a request may have left before"
+	noteMaybeSent = "records were lost; a request may have left before"
 )
 
 func (v *View) result(number int, results *lineReader) (batch.Result, error) {

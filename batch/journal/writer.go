@@ -19,6 +19,7 @@ const syncWithin = 10 * time.Millisecond
 type writer struct {
 	file  file
 	spare *spare // gets a copy of each record, unless it is nil
+	note  func() // is called when a sync fails
 
 	mu     sync.Mutex
 	size   int64 // bytes written
@@ -34,9 +35,9 @@ type writer struct {
 }
 
 // newWriter starts a writer at the end of f, which is size bytes long and synced.
-func newWriter(f file, size int64) *writer {
+func newWriter(f file, size int64, note func()) *writer {
 	w := &writer{
-		file: f, size: size, synced: size,
+		file: f, note: note, size: size, synced: size,
 		wrote: make(chan struct{}, 1), urgent: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 	w.moved = sync.NewCond(&w.mu)
@@ -117,7 +118,9 @@ func (w *writer) flush() {
 	size, err := w.size, w.err
 	w.mu.Unlock()
 	if err == nil {
-		err = w.file.Sync()
+		if err = w.file.Sync(); err != nil {
+			w.note()
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,7 @@
 package exotel
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -31,10 +32,11 @@ type call struct {
 
 // A reply is what came back for a call: at least the head of an answer.
 type reply struct {
-	answer  Answer
-	body    []byte // empty if it could not be read whole
-	problem string // what keeps the body from telling anything
-	err     error  // the problem's cause, if reading the body failed
+	answer   Answer
+	body     body   // empty if there is a problem
+	problem  string // what keeps the body from saying anything
+	contrary bool   // the body contradicts the HTTP status or itself
+	err      error  // the problem's cause, if reading the body failed
 }
 
 // do sends the call's request and reads the answer. The error is an [*Error].
@@ -60,16 +62,20 @@ func (call call) read(ctx context.Context, head *http.Response) reply {
 		r.problem = problemNotJSON // the body is the bare connection, without an end
 		return r
 	}
-	body, err := io.ReadAll(io.LimitReader(head.Body, call.maxBody+1))
+	source, err := io.ReadAll(io.LimitReader(head.Body, call.maxBody+1))
 	switch {
 	case err != nil:
 		r.err = explain(ctx, err)
 		r.problem = "the answer broke off: " + reasonFor(r.err)
-	case int64(len(body)) > call.maxBody:
+	case int64(len(source)) > call.maxBody:
 		r.problem = fmt.Sprintf("the answer exceeds %d MiB", call.maxBody>>20)
 	default:
-		r.body = body
+		r.body, r.problem = parseBody(source)
 	}
+	// A proxy's page is none of the API's and contradicts nothing; what begins as
+	// the API's and is damaged may say anything.
+	damaged := r.problem != "" && bytes.HasPrefix(bytes.TrimSpace(source), []byte("{"))
+	r.contrary = r.body.contradicts(head.StatusCode) || damaged && head.StatusCode != http.StatusOK
 	return r
 }
 

@@ -10,8 +10,9 @@ import (
 )
 
 // An Answer is what the API said to one request, in its own words; empty where
-// it said nothing. Texts are cut at 2 KiB, and the credentials and the password
-// of the request read "[redacted]" in them.
+// it said nothing. Texts are cut at 2 KiB. One that holds a secret, or eight
+// characters of one in a row, however encoded, reads "[withheld: it held a
+// secret]": the credentials, and the passwords of this and of recent requests.
 type Answer struct {
 	HTTPCode  int    // 0 if no answer came
 	Code      string // the code inside the body; it may differ from HTTPCode
@@ -256,11 +257,11 @@ func newAnswer(head *http.Response) Answer {
 	return Answer{HTTPCode: head.StatusCode, RateLimit: parseRateLimit(head.Header)}
 }
 
-// redact makes the answer's texts safe to show, with either way to redact.
-func (a *Answer) redact(redact func(text, password string) string, password string) {
+// redact makes the answer's texts safe to show.
+func (a *Answer) redact(secrets *secretSet) {
 	for _, field := range [...]*string{
 		&a.Code, &a.Status, &a.RequestID, &a.ErrorCode, &a.ErrorMessage, &a.ErrorDescription,
 	} {
-		*field = redact(*field, password)
+		*field = secrets.safe(*field)
 	}
 }

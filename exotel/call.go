@@ -24,10 +24,9 @@ const (
 
 // A call is one request to the API.
 type call struct {
-	op       string
-	request  http.Request // as yet without a context
-	maxBody  int64
-	password string // to be kept out of what is said of the call; may be empty
+	op      string
+	request http.Request // as yet without a context
+	maxBody int64
 }
 
 // A reply is what came back for a call: at least the head of an answer.
@@ -82,10 +81,10 @@ func (call call) read(ctx context.Context, head *http.Response) reply {
 // answered returns the error for a call whose answer is not a success.
 func (c *Client) answered(call call, r reply, how class, doubt string) error {
 	e := &Error{Op: call.op, Answer: r.answer, class: how}
-	e.Answer.redact(c.credentials().redactAll, call.password)
+	e.Answer.redact(c.secrets)
 	if doubt != "" {
 		e.reason = "no verdict: " + doubt
-		e.err = c.credentials().redactError(r.err, call.password)
+		e.err = c.secrets.safeError(r.err)
 	}
 	return e
 }
@@ -93,7 +92,7 @@ func (c *Client) answered(call call, r reply, how class, doubt string) error {
 // unanswered returns the error for a call that got no answer.
 func (c *Client) unanswered(call call, how class, err error) error {
 	reason := reasonFor(err)
-	err = c.credentials().redactError(err, call.password)
+	err = c.secrets.safeError(err)
 	return &Error{Op: call.op, class: how, reason: reason, detail: err.Error(), err: err}
 }
 

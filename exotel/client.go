@@ -50,6 +50,7 @@ type Config struct {
 type Client struct {
 	endpoint    endpoint
 	credentials func() credentials
+	secrets     *secretSet
 	transport   http.RoundTripper
 }
 
@@ -68,7 +69,8 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{endpoint, credentials, transport}, nil
+	secrets := newSecretSet(credentials().token, credentials().basic)
+	return &Client{endpoint, credentials, secrets, transport}, nil
 }
 
 func (config Config) transport(e endpoint) (http.RoundTripper, error) {

@@ -2,18 +2,23 @@ package exotel
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxText bounds each text that an answer brings, in bytes. The vendor's own
 // are below 100; a server gone wrong shall not fill the caller's disk.
 const maxText = 2048
 
-const redacted = "[redacted]"
+// withheld stands in for a text that held a secret.
+const withheld = "[withheld: it held a secret]"
 
 // credentials are one account's way in. They live in a closure only, which
 // nothing can print.
@@ -53,48 +58,164 @@ func loadCredentials(read func() (key, token string, err error), userAgent strin
 	return func() credentials { return loaded }, nil
 }
 
-// redact returns the text without the credentials and the password, should a
-// server, or something in between, have echoed them; and bounds its length.
-func (c credentials) redact(text, password string) string {
-	if text == "" {
-		return ""
-	}
-	for _, secret := range [...]string{password, c.token, c.basic} {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, redacted)
-		}
-	}
-	return cut(text, maxText)
+// window is how many bytes of a secret in a row count as the secret.
+const window = 8
+
+// keptPasswords is how many passwords stay known after their requests ended. An
+// answer can only repeat what the server was sent. A late one is found while its
+// connection rests (see pool), and until then at most as many requests end as
+// there are connections: 256 are several times that, and minutes of work at the
+// usual rate.
+const keptPasswords = 256
+
+// A secretSet knows what no text may show: the credentials, and the passwords of
+// the requests that are or were lately under way. It is safe for concurrent use.
+type secretSet struct {
+	mu      sync.RWMutex
+	windows map[uint64]int // each window of the longer secrets, and in how many
+	short   map[string]int // the secrets shorter than a window
+	ended   []string       // the passwords whose requests ended, oldest first
 }
 
-// redactAll is redact for what is no success: there the secrets are looked for
-// in every spelling, too, which takes its time.
-func (c credentials) redactAll(text, password string) string {
-	if text == "" {
-		return ""
+func newSecretSet(secrets ...string) *secretSet {
+	s := &secretSet{windows: make(map[uint64]int), short: make(map[string]int)}
+	for _, secret := range secrets {
+		s.begin(secret)
 	}
-	for _, secret := range [...]string{password, c.token, c.basic} {
-		if secret == "" {
-			continue
-		}
-		for _, spelt := range spellingsOf(secret) {
-			text = strings.ReplaceAll(text, spelt, redacted)
-		}
-	}
-	return cut(text, maxText)
+	return s
 }
 
-// redactError returns err, unless its text holds a secret: net/http quotes what it
-// cannot read of an answer. Such an error is replaced by its redacted text.
-func (c credentials) redactError(err error, password string) error {
+// begin makes the secret known.
+func (s *secretSet) begin(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count(secret, 1)
+}
+
+// end says that the secret's request ended. It stays known for a while.
+func (s *secretSet) end(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = append(s.ended, secret)
+	if len(s.ended) > keptPasswords {
+		s.count(s.ended[0], -1)
+		s.ended = s.ended[1:]
+	}
+}
+
+func (s *secretSet) count(secret string, by int) {
+	folded := fold(secret)
+	s.countFolded(folded, by)
+	if reversed := reverse(folded); len(folded) < window || !isASCII(folded) {
+		s.countFolded(reversed, by) // matches finds the others by itself
+	}
+}
+
+func (s *secretSet) countFolded(secret string, by int) {
+	if secret == "" {
+		return
+	}
+	if len(secret) < window {
+		adjust(s.short, secret, by)
+		return
+	}
+	for i := range len(secret) - window + 1 {
+		// The API's own word is no secret, unless it is the whole of one.
+		if part := secret[i : i+window]; part != "password" || len(secret) == window {
+			adjust(s.windows, binary.BigEndian.Uint64([]byte(part)), by)
+		}
+	}
+}
+
+func adjust[K comparable](counts map[K]int, key K, by int) {
+	if counts[key] += by; counts[key] == 0 {
+		delete(counts, key)
+	}
+}
+
+// fold makes equal what shall count as equal: upper and lower case, and the two
+// characters that a URL has for a space.
+func fold(text string) string { return strings.ToLower(strings.ReplaceAll(text, "+", " ")) }
+
+func reverse(text string) string {
+	runes := []rune(text)
+	slices.Reverse(runes)
+	return string(runes)
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+// safe returns the text as it may be shown: cut to maxText, and withheld if any
+// of its decoded forms holds a secret or a window of one. It cuts first: what is
+// not shown need not be decoded, and what is shown of a secret is looked for.
+func (s *secretSet) safe(text string) string {
+	text = cut(text, maxText)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.found(text, 2) || s.found(reverse(text), 2) {
+		return withheld
+	}
+	return text
+}
+
+// safeError returns err, unless its text may not be shown: net/http quotes what
+// it cannot read of an answer. Such an error is replaced by its safe text.
+func (s *secretSet) safeError(err error) error {
 	if err == nil {
 		return nil
 	}
 	text := err.Error()
-	if safe := c.redactAll(text, password); safe != text {
+	if safe := s.safe(text); safe != text {
 		return errors.New(safe)
 	}
 	return err
+}
+
+// found reports whether the text holds a secret, decoded up to so many times.
+func (s *secretSet) found(text string, times int) bool {
+	if len(text) < s.shortest() {
+		return false
+	}
+	if s.matches(fold(text)) {
+		return true
+	}
+	if times == 0 {
+		return false
+	}
+	for _, decode := range decoders {
+		if decoded := decode(text); decoded != text && s.found(decoded, times-1) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *secretSet) shortest() int {
+	n := window
+	for secret := range s.short {
+		n = min(n, len(secret))
+	}
+	return n
+}
+
+// matches reports whether the folded text holds a secret, read in either direction.
+func (s *secretSet) matches(folded string) bool {
+	var forward, backward uint64
+	for i := range len(folded) {
+		forward = forward<<8 | uint64(folded[i])
+		backward = backward>>8 | uint64(folded[i])<<56
+		if i >= window-1 && (s.windows[forward] > 0 || s.windows[backward] > 0) {
+			return true
+		}
+	}
+	for secret := range s.short {
+		if strings.Contains(folded, secret) {
+			return true
+		}
+	}
+	return false
 }
 
 // cut returns the text, without what exceeds n bytes.

@@ -29,7 +29,9 @@ func (c *Client) SetPassword(ctx context.Context, userID, deviceID, password str
 	if err := checkSetPassword(userID, deviceID, password); err != nil {
 		return nil, &Error{Op: opSetPassword, class: faulty, reason: err.Error(), err: err}
 	}
-	put := call{opSetPassword, c.passwordRequest(userID, deviceID, password), maxChangeBody, password}
+	c.secrets.begin(password)
+	defer c.secrets.end(password)
+	put := call{opSetPassword, c.passwordRequest(userID, deviceID, password), maxChangeBody}
 	r, err := c.do(ctx, put)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,7 @@ func (c *Client) SetPassword(ctx context.Context, userID, deviceID, password str
 		return nil, c.answered(put, r, how, doubt)
 	}
 	answer := r.answer // a copy, so that who keeps it does not keep the body
-	answer.redact(c.credentials().redact, password)
+	answer.redact(c.secrets)
 	return &answer, nil
 }
 

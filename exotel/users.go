@@ -173,7 +173,7 @@ func (c *Client) list(ctx context.Context, op, userID, query string) (*Page, err
 	if how != accepted {
 		return nil, c.answered(get, r, how, doubt)
 	}
-	page.Answer.redact(c.credentials().redact, "")
+	page.Answer.redact(c.secrets)
 	return page, nil
 }
 

@@ -35,6 +35,7 @@ const (
 	problemNotJSON    = "the answer is not the API's JSON"
 	problemIncomplete = "the answer lacks its code or its status"
 	problemTwice      = "the answer has a key twice"
+	problemSuspect    = "the answer may be that of another request"
 	problemContrary   = "the answer contradicts itself"
 )
 

@@ -31,11 +31,11 @@ type call struct {
 
 // A reply is what came back for a call: at least the head of an answer.
 type reply struct {
-	answer   Answer
-	body     body   // empty if there is a problem
-	problem  string // what keeps the body from saying anything
-	contrary bool   // the body contradicts the HTTP status or itself
-	err      error  // the problem's cause, if reading the body failed
+	answer  Answer
+	body    body   // empty if there is a problem
+	problem string // what keeps the body from saying anything
+	doubt   string // why neither the body nor the HTTP status is to be believed
+	err     error  // the problem's cause, if reading the body failed
 }
 
 // do sends the call's request and reads the answer. The error is an [*Error].
@@ -45,9 +45,16 @@ func (c *Client) do(ctx context.Context, call call) (reply, error) {
 		return reply{}, c.unanswered(call, unsent, err)
 	}
 	var d departure
-	head, err := c.transport.RoundTrip(call.request.WithContext(httptrace.WithClientTrace(ctx, d.trace())))
+	if _, own := c.transport.(*pool); !own {
+		ctx = httptrace.WithClientTrace(ctx, d.trace())
+	}
+	head, err := c.transport.RoundTrip(call.request.WithContext(ctx))
 	if err != nil {
-		return reply{}, c.unanswered(call, classifyFailure(err, d.left()), explain(ctx, err))
+		unsent, ok := errors.AsType[*unsentError](err)
+		if ok {
+			err = unsent.error
+		}
+		return reply{}, c.unanswered(call, classifyFailure(err, !ok && d.left()), explain(ctx, err))
 	}
 	defer head.Body.Close()
 	return call.read(ctx, head), nil
@@ -74,7 +81,12 @@ func (call call) read(ctx context.Context, head *http.Response) reply {
 	// A proxy's page is none of the API's and contradicts nothing; what begins as
 	// the API's and is damaged may say anything.
 	damaged := r.problem != "" && bytes.HasPrefix(bytes.TrimSpace(source), []byte("{"))
-	r.contrary = r.body.contradicts(head.StatusCode) || damaged && head.StatusCode != http.StatusOK
+	switch body, ok := head.Body.(*answerBody); {
+	case ok && body.suspect():
+		r.doubt = problemSuspect
+	case r.body.contradicts(head.StatusCode), damaged && head.StatusCode != http.StatusOK:
+		r.doubt = problemContrary
+	}
 	return r
 }
 
@@ -120,6 +132,8 @@ func classifyFailure(err error, left bool) class {
 	switch {
 	case errors.As(err, &certificate):
 		return untrusted
+	case wantsProxyCredentials(err):
+		return unauthorized
 	case left:
 		return noVerdict
 	}
@@ -142,10 +156,15 @@ func reasonFor(err error) string {
 		plain       tls.RecordHeaderError
 		lookup      *net.DNSError
 		network     net.Error
+		connect     *connectError
 	)
 	switch {
 	case errors.As(err, &certificate):
 		return "certificate not trusted"
+	case wantsProxyCredentials(err):
+		return "the proxy refuses its credentials"
+	case errors.As(err, &connect):
+		return "refused by the proxy"
 	case errors.Is(err, context.Canceled):
 		return "cancelled"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),

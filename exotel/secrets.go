@@ -47,7 +47,7 @@ func loadCredentials(read func() (key, token string, err error), userAgent strin
 	case strings.ContainsFunc(userAgent, unicode.IsControl):
 		return nil, errors.New("user agent holds a control character")
 	}
-	basic := base64.StdEncoding.EncodeToString([]byte(key + ":" + token))
+	basic := basicAuth(key, token)
 	header := http.Header{"Accept": {"application/json"}, "Authorization": {"Basic " + basic}}
 	if userAgent != "" {
 		header.Set("User-Agent", userAgent)
@@ -58,14 +58,17 @@ func loadCredentials(read func() (key, token string, err error), userAgent strin
 	return func() credentials { return loaded }, nil
 }
 
+func basicAuth(user, password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+}
+
 // window is how many bytes of a secret in a row count as the secret.
 const window = 8
 
 // keptPasswords is how many passwords stay known after their requests ended. An
-// answer can only repeat what the server was sent. A late one is found while its
-// connection rests (see pool), and until then at most as many requests end as
-// there are connections: 256 are several times that, and minutes of work at the
-// usual rate.
+// answer can only repeat what the server was sent before. A late one is found
+// while its connection rests (see pool), and in those ten milliseconds 256 requests
+// end at 25,000 a second; at the usual fifty a minute they are five minutes' work.
 const keptPasswords = 256
 
 // A secretSet knows what no text may show: the credentials, and the passwords of

@@ -219,7 +219,7 @@ func sameID(a, b string) bool {
 // documents an array, and has been seen to return null for none; one user comes
 // as an object.
 func (r *reply) isListing() bool {
-	if r.answer.HTTPCode != http.StatusOK || r.problem != "" || r.contrary || r.body.hasException {
+	if r.answer.HTTPCode != http.StatusOK || r.problem != "" || r.doubt != "" || r.body.hasException {
 		return false
 	}
 	return r.body.shape == nullShape || r.body.shape == arrayShape || r.body.shape == oneShape && r.body.responses[0].succeeded()

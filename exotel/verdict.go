@@ -30,8 +30,8 @@ func (r *reply) classify() (c class, doubt string) {
 	if problem == "" {
 		problem = r.answer.readBody(r.body)
 	}
-	if r.contrary {
-		return noVerdict, problemContrary
+	if r.doubt != "" {
+		return noVerdict, r.doubt
 	}
 	return classify(r.answer, problem)
 }

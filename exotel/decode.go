@@ -1,6 +1,7 @@
 package exotel
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"html"
@@ -12,10 +13,13 @@ import (
 
 // The decoders undo the encodings in which servers, proxies and net/http repeat
 // what they were sent. Each leaves alone what it cannot read, takes time in
-// proportion to the text, and returns a text at most three times as long.
-var decoders = [...]func(string) string{html.UnescapeString, decodePercent, decodeEscapes, decodeHex, decodeBase64}
+// proportion to the text, and returns a text at most three times as long. What
+// decodes to less than least bytes may be left out.
+var decoders = [...]func(text string, least int) string{decodeHTML, decodePercent, decodeEscapes, decodeHex, decodeBase64}
 
-func decodePercent(text string) string {
+func decodeHTML(text string, _ int) string { return html.UnescapeString(text) }
+
+func decodePercent(text string, _ int) string {
 	if !strings.Contains(text, "%") {
 		return text
 	}
@@ -44,7 +48,7 @@ func parseHex(text string, from, digits int) (uint64, bool) {
 
 // decodeEscapes undoes the escapes of JSON, JavaScript and Go, and the doubled
 // quotes of CSV.
-func decodeEscapes(text string) string {
+func decodeEscapes(text string, _ int) string {
 	text = strings.ReplaceAll(text, `""`, `"`)
 	if !strings.Contains(text, `\`) {
 		return text
@@ -103,45 +107,75 @@ func writeChar(b *strings.Builder, kind byte, char uint64, rest string) int {
 	return 0
 }
 
-func decodeHex(text string) string {
-	isHex := func(r rune) bool { return strings.ContainsRune("0123456789abcdefABCDEF +\r\n:", r) }
-	return decodeRuns(text, isHex, " +\r\n:", 2, func(b []byte, run string) []byte {
-		b, _ = hex.AppendDecode(b, []byte(run[:len(run)&^1]))
+// A codeBytes says what a byte is in an encoding.
+type codeBytes [256]byte
+
+const (
+	foreign byte = iota // ends a run of code
+	code
+	ignored // may stand within a run
+)
+
+func newCodeBytes(codes, ignore string) *codeBytes {
+	var a codeBytes
+	for i := range len(codes) {
+		a[codes[i]] = code
+	}
+	for i := range len(ignore) {
+		a[ignore[i]] = ignored
+	}
+	return &a
+}
+
+const digitsAndLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+var (
+	hexAlphabet    = newCodeBytes("0123456789abcdefABCDEF", " +\r\n:")
+	base64Alphabet = newCodeBytes(digitsAndLetters+"+/-_", "\r\n")
+)
+
+func decodeHex(text string, least int) string {
+	return decodeRuns(text, hexAlphabet, 2*least, 2, func(b, run []byte) []byte {
+		b, _ = hex.AppendDecode(b, run[:len(run)&^1])
 		return b
 	})
 }
 
-var toStandard = strings.NewReplacer("-", "+", "_", "/")
-
 // decodeBase64 reads both alphabets, with and without padding.
-func decodeBase64(text string) string {
-	isBase64 := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("+/-_\r\n", r)
-	}
-	return decodeRuns(text, isBase64, "\r\n", 4, func(b []byte, run string) []byte {
+func decodeBase64(text string, least int) string {
+	return decodeRuns(text, base64Alphabet, least*4/3, 4, func(b, run []byte) []byte {
 		if len(run)%4 == 1 {
 			run = run[:len(run)-1]
 		}
-		b, _ = base64.RawStdEncoding.AppendDecode(b, []byte(toStandard.Replace(run)))
+		encoding := base64.RawStdEncoding
+		if bytes.ContainsAny(run, "-_") {
+			encoding = base64.RawURLEncoding
+			run = bytes.ReplaceAll(bytes.ReplaceAll(run, []byte("+"), []byte("-")), []byte("/"), []byte("_"))
+		}
+		b, _ = encoding.AppendDecode(b, run)
 		return b
 	})
 }
 
-// decodeRuns decodes each run of such characters, from each of its first ones:
-// a longer text before the secret moves it within the code. Lone characters of
-// ignored are no part of the code.
-func decodeRuns(text string, in func(rune) bool, ignored string, alignments int, decode func([]byte, string) []byte) string {
+// decodeRuns decodes each run of code, from each of its first bytes: a longer
+// text before the secret moves it within the code. Runs shorter than least are
+// left out.
+func decodeRuns(text string, a *codeBytes, least, alignments int, decode func(b, run []byte) []byte) string {
 	var b []byte
-	for run := range strings.FieldsFuncSeq(text, func(r rune) bool { return !in(r) }) {
-		run = strings.Map(func(r rune) rune {
-			if strings.ContainsRune(ignored, r) {
-				return -1
+	run := make([]byte, 0, len(text))
+	for i := range len(text) + 1 {
+		if i < len(text) && a[text[i]] != foreign {
+			if a[text[i]] == code {
+				run = append(run, text[i])
 			}
-			return r
-		}, run)
-		for i := range min(alignments, len(run)) {
-			b = append(decode(b, run[i:]), 0)
+			continue
 		}
+		if len(run) >= least {
+			for i := range alignments {
+				b = append(decode(b, run[min(i, len(run)):]), 0)
+			}
+		}
+		run = run[:0]
 	}
 	return string(b)
 }

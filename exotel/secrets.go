@@ -178,7 +178,8 @@ func (s *secretSet) safeError(err error) error {
 
 // found reports whether the text holds a secret, decoded up to so many times.
 func (s *secretSet) found(text string, times int) bool {
-	if len(text) < s.shortest() {
+	least := s.shortest()
+	if len(text) < least {
 		return false
 	}
 	if s.matches(fold(text)) {
@@ -188,7 +189,7 @@ func (s *secretSet) found(text string, times int) bool {
 		return false
 	}
 	for _, decode := range decoders {
-		if decoded := decode(text); decoded != text && s.found(decoded, times-1) {
+		if decoded := decode(text, least); decoded != text && s.found(decoded, times-1) {
 			return true
 		}
 	}

@@ -71,13 +71,18 @@ const window = 8
 // end at 25,000 a second; at the usual fifty a minute they are five minutes' work.
 const keptPasswords = 256
 
+const filterBits = 14
+
+func filterIndex(window uint64) uint64 { return window * 0x9e3779b97f4a7c15 >> (64 - filterBits) }
+
 // A secretSet knows what no text may show: the credentials, and the passwords of
 // the requests that are or were lately under way. It is safe for concurrent use.
 type secretSet struct {
 	mu      sync.RWMutex
-	windows map[uint64]int // each window of the longer secrets, and in how many
-	short   map[string]int // the secrets shorter than a window
-	ended   []string       // the passwords whose requests ended, oldest first
+	windows map[uint64]int          // each window of the longer secrets, and in how many
+	filter  [1 << filterBits]uint16 // the same by hash: most lookups end here
+	short   map[string]int          // the secrets shorter than a window
+	ended   []string                // the passwords whose requests ended, oldest first
 }
 
 func newSecretSet(secrets ...string) *secretSet {
@@ -107,10 +112,13 @@ func (s *secretSet) end(secret string) {
 }
 
 func (s *secretSet) count(secret string, by int) {
-	folded := fold(secret)
-	s.countFolded(folded, by)
-	if reversed := reverse(folded); len(folded) < window || !isASCII(folded) {
-		s.countFolded(reversed, by) // matches finds the others by itself
+	forms := []string{fold(secret)}
+	if len(secret) < window || !isASCII(secret) {
+		lower := fold(strings.ToLower(secret))
+		forms = append(forms, lower, reverse(forms[0]), reverse(lower)) // of others, matches finds the reverse
+	}
+	for _, form := range forms {
+		s.countFolded(form, by)
 	}
 }
 
@@ -125,7 +133,9 @@ func (s *secretSet) countFolded(secret string, by int) {
 	for i := range len(secret) - window + 1 {
 		// The API's own word is no secret, unless it is the whole of one.
 		if part := secret[i : i+window]; part != "password" || len(secret) == window {
-			adjust(s.windows, binary.BigEndian.Uint64([]byte(part)), by)
+			w := binary.BigEndian.Uint64([]byte(part))
+			adjust(s.windows, w, by)
+			s.filter[filterIndex(w)] += uint16(by)
 		}
 	}
 }
@@ -136,9 +146,25 @@ func adjust[K comparable](counts map[K]int, key K, by int) {
 	}
 }
 
-// fold makes equal what shall count as equal: upper and lower case, and the two
-// characters that a URL has for a space.
-func fold(text string) string { return strings.ToLower(strings.ReplaceAll(text, "+", " ")) }
+// fold makes equal what shall count as equal: upper and lower case of ASCII, and
+// the two characters that a URL has for a space.
+func fold(text string) string {
+	folded := []byte(text)
+	for i, c := range folded {
+		folded[i] = foldByte(c)
+	}
+	return string(folded)
+}
+
+func foldByte(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case c == '+':
+		return ' '
+	}
+	return c
+}
 
 func reverse(text string) string {
 	runes := []rune(text)
@@ -147,7 +173,12 @@ func reverse(text string) string {
 }
 
 func isASCII(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // safe returns the text as it may be shown: cut to maxText, and withheld if any
@@ -182,7 +213,7 @@ func (s *secretSet) found(text string, times int) bool {
 	if len(text) < least {
 		return false
 	}
-	if s.matches(fold(text)) {
+	if s.matches(text) {
 		return true
 	}
 	if times == 0 {
@@ -204,16 +235,27 @@ func (s *secretSet) shortest() int {
 	return n
 }
 
-// matches reports whether the folded text holds a secret, read in either direction.
-func (s *secretSet) matches(folded string) bool {
-	var forward, backward uint64
-	for i := range len(folded) {
-		forward = forward<<8 | uint64(folded[i])
-		backward = backward>>8 | uint64(folded[i])<<56
-		if i >= window-1 && (s.windows[forward] > 0 || s.windows[backward] > 0) {
+// matches reports whether the text holds a secret, read in either direction, and
+// in whichever case.
+func (s *secretSet) matches(text string) bool {
+	if !isASCII(text) && utf8.ValidString(text) {
+		if lower := strings.ToLower(text); lower != text && s.matches(lower) {
 			return true
 		}
 	}
+	var forward, backward uint64
+	for i := range len(text) {
+		c := foldByte(text[i])
+		forward = forward<<8 | uint64(c)
+		backward = backward>>8 | uint64(c)<<56
+		if i >= window-1 && (s.knows(forward) || s.knows(backward)) {
+			return true
+		}
+	}
+	if len(s.short) == 0 {
+		return false
+	}
+	folded := fold(text)
 	for secret := range s.short {
 		if strings.Contains(folded, secret) {
 			return true
@@ -221,6 +263,8 @@ func (s *secretSet) matches(folded string) bool {
 	}
 	return false
 }
+
+func (s *secretSet) knows(w uint64) bool { return s.filter[filterIndex(w)] > 0 && s.windows[w] > 0 }
 
 // cut returns the text, without what exceeds n bytes.
 func cut(text string, n int) string {

@@ -108,7 +108,7 @@ func (c *Client) unanswered(call call, how class, err error) error {
 	return &Error{Op: call.op, class: how, reason: reason, detail: err.Error(), err: err}
 }
 
-// A departure tells whether any byte of a request can have left. Only a
+// A departure knows whether any byte of a request can have left. Only a
 // transport that said it was looking for a connection, and then never said that
 // it got one, has certainly sent nothing; one that says nothing proves nothing.
 //

@@ -139,7 +139,7 @@ func TestConnectionsThatBreak(t *testing.T) {
 			if behaviour(e) != test.want || e.Reason() != test.words || e.Answer.HTTPCode != test.code {
 				t.Errorf("%v: %q, %q, %d; want %q, %q, %d", err, behaviour(e), e.Reason(), e.Answer.HTTPCode, test.want, test.words, test.code)
 			}
-			if told := errors.Unwrap(err) != nil; told != (test.code == 0 || strings.HasPrefix(test.name, "cut body") || test.code == 500) {
+			if wrapped := errors.Unwrap(err) != nil; wrapped != (test.code == 0 || strings.HasPrefix(test.name, "cut body") || test.code == 500) {
 				t.Errorf("cause %v", errors.Unwrap(err))
 			}
 		})

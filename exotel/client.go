@@ -17,7 +17,7 @@ import (
 // A Config says which account a [Client] works on, and how. Printing one shows
 // no credentials.
 type Config struct {
-	// BaseURL is where the API is, such as [Region.BaseURL] tells, or a proxy in
+	// BaseURL is where the API is, such as [Region.BaseURL], or a proxy in
 	// front of it, which may add a path. It must be https, except on loopback
 	// (localhost, 127.0.0.0/8, ::1), and have no user info, query or fragment.
 	BaseURL string

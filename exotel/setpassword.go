@@ -19,8 +19,9 @@ import (
 // same password again is not documented to fail.
 //
 // The password was set if the HTTP status is 200, the body's code is 200 and its
-// status is "success": then the Answer is returned, and no error. Anything else
-// is an [*Error], which holds what answer there was, and a nil Answer. An id
+// status is "success": then the Answer is returned, and no error. An answer that
+// contradicts itself, or may be that of another request, is neither a success nor
+// a refusal, and so ambiguous. Anything but a success is an [*Error], which holds what answer there was, and a nil Answer. An id
 // that cannot stand in a path is a wrapped [*IDError], and a password that
 // cannot be sent a wrapped [*PolicyError]; nothing was sent then.
 //

@@ -194,7 +194,7 @@ func TestSetPasswordAnswers(t *testing.T) {
 			if e.Answer.HTTPCode != test.status || e.Answer.RateLimit.RetryAfter != 7*time.Second {
 				t.Errorf("answer %+v, want status %d and the headers", e.Answer, test.status)
 			}
-			if told := e.Reason() != ""; told != e.Ambiguous() {
+			if given := e.Reason() != ""; given != e.Ambiguous() {
 				t.Errorf("reason %q, want one only without a verdict", e.Reason())
 			}
 		})

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // An Answer is what the API said to one request, in its own words; empty where
-// it said nothing. Texts are cut at 2 KiB, and the credentials and the password
-// of the request read "[redacted]" in them.
+// it said nothing. Texts are cut at 2 KiB. One that holds a secret, or eight
+// characters of one in a row, however encoded, reads "[withheld: it held a
+// secret]": the credentials, and the passwords of this and of recent requests.
 type Answer struct {
 	HTTPCode  int    // 0 if no answer came
 	Code      string // the code inside the body; it may differ from HTTPCode
@@ -31,6 +34,8 @@ const (
 	problemEmpty      = "the answer is empty"
 	problemNotJSON    = "the answer is not the API's JSON"
 	problemIncomplete = "the answer lacks its code or its status"
+	problemTwice      = "the answer has a key twice"
+	problemSuspect    = "the answer may be that of another request"
 	problemContrary   = "the answer contradicts itself"
 )
 
@@ -68,6 +73,9 @@ func parseBody(source []byte) (b body, problem string) {
 	if _, err := decoder.Token(); err != io.EOF {
 		return body{}, problemNotJSON
 	}
+	if keysIn(value) != colonsIn(source) {
+		return body{}, problemTwice
+	}
 	b.object, _ = value.(map[string]any)
 	if b.object == nil {
 		return body{}, problemNotJSON
@@ -91,6 +99,94 @@ func parseBody(source []byte) (b body, problem string) {
 		}
 	}
 	return b, ""
+}
+
+// keysIn counts the keys of a decoded value. Of a key that stands twice in one
+// object, the decoder keeps the last, and so falls behind the colons.
+func keysIn(value any) int {
+	n := 0
+	switch value := value.(type) {
+	case map[string]any:
+		n = len(value)
+		for _, child := range value {
+			n += keysIn(child)
+		}
+	case []any:
+		for _, child := range value {
+			n += keysIn(child)
+		}
+	}
+	return n
+}
+
+// colonsIn counts the colons of valid JSON outside of its strings: one for each key.
+func colonsIn(source []byte) int {
+	n, quoted := 0, false
+	for i := 0; i < len(source); i++ {
+		switch c := source[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && c == ':':
+			n++
+		}
+	}
+	return n
+}
+
+// contradicts reports whether the body speaks against the HTTP status it came
+// with, or against itself: then neither of them says what became of the request.
+// What a body does not say speaks against nothing.
+func (b body) contradicts(status int) bool {
+	if b.spelt("http_code", "response", "RestException") || !b.agrees("http_code", status) {
+		return true
+	}
+	if b.hasException && (b.exception.spelt("Status") || b.has("response") ||
+		status != http.StatusOK && !b.exception.agrees("Status", status)) {
+		return true
+	}
+	for _, r := range b.responses {
+		claims := strings.EqualFold(r.text("status"), success)
+		switch {
+		case r.spelt("code", "status", "error_data"):
+			return true
+		case status == http.StatusOK && claims && r.hasErrorData():
+			return true
+		case status != http.StatusOK && (claims || !r.agrees("code", status)):
+			return true
+		}
+	}
+	return false
+}
+
+// spelt reports whether the object has one of the keys in another case: decoders
+// differ in what they make of it.
+func (o object) spelt(names ...string) bool {
+	for key := range o {
+		for _, name := range names {
+			if key != name && strings.EqualFold(key, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// agrees reports whether the object has that status under the name, or none.
+func (o object) agrees(name string, status int) bool {
+	code := o.text(name)
+	return code == "" || code == strconv.Itoa(status)
+}
+
+// hasErrorData reports whether there are details of an error: null, "", [] and
+// {} are none.
+func (o object) hasErrorData() bool {
+	switch data := o.text("error_data"); data {
+	case "", "[]", "{}":
+		return false
+	}
+	return true
 }
 
 // An object is one of JSON. A nil one is empty.
@@ -125,14 +221,11 @@ func (o object) succeeded() bool { return o.text("code") == "200" && o.text("sta
 
 // readBody fills the answer from the body around a single response, and returns
 // a problem if it does not say how the request ended.
-func (a *Answer) readBody(source []byte) (problem string) {
-	b, problem := parseBody(source)
-	if problem != "" {
-		return problem
-	}
+func (a *Answer) readBody(b body) (problem string) {
 	a.RequestID = b.text("request_id")
 	if b.hasException {
-		return a.readException(b)
+		a.readException(b.exception)
+		return ""
 	}
 	if b.shape != oneShape {
 		return problemIncomplete
@@ -140,14 +233,10 @@ func (a *Answer) readBody(source []byte) (problem string) {
 	return a.readResponse(b.responses[0])
 }
 
-func (a *Answer) readException(b body) (problem string) {
-	a.Code = b.exception.text("Status")
-	a.ErrorCode = b.exception.text("Code")
-	a.ErrorMessage = b.exception.text("Message")
-	if b.has("response") {
-		return problemContrary
-	}
-	return ""
+func (a *Answer) readException(e object) {
+	a.Code = e.text("Status")
+	a.ErrorCode = e.text("Code")
+	a.ErrorMessage = e.text("Message")
 }
 
 // readResponse is lenient with the error's details: the code and the status
@@ -169,11 +258,11 @@ func newAnswer(head *http.Response) Answer {
 	return Answer{HTTPCode: head.StatusCode, RateLimit: parseRateLimit(head.Header)}
 }
 
-// redact makes the answer's texts safe to show, with either way to redact.
-func (a *Answer) redact(redact func(text, password string) string, password string) {
+// redact makes the answer's texts safe to show.
+func (a *Answer) redact(secrets *secretSet) {
 	for _, field := range [...]*string{
 		&a.Code, &a.Status, &a.RequestID, &a.ErrorCode, &a.ErrorMessage, &a.ErrorDescription,
 	} {
-		*field = redact(*field, password)
+		*field = secrets.safe(*field)
 	}
 }

@@ -48,10 +48,10 @@ func field(object map[string]any, name, want string) bool {
 
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
-		accepting, failure("409", `{"code":1008,"message":"Duplicate resource"}`), failure("400", `{"code":1002}`),
+		accepting, inner("409", `{"code":1008,"message":"Duplicate resource"}`), failure("400", `{"code":1002}`),
 		`{"RestException":{"Status":429,"Message":"Rate limit exceeded. Try again in 30 seconds.","Code":"RATE_LIMIT_EXCEEDED"}}`,
 		listing(`{"total":45,"count":20,"offset":0,"limit":20}`, "["+asha+"]"), "", "null", "<html>", accepting[:60],
-		response200(`"code":200,"code":409,"status":"success","Status":null`),
+		response200(`"code":200,"code":409,"status":"success","Status":null`), response200(`"code":200,"Code":409,"status":"success"`),
 	} {
 		f.Add(200, []byte(body))
 		f.Add(400, []byte(body))
@@ -68,6 +68,9 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		checkConsistent(t, fails(t, err))
+		if saysSuccess(200, body) && !fails(t, err).Ambiguous() {
+			t.Errorf("status %d with %q is taken for %v", status, body, err)
+		}
 		if status == 200 && string(body) == accepting {
 			t.Errorf("a success is taken for %v", err)
 		}

@@ -9,6 +9,7 @@
 package exotel
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 )
@@ -16,7 +17,7 @@ import (
 // A Config says which account a [Client] works on, and how. Printing one shows
 // no credentials.
 type Config struct {
-	// BaseURL is where the API is, such as [Region.BaseURL] tells, or a proxy in
+	// BaseURL is where the API is, such as [Region.BaseURL], or a proxy in
 	// front of it, which may add a path. It must be https, except on loopback
 	// (localhost, 127.0.0.0/8, ::1), and have no user info, query or fragment.
 	BaseURL string
@@ -29,16 +30,18 @@ type Config struct {
 	// [New] calls it once; to use others later, make a new Client.
 	Credentials func() (key, token string, err error)
 
-	// Connections is the greatest number of connections, and so of requests at
-	// one time; more wait for one to become free. 0 means [DefaultConnections].
+	// Connections is the greatest number of requests at one time; more wait for
+	// one to end. 0 means [DefaultConnections]. There may be more connections: each
+	// rests for some milliseconds before it is used again.
 	Connections int
 
 	// UserAgent is the header of that name; "" leaves it to net/http.
 	UserAgent string
 
 	// Transport carries the requests; nil means one of the client's own, which
-	// verifies TLS, speaks HTTP/1.1, takes its proxy from the environment, and
-	// has Connections connections. Another one must not follow redirects or
+	// verifies TLS, speaks HTTP/1.1, takes its proxy from the environment
+	// (HTTPS_PROXY, NO_PROXY), and never uses a connection again on which an answer
+	// came that no request asked for. Another one must not follow redirects or
 	// resend a request on its own. Unless it reports GetConn and GotConn to the
 	// request's [net/http/httptrace.ClientTrace], as [net/http.Transport] does,
 	// every request that fails in it counts as one that may have been carried out.
@@ -50,6 +53,7 @@ type Config struct {
 type Client struct {
 	endpoint    endpoint
 	credentials func() credentials
+	secrets     *secretSet
 	transport   http.RoundTripper
 }
 
@@ -64,23 +68,23 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport, err := config.transport(endpoint)
-	if err != nil {
-		return nil, err
-	}
-	return &Client{endpoint, credentials, transport}, nil
-}
-
-func (config Config) transport(e endpoint) (http.RoundTripper, error) {
+	secrets := newSecretSet(credentials().token, credentials().basic)
+	transport := config.Transport
 	switch {
 	case config.Connections < 0:
 		return nil, fmt.Errorf("%d connections: want at least 1, or 0 for %d", config.Connections, DefaultConnections)
-	case config.Transport != nil:
-		return config.Transport, nil
-	case config.Connections == 0:
-		return newTransport(e.usersURL("", ""), DefaultConnections)
+	case transport == nil:
+		base := endpoint.usersURL("", "")
+		proxy, err := proxyFor(base)
+		if err != nil {
+			return nil, err
+		}
+		for _, secret := range proxySecrets(proxy) {
+			secrets.begin(secret)
+		}
+		transport = newPool(base, proxy, cmp.Or(config.Connections, DefaultConnections))
 	}
-	return newTransport(e.usersURL("", ""), config.Connections)
+	return &Client{endpoint, credentials, secrets, transport}, nil
 }
 
 // CloseIdleConnections closes the connections that no request is using.

@@ -1,15 +1,12 @@
 package exotel
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -180,77 +177,5 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := New(tests["failing credentials"]); !errors.Is(err, refused) {
 		t.Errorf("error %v does not wrap its cause", err)
-	}
-}
-
-func TestConnectionsAreUsedAgain(t *testing.T) {
-	answers := map[string]http.HandlerFunc{
-		"success": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, accepting) },
-		"refusal": func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(404)
-			io.WriteString(w, strings.Repeat("no such page ", 50000))
-		},
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
-	}
-	for name, handler := range answers {
-		t.Run(name, func(t *testing.T) {
-			c := serve(t, handler)
-			var fresh atomic.Int32
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-				if !info.Reused {
-					fresh.Add(1)
-				}
-			}})
-			for range 5 {
-				_, _ = c.SetPassword(ctx, "u", "1", testPassword)
-			}
-			if fresh.Load() != 1 {
-				t.Errorf("%d connections for 5 requests, want 1", fresh.Load())
-			}
-		})
-	}
-}
-
-func TestPoolIsBounded(t *testing.T) {
-	entered, release := make(chan struct{}), make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		entered <- struct{}{}
-		<-release
-		io.WriteString(w, accepting)
-	}))
-	defer server.Close()
-	c, err := New(Config{BaseURL: server.URL, AccountSID: "sid1", Credentials: testCredentials, Connections: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseIdleConnections()
-	first := make(chan error)
-	go func() {
-		_, err := c.SetPassword(t.Context(), "u", "1", testPassword)
-		first <- err
-	}()
-	<-entered
-	// The second request gives up as soon as it waits for the one connection.
-	ctx, cancel := context.WithCancel(t.Context())
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(string) { cancel() }})
-	_, err = c.SetPassword(ctx, "u", "2", testPassword)
-	if e := fails(t, err); e.Ambiguous() || !e.Retryable() || e.Reason() != "cancelled" {
-		t.Errorf("%v: ambiguous %v, retryable %v; want a request that never left", e, e.Ambiguous(), e.Retryable())
-	}
-	close(release)
-	if err := <-first; err != nil {
-		t.Error(err)
-	}
-}
-
-func TestPoolSize(t *testing.T) {
-	for given, want := range map[int]int{0: DefaultConnections, 1: 1, 32: 32} {
-		c, err := New(Config{BaseURL: "https://api.example.com", AccountSID: "s", Credentials: testCredentials, Connections: given})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := c.transport.(*http.Transport); got.MaxConnsPerHost != want || got.MaxIdleConnsPerHost != want {
-			t.Errorf("%d connections: at most %d, and %d idle; want %d", given, got.MaxConnsPerHost, got.MaxIdleConnsPerHost, want)
-		}
 	}
 }

@@ -81,7 +81,7 @@ func (e *Error) Retryable() bool {
 func (e *Error) Ambiguous() bool { return e.class == noVerdict && e.Op == opSetPassword }
 
 // Fatal reports whether every other request would fail the same way: the
-// credentials are refused, or the server's certificate is.
+// credentials are refused, those for the proxy too, or the server's certificate is.
 func (e *Error) Fatal() bool { return e.class == unauthorized || e.class == untrusted }
 
 // Throttled reports whether the request was refused for exceeding the rate
@@ -97,6 +97,8 @@ func (e *Error) RefusesPassword() bool { return e.class == refusedPassword && e.
 // empty". It is "" where the API's own words say it all.
 func (e *Error) Reason() string { return e.reason }
 
+const proxyHint = "the proxy wants credentials of its own: put them into HTTPS_PROXY, as http://USER:PASSWORD@HOST:PORT"
+
 // Hint returns what a person can do about the error, in a sentence without a
 // full stop; "" if there is nothing to say.
 func (e *Error) Hint() string {
@@ -111,6 +113,8 @@ func (e *Error) Hint() string {
 	switch {
 	case errors.As(e.err, &certificate):
 		return "the server's certificate is not valid for it: check the base URL, this machine's clock, and whether a proxy opens TLS connections"
+	case wantsProxyCredentials(e.err):
+		return proxyHint
 	case errors.As(e.err, &plain):
 		return "the server does not speak TLS there: check the base URL"
 	case errors.As(e.err, &lookup):
@@ -125,7 +129,7 @@ func (a Answer) hint() string {
 		return "check the API key, the API token and the account SID; the wrong region answers 401 too (" +
 			"Singapore is " + Singapore.BaseURL() + ", Mumbai is " + Mumbai.BaseURL() + ")"
 	case a.HTTPCode == http.StatusProxyAuthRequired:
-		return "the proxy on the way wants credentials of its own"
+		return proxyHint
 	case a.ErrorCode == "1003", a.saysCode("403") && a.ErrorCode == "":
 		return "the API key may lack the right to manage users, or this machine's address is not on the account's IP allow-list"
 	case isRedirect(a.HTTPCode):

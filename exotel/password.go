@@ -118,9 +118,10 @@ const (
 
 // The alphabet of generated passwords: letters and digits that nobody mistakes
 // for one another on paper (none of 0, O, 1, l, I), and the special characters
-// that the vendor's documentation names. The letters stand first.
+// that the vendor's documentation names, but for &, which HTML and URLs write in
+// other ways. The letters stand first.
 const (
-	alphabet    = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789!@#$%^&*"
+	alphabet    = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789!@#$%^*"
 	letterCount = 25 + 24
 )
 
@@ -130,7 +131,7 @@ const maxRefills = 1000
 
 // Generate returns a password of length characters, drawn with random bytes
 // from r, which should be [crypto/rand.Reader]. It is uniform over all strings
-// of that length that consist of a-z, A-Z, 2-9 and !@#$%^&* without the letters
+// of that length that consist of a-z, A-Z, 2-9 and !@#$%^* without the letters
 // l, I and O, start with a letter (so that no spreadsheet takes one for a
 // formula), and satisfy [CheckPassword].
 //

@@ -73,7 +73,7 @@ func parseRateLimit(h http.Header) RateLimit {
 
 func parseDate(text string) time.Time {
 	if text == "" {
-		return time.Time{} // at no cost: an answer hardly ever tells to wait
+		return time.Time{} // at no cost: hardly any answer asks to wait
 	}
 	date, err := http.ParseTime(text)
 	if err != nil {

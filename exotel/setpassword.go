@@ -19,8 +19,9 @@ import (
 // same password again is not documented to fail.
 //
 // The password was set if the HTTP status is 200, the body's code is 200 and its
-// status is "success": then the Answer is returned, and no error. Anything else
-// is an [*Error], which holds what answer there was, and a nil Answer. An id
+// status is "success": then the Answer is returned, and no error. An answer that
+// contradicts itself, or may be that of another request, is neither a success nor
+// a refusal, and so ambiguous. Anything but a success is an [*Error], which holds what answer there was, and a nil Answer. An id
 // that cannot stand in a path is a wrapped [*IDError], and a password that
 // cannot be sent a wrapped [*PolicyError]; nothing was sent then.
 //
@@ -29,7 +30,9 @@ func (c *Client) SetPassword(ctx context.Context, userID, deviceID, password str
 	if err := checkSetPassword(userID, deviceID, password); err != nil {
 		return nil, &Error{Op: opSetPassword, class: faulty, reason: err.Error(), err: err}
 	}
-	put := call{opSetPassword, c.passwordRequest(userID, deviceID, password), maxChangeBody, password}
+	c.secrets.begin(password)
+	defer c.secrets.end(password)
+	put := call{opSetPassword, c.passwordRequest(userID, deviceID, password), maxChangeBody}
 	r, err := c.do(ctx, put)
 	if err != nil {
 		return nil, err
@@ -38,7 +41,7 @@ func (c *Client) SetPassword(ctx context.Context, userID, deviceID, password str
 		return nil, c.answered(put, r, how, doubt)
 	}
 	answer := r.answer // a copy, so that who keeps it does not keep the body
-	answer.redact(c.credentials().redact, password)
+	answer.redact(c.secrets)
 	return &answer, nil
 }
 

@@ -173,7 +173,7 @@ func (c *Client) list(ctx context.Context, op, userID, query string) (*Page, err
 	if how != accepted {
 		return nil, c.answered(get, r, how, doubt)
 	}
-	page.Answer.redact(c.credentials().redact, "")
+	page.Answer.redact(c.secrets)
 	return page, nil
 }
 
@@ -185,11 +185,11 @@ const (
 // classifyListing classifies a reply to a listing, and returns the page if it is
 // one. The user id is that of the one user asked for, "" for any.
 func (r *reply) classifyListing(userID string) (*Page, class, string) {
-	b, ok := r.listing()
-	if !ok {
+	if !r.isListing() {
 		c, doubt := r.classify()
 		return nil, c, doubt
 	}
+	b := r.body
 	r.answer.RequestID = b.text("request_id")
 	page := &Page{Count: len(b.responses), Answer: r.answer}
 	for _, entry := range b.responses {
@@ -215,21 +215,14 @@ func sameID(a, b string) bool {
 	return strings.EqualFold(strings.ReplaceAll(a, "-", ""), strings.ReplaceAll(b, "-", ""))
 }
 
-// listing returns the body of a listing, and false for whatever is none, such as
-// an error. The API documents an array, and has been seen to return null for
-// none; one user comes as an object.
-func (r *reply) listing() (body, bool) {
-	if r.answer.HTTPCode != http.StatusOK || r.problem != "" {
-		return body{}, false
+// isListing reports whether the reply is a listing, and not an error, say. The API
+// documents an array, and has been seen to return null for none; one user comes
+// as an object.
+func (r *reply) isListing() bool {
+	if r.answer.HTTPCode != http.StatusOK || r.problem != "" || r.doubt != "" || r.body.hasException {
+		return false
 	}
-	b, problem := parseBody(r.body)
-	switch {
-	case problem != "" || b.hasException || b.shape == otherShape:
-		return body{}, false
-	case b.shape == oneShape && !b.responses[0].succeeded():
-		return body{}, false
-	}
-	return b, true
+	return r.body.shape == nullShape || r.body.shape == arrayShape || r.body.shape == oneShape && r.body.responses[0].succeeded()
 }
 
 func (p *Page) readMetadata(b body) {

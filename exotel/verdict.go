@@ -23,17 +23,22 @@ const (
 	faulty                // nothing left, since the request itself is wrong
 )
 
-// classify says how a request ended whose reply holds a single response.
+// classify says how a request ended that was answered with a single response,
+// and in our words why there is no verdict.
 func (r *reply) classify() (c class, doubt string) {
-	if r.problem == "" {
-		r.problem = r.answer.readBody(r.body)
+	problem := r.problem
+	if problem == "" {
+		problem = r.answer.readBody(r.body)
 	}
-	return classify(r.answer, r.problem)
+	if r.doubt != "" {
+		return noVerdict, r.doubt
+	}
+	return classify(r.answer, problem)
 }
 
-// classify returns how a request ended that was answered, and in our words why
-// there is no verdict. The problem is what keeps the body from telling; it
-// matters only if the HTTP status leaves it to the body.
+// classify does so for an answer that does not contradict itself. The problem is
+// what keeps the body from saying how the request ended; it matters only if the
+// HTTP status leaves it to the body.
 func classify(a Answer, problem string) (c class, doubt string) {
 	if a.HTTPCode != http.StatusOK {
 		return classifyBy(a, a.HTTPCode, "")

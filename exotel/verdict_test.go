@@ -30,6 +30,11 @@ func failure(code, errorData string) string {
 	return fmt.Sprintf(`{"request_id":"r1","method":"PUT","http_code":%s,"response":{"code":%s,"error_data":%s,"status":"failure","data":null}}`, code, code, errorData)
 }
 
+// inner is a failure within an HTTP 200.
+func inner(code, errorData string) string {
+	return strings.Replace(failure(code, errorData), `"http_code":`+code, `"http_code":200`, 1)
+}
+
 func response200(fields string) string { return `{"request_id":"r1","response":{` + fields + `}}` }
 
 func TestSetPasswordAnswers(t *testing.T) {
@@ -43,22 +48,22 @@ func TestSetPasswordAnswers(t *testing.T) {
 		{"success", 200, accepting, ok},
 		{"success with a record", 200, response200(`"code":200,"status":"success","data":{"id":490039}`), ok},
 		{"success with a code in quotes", 200, response200(`"code":"200","status":"success"`), ok},
-		{"success with error data of another shape", 200, response200(`"code":200,"status":"success","error_data":[]`), ok},
+		{"success with empty error data", 200, response200(`"code":200,"status":"success","error_data":[]`), ok},
 		{"success within spaces", 200, "\r\n " + accepting + "\n", ok},
 
-		{"inner 409", 200, failure("409", `{"code":1008,"message":"Duplicate resource"}`), ""},
-		{"inner 404", 200, failure("404", "null"), ""},
-		{"inner 400 about the password", 200, failure("400", `{"code":1002,"message":"Invalid parameter"}`), "P"},
-		{"inner 401", 200, failure("401", "null"), "F"},
-		{"inner 408", 200, failure("408", "null"), "RA"},
-		{"inner 425", 200, failure("425", "null"), "R"},
-		{"inner 429", 200, failure("429", "null"), "RT"},
-		{"inner 500", 200, failure("500", "null"), "RA"},
-		{"inner 302", 200, failure("302", "null"), "RA"},
-		{"inner 202", 200, failure("202", "null"), "RA"},
+		{"inner 409", 200, inner("409", `{"code":1008,"message":"Duplicate resource"}`), ""},
+		{"inner 404", 200, inner("404", "null"), ""},
+		{"inner 400 about the password", 200, inner("400", `{"code":1002,"message":"Invalid parameter"}`), "P"},
+		{"inner 401", 200, inner("401", "null"), "F"},
+		{"inner 408", 200, inner("408", "null"), "RA"},
+		{"inner 425", 200, inner("425", "null"), "R"},
+		{"inner 429", 200, inner("429", "null"), "RT"},
+		{"inner 500", 200, inner("500", "null"), "RA"},
+		{"inner 302", 200, inner("302", "null"), "RA"},
+		{"inner 202", 200, inner("202", "null"), "RA"},
 		{"inner 429 as an exception", 200, `{"RestException":{"Status":429,"Message":"Slow down","Code":"RATE_LIMIT_EXCEEDED"}}`, "RT"},
-		{"inner code that is no status", 200, failure("1008", "null"), "RA"},
-		{"inner code that is no number", 200, failure(`"bad"`, "null"), "RA"},
+		{"inner code that is no status", 200, inner("1008", "null"), "RA"},
+		{"inner code that is no number", 200, inner(`"bad"`, "null"), "RA"},
 		{"inner code with a fraction", 200, response200(`"code":200.0,"status":"success"`), "RA"},
 
 		{"empty", 200, "", "RA"},
@@ -97,8 +102,10 @@ func TestSetPasswordAnswers(t *testing.T) {
 		{"401 without a body", 401, "", "F"},
 		{"403", 403, failure("403", `{"code":1003,"message":"password rights missing"}`), ""},
 		{"404", 404, failure("404", `{"code":10801,"message":"User not found"}`), ""},
-		{"404 with a success", 404, accepting, ""},
-		{"404 with an inner 500", 404, failure("500", "null"), ""},
+		{"404 as plain text", 404, "404 page not found\n", ""},
+		{"404 without a status", 404, response200(`"code":404`), ""},
+		{"404 with other JSON", 404, `{"message":"no route"}`, ""},
+		{"404 with null", 404, "null", ""},
 		{"405", 405, "", ""},
 		{"407", 407, "", "F"},
 		{"408", 408, "", "RA"},
@@ -117,6 +124,45 @@ func TestSetPasswordAnswers(t *testing.T) {
 		{"599", 599, "", "RA"},
 		{"600", 600, "", "RA"},
 		{"999", 999, "", "RA"},
+
+		// What contradicts itself proves nothing, neither a success nor a refusal.
+		{"499 with a success", 499, accepting, "RA"},
+		{"460 with a success", 460, accepting, "RA"},
+		{"400 with a success", 400, accepting, "RA"},
+		{"401 with a success", 401, accepting, "RA"},
+		{"407 with a success", 407, accepting, "RA"},
+		{"425 with a success", 425, accepting, "RA"},
+		{"429 with a success", 429, accepting, "RA"},
+		{"404 with a success", 404, strings.Replace(accepting, `"http_code":200,`, "", 1), "RA"},
+		{"404 with a success in a list", 404, `{"response":[{"code":200,"status":"success"}]}`, "RA"},
+		{"404 with a success beside an exception", 404, `{"RestException":{"Status":404},"response":{"code":200,"status":"success"}}`, "RA"},
+		{"404 with an inner 500", 404, failure("500", "null"), "RA"},
+		{"404 with an inner 409", 404, failure("409", "null"), "RA"},
+		{"404 with its own code and success", 404, response200(`"code":404,"status":"success"`), "RA"},
+		{"404 with its own code and SUCCESS", 404, response200(`"code":404,"status":"SUCCESS"`), "RA"},
+		{"404 with another http_code", 404, strings.Replace(failure("404", "null"), `"http_code":404`, `"http_code":200`, 1), "RA"},
+		{"404 with another exception", 404, `{"RestException":{"Status":429}}`, "RA"},
+		{"404 with two codes", 404, `{"response":{"code":200,"code":404,"status":"failure"}}`, "RA"},
+		{"404 with a code in another case", 404, `{"response":{"Code":200,"status":"failure"}}`, "RA"},
+		{"404 with a response in another case", 404, `{"Response":{"code":200,"status":"success"}}`, "RA"},
+		{"404 with an exception in another case", 404, `{"restexception":{"Status":500}}`, "RA"},
+		{"404 with a broken success", 404, accepting + "x", "RA"},
+		{"404 with a cut success", 404, accepting[:100], "RA"},
+		{"404 with a failure and a success", 404, failure("404", "null") + accepting, "RA"},
+		{"success with another http_code", 200, strings.Replace(accepting, `"http_code":200`, `"http_code":500`, 1), "RA"},
+		{"success with error data", 200, response200(`"code":200,"status":"success","error_data":{"code":1008}`), "RA"},
+		{"success with error data in text", 200, response200(`"code":200,"status":"success","error_data":"refused"`), "RA"},
+		{"success with two codes", 200, response200(`"code":409,"code":200,"status":"success"`), "RA"},
+		{"success with the same code twice", 200, response200(`"code":200,"code":200,"status":"success"`), "RA"},
+		{"success with an escaped key", 200, response200(`"code":409,"\u0063ode":200,"status":"success"`), "RA"},
+		{"success with a second response", 200, `{"response":{"code":409,"status":"failure"},"response":{"code":200,"status":"success"}}`, "RA"},
+		{"success with another case besides", 200, response200(`"code":200,"Code":409,"status":"success"`), "RA"},
+		{"success with keys in another case", 200, response200(`"Code":200,"Status":"success"`), "RA"},
+		{"success with an http_code in another case", 200, `{"HTTP_CODE":409,"response":{"code":200,"status":"success"}}`, "RA"},
+		{"success with a record of two equal keys", 200, response200(`"code":200,"status":"success","data":{"a":{"id":1,"id":2}}`), "RA"},
+		{"success with colons and quotes in texts", 200, response200(`"code":200,"status":"success","data":{"a\":b\\":"c:\"d\":","e":[":"]}`), ok},
+		{"inner failure with another http_code", 200, failure("409", "null"), "RA"},
+		{"inner failure with two codes", 200, response200(`"code":200,"code":409,"status":"failure"`), "RA"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -148,7 +194,7 @@ func TestSetPasswordAnswers(t *testing.T) {
 			if e.Answer.HTTPCode != test.status || e.Answer.RateLimit.RetryAfter != 7*time.Second {
 				t.Errorf("answer %+v, want status %d and the headers", e.Answer, test.status)
 			}
-			if told := e.Reason() != ""; told != e.Ambiguous() {
+			if given := e.Reason() != ""; given != e.Ambiguous() {
 				t.Errorf("reason %q, want one only without a verdict", e.Reason())
 			}
 		})
@@ -185,7 +231,7 @@ func TestErrorWords(t *testing.T) {
 			},
 		},
 		{
-			name: "inner refusal of the credentials", status: 200, body: failure("401", "null"),
+			name: "inner refusal of the credentials", status: 200, body: inner("401", "null"),
 			text: "set password: HTTP 200, inner code 401", hint: "wrong region",
 			answer: Answer{HTTPCode: 200, Code: "401", Status: "failure", RequestID: "r1"},
 		},
@@ -219,12 +265,12 @@ func TestErrorWords(t *testing.T) {
 			answer: Answer{HTTPCode: 502},
 		},
 		{
-			name: "contradiction", status: 200, body: failure("200", "null"),
+			name: "contradiction", status: 200, body: inner("200", "null"),
 			text:   "set password: no verdict: the answer contradicts itself: HTTP 200",
 			answer: Answer{HTTPCode: 200, Code: "200", Status: "failure", RequestID: "r1"},
 		},
 		{
-			name: "inner error", status: 200, body: failure("500", "null"),
+			name: "inner error", status: 200, body: inner("500", "null"),
 			text:   "set password: no verdict: the answer's inner status is 500: HTTP 200, inner code 500",
 			answer: Answer{HTTPCode: 200, Code: "500", Status: "failure", RequestID: "r1"},
 		},

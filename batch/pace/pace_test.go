@@ -6,7 +6,6 @@ import (
 	"flag"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -369,32 +368,6 @@ func (w *world) sendUntil(ctx context.Context, p *pace.Pacer) (ends []time.Time)
 	}
 	pool.Wait()
 	return ends
-}
-
-func TestPrimeCountsWhatWasSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		p := newPacer(t, perMinute(3))
-		p.Prime([]time.Time{start, start.Add(-50 * time.Second), start.Add(-20 * time.Second), start.Add(-2 * time.Minute)}, time.Time{})
-		var got []time.Duration
-		for range 3 {
-			take(t, p).Done(pace.Feedback{})
-			got = append(got, time.Since(start))
-		}
-		if want := []time.Duration{10 * time.Second, 40 * time.Second, 60 * time.Second}; !slices.Equal(got, want) {
-			t.Errorf("%v, want %v", got, want)
-		}
-		q := newPacer(t, perMinute(3))
-		q.Prime(nil, time.Now().Add(time.Minute))
-		if s := q.State(); s.Waiting.Reason != pace.Held {
-			t.Errorf("%+v", s)
-		}
-		late := newPacer(t, perMinute(1)) // what may be counted yet, but not for ever
-		late.Prime([]time.Time{time.Now().Add(time.Hour)}, time.Time{})
-		if got := time.Until(late.State().Waiting.Until); got != pace.MaxLate+time.Minute {
-			t.Errorf("primed with the future: waits %v", got)
-		}
-	})
 }
 
 // A wait that is in force counts, and so does a pace that was learned.

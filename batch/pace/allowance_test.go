@@ -53,6 +53,26 @@ func TestAllowanceIsSpent(t *testing.T) {
 	}
 }
 
+// TestEvenIsNeverRefused: spread evenly, n requests take as long as n slots do one
+// after the other, and none is refused.
+func TestEvenIsNeverRefused(t *testing.T) {
+	for _, headers := range []exoteltest.HeaderMode{exoteltest.AllHeaders, exoteltest.NoHeaders} {
+		for _, kind := range []exoteltest.Kind{exoteltest.FixedWindow, exoteltest.SlidingWindow, exoteltest.TokenBucket} {
+			synctest.Test(t, func(t *testing.T) {
+				const rows = 500
+				w := minute(kind, 1)
+				w.headers = headers
+				o := autoRate
+				o.Even = true
+				took, least := w.send(t, newPacer(t, o), rows), rows*time.Minute/50
+				if took > least*101/100 || w.refused > 0 {
+					t.Errorf("%v, headers %v: took %v of %v, %d refused", kind, headers, took, least, w.refused)
+				}
+			})
+		}
+	}
+}
+
 // starting is how long the first burst may take more than with eight workers that
 // know what they are allowed: one answer with headers tells it; without, more
 // requests are under way only as some are granted.

@@ -394,7 +394,7 @@ func TestTheEstimateCountsAWait(t *testing.T) {
 
 // The estimate is what then happens, but for the answers' time.
 func TestEstimateIsWhatHappens(t *testing.T) {
-	for _, n := range []int{0, 1, 49, 50, 51, 100, 101, 777} {
+	for _, n := range []int{0, 1, 29, 30, 31, 49, 50, 51, 100, 101, 777} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPacer(t, perMinute(50))
 			for range 20 { // some are used already
@@ -409,6 +409,20 @@ func TestEstimateIsWhatHappens(t *testing.T) {
 				t.Errorf("%d requests: estimated %v, took %v", n, want, got)
 			}
 		})
+	}
+	synctest.Test(t, func(t *testing.T) { // what is under way is answered now, at the earliest
+		p := newPacer(t, perMinute(2))
+		for range 2 {
+			take(t, p)
+		}
+		if got := p.Estimate(3); got != 2*time.Minute {
+			t.Errorf("with all under way: %v", got)
+		}
+	})
+	for n, want := range map[int]time.Duration{-1: 0, 0: 0, 1: 0, 2: time.Minute, 3000: 2999 * time.Minute} {
+		if got := (pace.Rate{N: 1, Per: time.Minute}).Estimate(n); got != want {
+			t.Errorf("%d at 1/m: %v, want %v", n, got, want)
+		}
 	}
 	if got := (pace.Rate{N: 50, Per: time.Minute}).Estimate(3000); got != 59*time.Minute {
 		t.Errorf("3000 at 50/m: %v", got)

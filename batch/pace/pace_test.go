@@ -6,7 +6,6 @@ import (
 	"flag"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -371,32 +370,6 @@ func (w *world) sendUntil(ctx context.Context, p *pace.Pacer) (ends []time.Time)
 	return ends
 }
 
-func TestPrimeCountsWhatWasSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		p := newPacer(t, perMinute(3))
-		p.Prime([]time.Time{start, start.Add(-50 * time.Second), start.Add(-20 * time.Second), start.Add(-2 * time.Minute)}, time.Time{})
-		var got []time.Duration
-		for range 3 {
-			take(t, p).Done(pace.Feedback{})
-			got = append(got, time.Since(start))
-		}
-		if want := []time.Duration{10 * time.Second, 40 * time.Second, 60 * time.Second}; !slices.Equal(got, want) {
-			t.Errorf("%v, want %v", got, want)
-		}
-		q := newPacer(t, perMinute(3))
-		q.Prime(nil, time.Now().Add(time.Minute))
-		if s := q.State(); s.Waiting.Reason != pace.Held {
-			t.Errorf("%+v", s)
-		}
-		late := newPacer(t, perMinute(1)) // what may be counted yet, but not for ever
-		late.Prime([]time.Time{time.Now().Add(time.Hour)}, time.Time{})
-		if got := time.Until(late.State().Waiting.Until); got != pace.MaxLate+time.Minute {
-			t.Errorf("primed with the future: waits %v", got)
-		}
-	})
-}
-
 // A wait that is in force counts, and so does a pace that was learned.
 func TestTheEstimateCountsAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -421,7 +394,7 @@ func TestTheEstimateCountsAWait(t *testing.T) {
 
 // The estimate is what then happens, but for the answers' time.
 func TestEstimateIsWhatHappens(t *testing.T) {
-	for _, n := range []int{0, 1, 49, 50, 51, 100, 101, 777} {
+	for _, n := range []int{0, 1, 29, 30, 31, 49, 50, 51, 100, 101, 777} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPacer(t, perMinute(50))
 			for range 20 { // some are used already
@@ -436,6 +409,20 @@ func TestEstimateIsWhatHappens(t *testing.T) {
 				t.Errorf("%d requests: estimated %v, took %v", n, want, got)
 			}
 		})
+	}
+	synctest.Test(t, func(t *testing.T) { // what is under way is answered now, at the earliest
+		p := newPacer(t, perMinute(2))
+		for range 2 {
+			take(t, p)
+		}
+		if got := p.Estimate(3); got != 2*time.Minute {
+			t.Errorf("with all under way: %v", got)
+		}
+	})
+	for n, want := range map[int]time.Duration{-1: 0, 0: 0, 1: 0, 2: time.Minute, 3000: 2999 * time.Minute} {
+		if got := (pace.Rate{N: 1, Per: time.Minute}).Estimate(n); got != want {
+			t.Errorf("%d at 1/m: %v, want %v", n, got, want)
+		}
 	}
 	if got := (pace.Rate{N: 50, Per: time.Minute}).Estimate(3000); got != 59*time.Minute {
 		t.Errorf("3000 at 50/m: %v", got)

@@ -99,10 +99,14 @@ func (s *shape) setPace(perWindow float64, now time.Time) {
 	}
 }
 
-// setLimit changes the allowance's requests a window.
+// setLimit changes the allowance's requests a window. A pace that was learned
+// stays.
 func (s *shape) setLimit(n int, now time.Time) {
 	s.limit = n
-	s.setPace(float64(n), now)
+	if s.taught.IsZero() {
+		s.pace = float64(n)
+	}
+	s.setPace(s.pace, now)
 }
 
 // next says whether one more request may leave now, beside those under way. Of

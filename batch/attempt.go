@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime/debug"
 	"time"
+
+	"siprotate/batch/pace"
 )
 
 const (
@@ -72,6 +74,8 @@ func (r *run) attempt(ctx context.Context, row *Row) (receipt Receipt, err error
 	flight, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Timeout)
 	defer cancel()
 	receipt, err = r.set.SetPassword(flight, *row)
+	// Whoever reads the request later counts it later.
+	receipt.Feedback.Lost = receipt.HTTPCode == 0 && flight.Err() != nil && isAmbiguous(err)
 	r.Logger.Debug("request", "row", row.Number, "attempt", row.Attempts.Count, "http_code", receipt.HTTPCode,
 		"error_code", receipt.ErrorCode, "request_id", receipt.RequestID, "took", time.Since(now), "err", err)
 	return receipt, err
@@ -98,7 +102,7 @@ func (r *run) again(row *Row, n int, err error) (wait time.Duration, again bool)
 		case r.reissues(row, err):
 			return 0, true
 		case row.Attempts.Doubt != "" && row.Attempts.Refused < refusalsInDoubt:
-			return backoff(n), true
+			return pace.Backoff(n), true
 		}
 	}
 	return nextTry(n, r.MaxAttempts, err)

@@ -256,16 +256,6 @@ func TestSameRowSamePassword(t *testing.T) {
 	})
 }
 
-func TestBackoffIsThatOfTheVendor(t *testing.T) {
-	for tries, step := range map[int]time.Duration{1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 6: 16, 100: 16} {
-		for range 100 {
-			if d := backoff(tries); d < step*time.Second/2 || d >= 3*step*time.Second/2 {
-				t.Fatalf("after %d tries: %v", tries, d)
-			}
-		}
-	}
-}
-
 func stopReason(err error) StopReason {
 	var stop *Stop
 	if errors.As(err, &stop) {

@@ -2,8 +2,9 @@ package batch
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"siprotate/batch/pace"
 )
 
 // Try calls try until it succeeds, its error is not retryable, or it was called
@@ -38,20 +39,7 @@ func nextTry(tries, attempts int, err error) (wait time.Duration, again bool) {
 	case tries >= attempts:
 		return 0, false
 	}
-	return backoff(tries), isRetryable(err)
-}
-
-// The wait before another try: doubled from one to the next, and spread by
-// half of itself to either side so that workers do not retry in step. The
-// steps are those that the vendor advises: 1, 2, 4, 8, 16 s.
-const (
-	firstBackoff = time.Second
-	lastBackoff  = 16 * time.Second
-)
-
-func backoff(tries int) time.Duration {
-	step := min(firstBackoff<<min(tries-1, 10), lastBackoff)
-	return step/2 + rand.N(step)
+	return pace.Backoff(tries), isRetryable(err)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -146,24 +146,25 @@ func (a *app) rest() {
 // status says how far work is that went on for a while.
 func status(p rotation.Progress, worked time.Duration) report.Status {
 	state := p.Allowance.State()
-	s := report.Status{Total: p.Total, Done: p.Done, Failed: p.Failed, ETA: -1}
-	if worked > 0 {
-		s.PerMinute = float64(state.Requests) / worked.Minutes()
-	}
+	s := report.Status{Total: p.Total, Done: p.Done, Failed: p.Failed, Requests: state.Requests, Took: worked, ETA: -1}
 	switch left := p.Total - p.Done; {
-	case p.Listing && p.Pages > 0:
-		s.ETA = p.Allowance.Estimate(p.Pages)
 	case p.Listing:
-	case state.Rate.IsUnlimited() && s.PerMinute > 0:
-		s.ETA = max(p.Allowance.Estimate(left), time.Duration(float64(left)/s.PerMinute*float64(time.Minute)))
+		s.What = "listing the account"
+		if p.Pages > 0 {
+			s.ETA = p.Allowance.Estimate(p.Pages)
+		}
+	case state.Rate.IsUnlimited() && state.Requests > 0:
+		s.ETA = max(p.Allowance.Estimate(left), time.Duration(float64(worked)*float64(left)/float64(state.Requests)))
 	default:
 		s.ETA = p.Allowance.Estimate(left)
 	}
 	if !state.Rate.IsUnlimited() {
 		s.Used, s.Allowance = state.Used, state.Rate.N
 	}
-	if why := state.Waiting.Reason; why != pace.Spread { // that wait is short, and wanted
-		s.Waiting, s.Until = string(why), state.Waiting.Until
+	switch why := state.Waiting; why.Reason {
+	case pace.Spread, pace.Starting: // these waits are short, and wanted
+	default:
+		s.Waiting, s.Until = string(why.Reason), why.Until
 	}
 	return s
 }

@@ -95,7 +95,7 @@ func explain(err error) (code int, hint string) {
 		return explainListing(listing)
 	case errors.Is(err, rotation.ErrChanged):
 		return exitUsage, "run it again once nothing writes the file any more; nothing was sent"
-	case errors.Is(err, account.ErrTaken):
+	case errors.Is(err, account.ErrBusy):
 		return exitUsage, "both would spend the same allowance; --wait waits until the other is done, and `siprotate report` on its run directory shows how far it is"
 	case errors.As(err, &stop):
 		return exitStopped, ""
@@ -111,12 +111,15 @@ func explainRun(run *rotation.RunError) (code int, hint string) {
 	var (
 		caught *signalError
 		stop   *batch.Stop
+		lost   *rotation.LostError
 	)
 	resume := command("resume", run.Dir)
 	errors.As(run, &stop)
 	switch {
 	case run.Err == rotation.ErrIncomplete:
 		return exitUnfinished, ""
+	case errors.As(run, &lost):
+		return exitFailure, "put the run directory back where it was and resume it; or rotate what the rescue file holds again: it is an INPUT"
 	case run.Err != error(stop), stop.Reason == batch.Broken:
 		return exitFailure, "nothing that was sent is lost; once the cause is mended: " + resume
 	case errors.As(run, &caught):

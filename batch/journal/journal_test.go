@@ -282,7 +282,7 @@ func TestRefusalsOfADoubtfulRowAreCounted(t *testing.T) {
 	refused.Attempts.Refused = 2
 	must(t, j.Finish(refused))
 	j = crash(t, j)
-	want := batch.Attempts{Count: 1, FirstSent: at, Doubt: true, Refused: 2}
+	want := batch.Attempts{Count: 1, FirstSent: at, Doubt: "timeout", Refused: 2}
 	row := onlyPending(t, j)
 	if diff := cmp.Diff(want, row.Attempts); diff != "" {
 		t.Error("before:", diff)
@@ -307,7 +307,7 @@ func TestRefusalsOfADoubtfulRowAreCounted(t *testing.T) {
 	}
 	begin(t, j)
 	send(t, j, 1, 2)
-	refused.Attempts = batch.Attempts{Count: 2, FirstSent: at, Doubt: true, Refused: 1, Reissued: 1}
+	refused.Attempts = batch.Attempts{Count: 2, FirstSent: at, Doubt: "timeout", Refused: 1, Reissued: 1}
 	must(t, j.Finish(refused))
 	if diff := cmp.Diff(refused.Attempts, onlyPending(t, j).Attempts); diff != "" {
 		t.Error("refused again:", diff)

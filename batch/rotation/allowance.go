@@ -39,7 +39,7 @@ func (r Rotation) allowance(ctx context.Context) (*allowance, error) {
 		return err
 	}
 	err = take(false)
-	if r.Wait && errors.Is(err, account.ErrTaken) {
+	if r.Wait && errors.Is(err, account.ErrBusy) {
 		r.Events(Waiting{err})
 		err = take(true)
 	}

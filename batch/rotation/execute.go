@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,9 @@ func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (repor
 	if errors.As(stopped, &stop) {
 		totals.Stopped = stop.Error()
 	}
+	if lost := r.rescue(j, stopped); lost != nil {
+		return report.Digest{}, &RunError{r.Dir, errors.Join(lost, a.close())}
+	}
 	writing := j.Stop(totals)
 	digest, reporting := write(&j.View, report.Owner, r.Formats)
 	closing := errors.Join(j.Close(), a.close())
@@ -62,6 +66,39 @@ func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (repor
 		return digest, &RunError{r.Dir, stopped}
 	}
 	return digest, nil
+}
+
+// A LostError says that the journal of a run was lost while it worked: somebody
+// removed, moved or changed the run directory. Nothing was sent from then on.
+type LostError struct {
+	Err    error
+	Rescue string // the file with the passwords in force; empty if none was sent, or it could not be written
+	Failed error  // why it could not be written
+}
+
+func (e *LostError) Error() string {
+	switch {
+	case e.Failed != nil:
+		return fmt.Sprintf("%v; the passwords in force could not be rescued: %v", e.Err, e.Failed)
+	case e.Rescue == "":
+		return fmt.Sprintf("%v; no password was sent", e.Err)
+	}
+	return fmt.Sprintf("%v; the passwords in force stand in %s", e.Err, e.Rescue)
+}
+
+func (e *LostError) Unwrap() error { return e.Err }
+
+// rescue writes the passwords in force to another file where the journal was
+// lost; nil if it was not.
+func (r Rotation) rescue(j *journal.Journal, stopped error) error {
+	var lost *journal.LostError
+	if !errors.As(stopped, &lost) {
+		return nil
+	}
+	path, err := j.Rescue(r.State)
+	j.Close() // what it says of the lost file is known
+	r.Events(Rested{})
+	return &LostError{lost, path, err}
 }
 
 // A RunError is why a run that had begun did not rotate every row: a
@@ -92,7 +129,7 @@ func write(v *journal.View, role report.Role, formats []report.Format) (report.D
 		info := v.Info()
 		return report.Run{
 			ID: info.Run, Version: info.Tool, Account: info.Account, Host: info.Host,
-			Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns,
+			Length: v.Length(), Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns,
 			StartedAt: info.StartedAt, FinishedAt: info.StoppedAt, Took: took(info),
 			Requests: info.Requests, Throttled: info.Throttled, Waited: info.Waited, Stopped: info.Stopped,
 		}, v.Entries(), nil

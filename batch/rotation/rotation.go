@@ -77,7 +77,7 @@ var DefaultRate = pace.Rate{N: 50, Per: time.Minute}
 // DefaultLength is the length of generated passwords, in characters.
 const DefaultLength = 20
 
-// The errors of a rotation, beside the types below, [account.ErrTaken], and the
+// The errors of a rotation, beside the types below, [account.ErrBusy], and the
 // journal's.
 var (
 	// ErrIncomplete says that a run came to its end, and some rows were not rotated.

@@ -300,7 +300,7 @@ func TestRefusalsOfADoubtfulRowAreCounted(t *testing.T) {
 	}
 	text, err := os.ReadFile(j.folder.journal())
 	must(t, err)
-	for _, kept := range []string{"Pass-word-1", "Another-one-1", `"doubt":true,"refused":2,"reissued":1`} {
+	for _, kept := range []string{"Pass-word-1", "Another-one-1", `"doubt":"timeout","refused":2,"reissued":1`} {
 		if !strings.Contains(string(text), kept) {
 			t.Errorf("%s is not in the journal", kept)
 		}

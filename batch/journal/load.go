@@ -62,7 +62,7 @@ func (s *scanner) damaged(at int64, what string) error {
 // load reads a journal into a state. It returns the length of the part that
 // was understood; what follows it is the torn end of a write that was cut short.
 // Records that are damaged at the end, where nothing shows that they were on
-// disk, count as lost: see state.lost. The error is a *DamageError,
+// disk, count as lost: see state.loss. The error is a *DamageError,
 // ErrUnplanned, ErrNotAJournal, or one of reading.
 func load(path string, r io.Reader) (s *state, size int64, err error) {
 	s = newState()

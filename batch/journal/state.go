@@ -34,7 +34,7 @@ type state struct {
 	stoppedAt time.Time
 	why       string // why the last session stopped early
 
-	live   bool // the journal is loaded; recent takes no more
+	live   bool // the journal is loaded; recent and held stay as they are
 	recent recent
 	held   time.Time // the API asked to send nothing before
 }
@@ -113,13 +113,18 @@ func (s *state) land(r resultRecord) {
 	delete(s.flights, r.Row)
 	if !s.live {
 		s.recent.add(r.At)
-	}
-	if r.Held.After(s.held) {
-		s.held = r.Held
+		s.held = later(s.held, r.Held)
 	}
 	if r.Throttled {
 		s.throttled++
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func (s *state) addStop(r stopRecord) {
@@ -229,9 +234,7 @@ func (r *recent) add(t time.Time) {
 		r.times = slices.DeleteFunc(r.times, r.old)
 	}
 	r.times = append(r.times, t)
-	if t.After(r.latest) {
-		r.latest = t
-	}
+	r.latest = later(r.latest, t)
 }
 
 func (r *recent) old(t time.Time) bool { return t.Before(r.latest.Add(-recentFor)) }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -37,9 +38,13 @@ const (
 	dialTimeout      = 30 * time.Second
 	handshakeTimeout = 10 * time.Second
 
-	// An endless header ends here, in bytes.
-	maxHeader = 64 << 10
+	// An endless header ends here, in bytes, and so does a chain of heads that
+	// only announce another one.
+	maxHeader  = 64 << 10
+	maxInterim = 5
 )
+
+var errInterim = errors.New("too many interim answers")
 
 // A pool sends requests over connections of its own, to one host. It speaks
 // HTTP/1.1 alone: with one request on a connection at a time, a connection that is
@@ -178,21 +183,27 @@ func (p *pool) takeRested(now time.Time) *line {
 func (p *pool) trusts() bool { return !p.distrust.Load() }
 
 func (p *pool) sendOn(l *line, r *http.Request) (*http.Response, error) {
-	interim := false
+	interim := 0 // answers before the final one
 	l.length = 0 // an answer without a body is over before RoundTrip returns
 	l.watch.begin()
 	trace := &httptrace.ClientTrace{
 		// Called before net/http reads on: what it finds on an open connection then
 		// goes to the log, and may hold passwords.
 		PutIdleConn: func(error) {
-			if interim {
+			if interim > 0 {
 				l.length = -1 // there was more than one head
 			}
 			if l.watch.end(l.length) != inOrder || !p.trusts() {
 				l.conn.Close()
 			}
 		},
-		Got1xxResponse: func(int, textproto.MIMEHeader) error { interim = true; return nil },
+		// With this hook, net/http bounds each of these heads, and not their number.
+		Got1xxResponse: func(int, textproto.MIMEHeader) error {
+			if interim++; interim > maxInterim {
+				return errInterim
+			}
+			return nil
+		},
 	}
 	answer, err := l.conn.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 	if err != nil {

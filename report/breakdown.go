@@ -35,7 +35,7 @@ func (b *breakdown) add(e *Entry) {
 	if b.column < 0 {
 		return
 	}
-	value := truncate(Sanitize(strings.TrimSpace(cell(e, b.column))), maxName)
+	value := Truncate(Sanitize(strings.TrimSpace(cell(e, b.column))), maxName)
 	part := b.part(value)
 	part.Rows++
 	part.Outcomes[e.Result.Outcome]++
@@ -131,8 +131,11 @@ func (n names) who(e *Entry) string {
 		strings.TrimSpace(cell(e, n.name)),
 		row.Email, row.SIPID, row.UserID+"/"+row.DeviceID,
 	)
-	return truncate(Sanitize(redact(name, &e.Entry)), maxName) + ", " + line
+	return Truncate(Sanitize(redact(name, &e.Entry)), maxName) + ", " + line
 }
+
+// HasColumn reports whether there is a column that [Run.By] can name.
+func HasColumn(columns []string, name string) bool { return findColumn(columns, name) >= 0 }
 
 // findColumn returns the place of a column, or -1. Names are matched as those of
 // the input's own columns are: without regard to case, spaces, hyphens and

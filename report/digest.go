@@ -81,7 +81,7 @@ func (t *tally) add(e *Entry) {
 		return
 	}
 	code, reason := e.Why()
-	key := groupKey{e.Result.Outcome, truncate(code, maxCode), truncate(reason, maxReason)}
+	key := groupKey{e.Result.Outcome, Truncate(code, maxCode), Truncate(reason, maxReason)}
 	if key == (groupKey{outcome: batch.NotAttempted}) {
 		return // its turn never came: the count says it all
 	}

@@ -39,7 +39,7 @@ func (p *Progress) frame(s Status, columns, beat int, now time.Time) string {
 			return text
 		}
 	}
-	return truncate(texts[len(texts)-1], columns)
+	return Truncate(texts[len(texts)-1], columns)
 }
 
 // drawBar returns the bar with its percentage, and the text behind it. There is

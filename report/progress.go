@@ -88,7 +88,7 @@ func (p *Progress) Println(text string) {
 	}
 	columns := p.columns()
 	above := p.over(Sanitize(text), columns)
-	p.shown = truncate(p.shown, columns)
+	p.shown = Truncate(p.shown, columns)
 	p.write(above + "\n" + cutLines + p.shown + breakLines + "\r")
 }
 

@@ -126,9 +126,9 @@ func ignored(r rune) bool {
 	return unicode.IsSpace(r) || strings.ContainsRune(quotationMarks, r)
 }
 
-// truncate shortens s to n columns and at most as many characters, the last of
+// Truncate shortens s to n columns and at most as many characters, the last of
 // them an ellipsis, between two characters as people see them.
-func truncate(s string, n int) string {
+func Truncate(s string, n int) string {
 	switch {
 	case len(s) <= n:
 		return s

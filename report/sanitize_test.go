@@ -119,8 +119,8 @@ func TestTruncate(t *testing.T) {
 		{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 3, "äöü"}, {"äöüß", 3, "äö…"},
 		{"abc", 0, ""}, {"深圳深圳", 5, "深圳…"}, {"深圳", 4, "深圳"}, {"a" + strings.Repeat("\u0301", 9), 5, "…"}, // bounded in bytes, too
 	} {
-		if got := truncate(c.in, c.n); got != c.want {
-			t.Errorf("truncate(%q, %d) = %q, want %q", c.in, c.n, got, c.want)
+		if got := Truncate(c.in, c.n); got != c.want {
+			t.Errorf("Truncate(%q, %d) = %q, want %q", c.in, c.n, got, c.want)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func Take(ctx context.Context, folder, host, account, holder string, wait bool) 
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	name := filepath.Join(folder, url.QueryEscape(host)+"_"+url.QueryEscape(account))
+	name := fileName(folder, host, account)
 	l := &Lease{lock: flock.New(name+".lock", flock.SetPermissions(fileMode)), path: name + ".json", holder: holder, clock: readClock}
 	if err := l.lockFile(ctx, wait); err != nil {
 		return nil, err
@@ -63,6 +63,28 @@ func Take(ctx context.Context, folder, host, account, holder string, wait bool) 
 		return nil, errors.Join(err, l.lock.Unlock())
 	}
 	return l, nil
+}
+
+// Peek returns what [Lease.Begin] would return for a holder that remembers
+// nothing, without taking the lease and without writing anything. It returns
+// nothing where no ledger can be read.
+func Peek(folder, host, account string, atMost int) (ends []time.Time, held time.Time) {
+	l := &Lease{path: fileName(folder, host, account) + ".json"}
+	text, err := os.ReadFile(l.path)
+	if err != nil || json.Unmarshal(text, &l.last) != nil {
+		return nil, time.Time{}
+	}
+	now := readClock()
+	ends, held = l.last.spent(now)
+	if l.last.Open {
+		ends = append(ends, slices.Repeat([]time.Time{now.wall}, atMost)...)
+	}
+	return ends, held
+}
+
+// fileName returns the path of an account's files, less what tells them apart.
+func fileName(folder, host, account string) string {
+	return filepath.Join(folder, url.QueryEscape(host)+"_"+url.QueryEscape(account))
 }
 
 func (l *Lease) lockFile(ctx context.Context, wait bool) error {

@@ -47,15 +47,15 @@ func (a *app) endpoint(o accountFlags) (endpoint, error) {
 	if o.region == "" {
 		baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL")
 	}
+	region, err := exotel.ParseRegion(a.setting(o.region, "EXOTEL_REGION", string(exotel.Singapore)))
+	if err != nil {
+		return endpoint{}, usage(err, "set EXOTEL_REGION or --region to the region of the account: singapore or mumbai")
+	}
 	if sid == "" {
 		return endpoint{}, usagef("set EXOTEL_ACCOUNT_SID, or give --account-sid; it stands in the dashboard's API settings",
 			"no account: its SID is not set")
 	}
 	if baseURL == "" {
-		region, err := exotel.ParseRegion(a.setting(o.region, "EXOTEL_REGION", string(exotel.Singapore)))
-		if err != nil {
-			return endpoint{}, usage(err, "set EXOTEL_REGION or --region to the region of the account: singapore or mumbai")
-		}
 		baseURL = region.BaseURL()
 	}
 	return newEndpoint(sid, baseURL), nil
@@ -63,25 +63,15 @@ func (a *app) endpoint(o accountFlags) (endpoint, error) {
 
 // endpointOf returns the endpoint of a run. Where flags or the environment name
 // another account, the rotation refuses it.
-func (a *app) endpointOf(run journal.Head, o accountFlags) (endpoint, error) {
+func (a *app) endpointOf(run journal.Head, saved settings, o accountFlags) (endpoint, error) {
 	if run.Host == sandboxHost {
 		return sandboxEndpoint, nil
 	}
 	o.sid = a.setting(o.sid, "EXOTEL_ACCOUNT_SID", run.Account)
-	o.baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL")
-	if o.baseURL == "" && o.region == "" {
-		o.region = a.setting("", "EXOTEL_REGION", string(regionOf(run.Host)))
+	if o.region == "" && a.setting(o.baseURL, "EXOTEL_BASE_URL") == "" && a.getenv("EXOTEL_REGION") == "" {
+		o.baseURL = saved.BaseURL
 	}
 	return a.endpoint(o)
-}
-
-func regionOf(host string) exotel.Region {
-	for _, region := range []exotel.Region{exotel.Singapore, exotel.Mumbai} {
-		if newEndpoint("", region.BaseURL()).Host == host {
-			return region
-		}
-	}
-	return ""
 }
 
 // setting returns the first of a flag's value, a variable of the environment,

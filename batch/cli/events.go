@@ -121,8 +121,12 @@ func devices(users []exotel.User) (n int) {
 
 // watch shows how far work is, until rest.
 func (a *app) watch(progress func() rotation.Progress) {
+	if a.quiet || a.log != nil {
+		return
+	}
 	began := time.Now()
-	p := report.NewProgress(a.err, isTerminal(a.err), func() int { return terminalWidth(a.err) },
+	moving := isTerminal(a.err) && a.getenv("TERM") != "dumb"
+	p := report.NewProgress(a.err, moving, func() int { return terminalWidth(a.err) },
 		func() report.Status { return status(progress(), time.Since(began)) })
 	a.mu.Lock()
 	a.tell = p.Println

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"siprotate/batch/journal"
 	"siprotate/batch/roster"
 	"siprotate/batch/rotation"
+	"siprotate/exotel"
 	"siprotate/report"
 )
 
@@ -24,6 +26,8 @@ const (
 	exitUsage      = 2 // usage, or invalid input; nothing was sent
 	exitUnfinished = 3 // finished, but some rows were not rotated
 	exitStopped    = 4 // stopped early; can be resumed
+	exitNothing    = 5 // nothing was done: the run is finished already
+	exitBusy       = 6 // another process is at work on the run or the account
 	exitSignal     = 128
 )
 
@@ -56,7 +60,7 @@ var errTooOld = errors.New("some devices are too old, or were never rotated")
 
 // explain maps what a command ended with to the exit code, and to the advice that
 // follows the error. This is the only place where an exit code is chosen.
-func explain(err error) (code int, hint string) {
+func (a *app) explain(err error) (code int, hint string) {
 	var (
 		caught  *signalError
 		wrong   *usageError
@@ -64,6 +68,7 @@ func explain(err error) (code int, hint string) {
 		run     *rotation.RunError
 		stop    *batch.Stop
 		input   *rotation.InputError
+		column  *rotation.ColumnError
 		source  *rotation.SourceError
 		faults  *batch.Faults
 		listing *rotation.ListError
@@ -74,7 +79,7 @@ func explain(err error) (code int, hint string) {
 	case errors.Is(err, rotation.ErrNothing):
 		return exitOK, ""
 	case errors.As(err, &run):
-		return explainRun(run)
+		return a.explainRun(run)
 	case errors.As(err, &caught):
 		return caught.code(), ""
 	case errors.As(err, &wrong):
@@ -83,6 +88,8 @@ func explain(err error) (code int, hint string) {
 		return exitFailure, failed.hint
 	case errors.Is(err, errTooOld):
 		return exitUnfinished, ""
+	case errors.As(err, &column):
+		return exitUsage, "the columns besides those that name devices are: " + cmp.Or(strings.Join(column.Columns, ", "), "none")
 	case errors.As(err, &input):
 		return exitUsage, inputHint(input)
 	case errors.Is(err, roster.ErrFolder):
@@ -96,24 +103,24 @@ func explain(err error) (code int, hint string) {
 	case errors.Is(err, rotation.ErrChanged):
 		return exitUsage, "run it again once nothing writes the file any more; nothing was sent"
 	case errors.Is(err, account.ErrBusy):
-		return exitUsage, "both would spend the same allowance; --wait waits until the other is done, and `siprotate report` on its run directory shows how far it is"
+		return exitBusy, "both would spend the same allowance; --wait waits until the other is done, and `siprotate report` on its run directory shows how far it is"
 	case errors.As(err, &stop):
 		return exitStopped, ""
 	}
-	if code, hint := explainDirectory(err); code != exitOK && !errors.As(err, new(*rotation.PlanError)) {
+	if code, hint := a.explainDirectory(err); code != exitOK && !errors.As(err, new(*rotation.PlanError)) {
 		return code, hint
 	}
 	return exitFailure, "nothing was sent"
 }
 
 // explainRun explains why a run that had begun did not rotate every row.
-func explainRun(run *rotation.RunError) (code int, hint string) {
+func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 	var (
 		caught *signalError
 		stop   *batch.Stop
 		lost   *rotation.LostError
 	)
-	resume := command("resume", run.Dir)
+	resume := a.resumeCommand(run.Dir)
 	errors.As(run, &stop)
 	switch {
 	case run.Err == rotation.ErrIncomplete:
@@ -141,7 +148,7 @@ func explainListing(listing *rotation.ListError) (code int, hint string) {
 
 // explainDirectory explains an error of a run directory; the code is exitOK for
 // any other error.
-func explainDirectory(err error) (code int, hint string) {
+func (a *app) explainDirectory(err error) (code int, hint string) {
 	var (
 		finished *rotation.FinishedError
 		other    *rotation.OtherSourceError
@@ -153,19 +160,19 @@ func explainDirectory(err error) (code int, hint string) {
 	case errors.As(err, &finished):
 		hint = "for a new rotation name another folder with -o"
 		if finished.Failed > 0 {
-			hint += "; `" + command("resume", finished.Dir, "--retry-failed") + "` sends its failed rows again"
+			hint += "; `" + a.resumeCommand(finished.Dir, "--retry-failed") + "` sends its failed rows again"
 		}
-		return exitUsage, hint
+		return exitNothing, hint
 	case errors.As(err, &other):
-		return exitUsage, "name another folder with -o; `" + command("resume", other.Dir) + "` resumes the run that is there"
+		return exitUsage, "name another folder with -o; `" + a.resumeCommand(other.Dir) + "` resumes the run that is there"
 	case errors.As(err, &stranger):
-		return exitUsage, "a run can be resumed only on its own account; for this one name another folder with -o"
+		return exitUsage, "a run can be resumed only on its own account: see the flags and the variables EXOTEL_ACCOUNT_SID, EXOTEL_REGION and EXOTEL_BASE_URL; for another account name another folder with -o"
 	case errors.Is(err, journal.ErrUnplanned):
 		return exitUsage, "run the same `siprotate run` command again"
 	case errors.Is(err, journal.ErrNoRun):
 		return exitUsage, "name the folder that `siprotate run` made, such as users.run"
 	case errors.Is(err, journal.ErrLocked):
-		return exitUsage, "wait until it is done; `siprotate report` on it shows how far it is"
+		return exitBusy, "wait until it is done; `siprotate report` on it shows how far it is"
 	case errors.Is(err, journal.ErrNotEmpty):
 		return exitUsage, "name a new folder with -o"
 	case errors.Is(err, journal.ErrUnsafe):
@@ -202,8 +209,8 @@ func inputHint(e *rotation.InputError) string {
 // complain prints an error, one line for each of its lines, then the hint, and
 // returns the exit code. What the closing words have said is not said again.
 func (a *app) complain(err error) int {
-	code, hint := explain(err)
-	silent := code == exitOK || code == exitUnfinished || code > exitSignal
+	code, hint := a.explain(err)
+	silent := code == exitOK || errors.Is(err, rotation.ErrIncomplete) || errors.Is(err, errTooOld) || code > exitSignal
 	if !silent {
 		printLines(a.err, "siprotate: ", err.Error())
 	}
@@ -218,6 +225,30 @@ func printLines(w io.Writer, prefix, text string) {
 	for line := range strings.Lines(text) {
 		fmt.Fprintln(w, prefix+report.Sanitize(strings.TrimRight(line, "\n")))
 	}
+}
+
+// resumeCommand returns the command that resumes a run, as it works in the shell
+// that this program was started from: where the environment names another account,
+// it says which one is meant.
+func (a *app) resumeCommand(dir string, flags ...string) string {
+	words := append([]string{"resume", dir}, flags...)
+	if sid := a.getenv("EXOTEL_ACCOUNT_SID"); sid != "" && a.at.SID != "" && a.at != sandboxEndpoint && sid != a.at.SID {
+		words = append(words, "--account-sid", a.at.SID)
+	}
+	if a.at.SID != "" && a.at != sandboxEndpoint && a.strayHost() {
+		words = append(words, "--base-url", a.at.baseURL)
+	}
+	return command(words...)
+}
+
+// strayHost reports whether the environment names another host than that of the
+// account at work.
+func (a *app) strayHost() bool {
+	if base := a.getenv("EXOTEL_BASE_URL"); base != "" {
+		return newEndpoint("", base).Host != a.at.Host
+	}
+	region, err := exotel.ParseRegion(a.getenv("EXOTEL_REGION"))
+	return err == nil && newEndpoint("", region.BaseURL()).Host != a.at.Host
 }
 
 // command returns a command of this program as it can be typed into a shell.
@@ -238,6 +269,8 @@ func (e *signalError) Error() string {
 		return "SIGINT"
 	case syscall.SIGHUP:
 		return "SIGHUP"
+	case syscall.SIGQUIT:
+		return "SIGQUIT"
 	}
 	return "SIGTERM"
 }

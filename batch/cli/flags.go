@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -46,15 +47,19 @@ type paceFlags struct {
 	timeout     time.Duration
 	maxAttempts int
 	verbose     bool
+	quiet       bool
+	logFormat   string
 }
 
-func (o *paceFlags) add(f *pflag.FlagSet) {
+func (o *paceFlags) add(f, output *pflag.FlagSet) {
 	f.StringVar(&o.rate, "rate", "auto", "the allowance: N per window such as 50/m, 5/s, 600/h, 50/5s, or unlimited; auto: 50/m, or what the API advertises")
 	f.BoolVar(&o.even, "even", false, "spread requests evenly, for accounts that share the allowance with other programs")
 	f.BoolVar(&o.wait, "wait", false, "wait while another run on the account is at work")
 	f.DurationVar(&o.timeout, "timeout", batch.DefaultTimeout, "time for one request")
 	f.IntVar(&o.maxAttempts, "max-attempts", batch.DefaultAttempts, "attempts for one row or page; 429s do not count as attempts")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every request to standard error")
+	output.BoolVarP(&o.verbose, "verbose", "v", false, "log every request to standard error")
+	output.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
+	output.StringVar(&o.logFormat, "log-format", "text", "text, or json: what is said and logged as JSON lines, for machines")
 }
 
 // Send flags are those that run and resume share.
@@ -66,20 +71,34 @@ type sendFlags struct {
 	maxFailures    string
 	stopAfter      time.Duration
 	json           bool
+	by             string
+	bom            bool
+	onFinish       string
 }
 
-func (o *sendFlags) add(f *pflag.FlagSet) {
-	o.paceFlags.add(f)
+func (o *sendFlags) add(f, stop, output *pflag.FlagSet) {
+	o.paceFlags.add(f, output)
 	f.StringVar(&o.workers, "workers", "auto", "requests under way at once; auto: as many as spend a free allowance at once, up to 50")
-	f.IntVar(&o.passwordLength, "password-length", rotation.DefaultLength, "characters of a generated password")
-	f.IntVar(&o.canary, "canary", 0, "so many rows go first; any that is not rotated stops the run")
-	f.StringVar(&o.maxFailures, "max-failures", "", "stop once so many rows failed: N, or N% of those finished (default ten in a row)")
-	f.DurationVar(&o.stopAfter, "stop-after", 0, "stop taking rows after this time, such as 2h")
-	f.BoolVar(&o.json, "json", false, "print the summary as JSON on standard output")
+	output.IntVar(&o.passwordLength, "password-length", rotation.DefaultLength, "characters of a generated password")
+	stop.IntVar(&o.canary, "canary", 0, "so many rows go first; any that is not rotated stops the run")
+	stop.StringVar(&o.maxFailures, "max-failures", "", "stop once so many rows failed: N, or N% of those finished (default ten in a row)")
+	stop.Var((*window)(&o.stopAfter), "stop-after", "stop taking rows after this time, such as 2h or 90m")
+	output.BoolVar(&o.json, "json", false, "print the summary as JSON on standard output")
+	output.StringVar(&o.by, "by", "", "count rows by the values of this column of the input, too, such as team")
+	output.BoolVar(&o.bom, "bom", runtime.GOOS == "windows", "begin CSV files with a byte order mark, for Excel on Windows")
+	output.StringVar(&o.onFinish, "on-finish", "", "a command to run once the run comes to rest, with the summary as JSON on its standard input")
 }
 
 // apply checks the flags and enters them into a rotation.
 func (o *paceFlags) apply(a *app, r *rotation.Rotation) error {
+	a.quiet = o.quiet
+	switch o.logFormat {
+	case "text":
+	case "json":
+		a.logJSON()
+	default:
+		return flagError("log-format", o.logFormat, errors.New("want text or json"))
+	}
 	r.Pace = pace.Options{Rate: rotation.DefaultRate, Learn: true, Even: o.even}
 	if o.rate != "auto" {
 		var err error
@@ -106,6 +125,7 @@ func (o *sendFlags) apply(a *app, r *rotation.Rotation) (err error) {
 	if err := o.paceFlags.apply(a, r); err != nil {
 		return err
 	}
+	r.By, r.BOM = o.by, o.bom
 	c := &r.Engine
 	c.Canary, c.StopAfter = o.canary, o.stopAfter
 	if c.Workers, err = parseWorkers(o.workers); err != nil {
@@ -115,9 +135,6 @@ func (o *sendFlags) apply(a *app, r *rotation.Rotation) (err error) {
 		if c.MaxFailures, err = batch.ParseThreshold(o.maxFailures); err != nil {
 			return flagError("max-failures", o.maxFailures, err)
 		}
-	}
-	if o.stopAfter < 0 {
-		return usagef("", "--stop-after %v: want a time above 0, such as 2h", o.stopAfter)
 	}
 	r.Generate = func() (string, error) { return exotel.Generate(rand.Reader, o.passwordLength) }
 	return errors.Join(
@@ -157,6 +174,30 @@ func parseWorkers(text string) (int, error) {
 	}
 	return n, nil
 }
+
+// A window is a duration above 0, the value of a flag; zero is none.
+type window time.Duration
+
+// Set reads a window.
+func (w *window) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return errors.New("want a time above 0, such as 2h or 90m")
+	}
+	*w = window(d)
+	return nil
+}
+
+// String returns the window as Set reads it.
+func (w *window) String() string {
+	if *w == 0 {
+		return ""
+	}
+	return time.Duration(*w).String()
+}
+
+// Type is how help calls the value.
+func (*window) Type() string { return "duration" }
 
 // An age is a duration that may begin with days: 90d, 1d12h, 36h. It is the
 // value of a flag; the zero age is none.

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"os/exec"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -20,3 +21,6 @@ func quote(word string) string {
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
+
+// shellCommand returns what runs a line of the system's shell.
+func shellCommand(line string) *exec.Cmd { return exec.Command("/bin/sh", "-c", line) }

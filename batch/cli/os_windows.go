@@ -1,6 +1,9 @@
 package cli
 
-import "strings"
+import (
+	"os/exec"
+	"strings"
+)
 
 // forbidCoreDumps does nothing: Windows writes none unless it is set up to.
 func forbidCoreDumps() {}
@@ -13,3 +16,6 @@ func quote(word string) string {
 	}
 	return `"` + word + `"`
 }
+
+// shellCommand returns what runs a line of the system's shell.
+func shellCommand(line string) *exec.Cmd { return exec.Command("cmd", "/C", line) }

@@ -7,32 +7,45 @@ import (
 
 	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
-	"siprotate/report"
 )
 
 func newReport(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "report RUN-DIR",
-		Short:   "render the reports of a run again, also of a live or crashed one",
-		Example: `  siprotate report users.run`,
-		Args:    oneArg("RUN-DIR", "the folder that run made"),
+	var by string
+	cmd := &cobra.Command{
+		Use:   "report RUN-DIR",
+		Short: "render the reports of a run again, also of a live or crashed one",
+		Example: `  siprotate report users.run
+  siprotate report users.run --by team`,
+		Args:              oneArg("RUN-DIR", "the folder that run made"),
+		ValidArgsFunction: completeRunDirs,
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			digest, err := rotation.Report(args[0], journal.Plain, report.Formats)
-			if err != nil {
-				return reportError(err)
-			}
-			digest.Closing(a.err, report.ClosingOptions{
-				Width: terminalWidth(a.err), Next: nextCommand(args[0], digest.Summary),
-			})
-			return nil
+			return a.report(rotation.Rotation{Dir: args[0], By: by})
 		}),
 	}
+	cmd.Flags().StringVar(&by, "by", "", "count rows by the values of this column of the input, too, such as team")
+	return cmd
 }
 
-// reportError keeps the errors of a run directory as they are.
-func reportError(err error) error {
-	if code, _ := explainDirectory(err); code != exitOK {
+func (a *app) report(r rotation.Rotation) error {
+	v, err := journal.Read(r.Dir, nil)
+	if err != nil {
 		return err
 	}
-	return &failure{fmt.Errorf("write the reports: %w", err), ""}
+	defer v.Close()
+	info := v.Info()
+	a.at = newEndpoint(info.Account, readSettings(info.Head).BaseURL)
+	digest, err := r.Report()
+	if err != nil {
+		if code, _ := a.explainDirectory(err); code == exitOK {
+			err = &failure{fmt.Errorf("write the reports: %w", err), ""}
+		}
+		return err
+	}
+	next := a.nextCommand(r.Dir, digest.Summary)
+	if v.Live() {
+		a.sayLive(v)
+		next = ""
+	}
+	a.sayClosing(digest, next)
+	return nil
 }

@@ -9,49 +9,68 @@ import (
 	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
 	"siprotate/exotel"
+	"siprotate/report"
 )
 
+// Resume flags are those of resume alone.
+type resumeFlags struct {
+	accountFlags
+	sendFlags
+	retryFailed bool
+	dryRun      bool
+}
+
 func newResume(a *app) *cobra.Command {
-	var (
-		acc         accountFlags
-		send        sendFlags
-		retryFailed bool
-	)
+	o := &resumeFlags{}
 	cmd := &cobra.Command{
 		Use:   "resume RUN-DIR",
 		Short: "go on with an unfinished run",
 		Long: `Resume sends the rows of a run that have no verdict: those that were never
-sent, and those whose outcome is unknown, with the same passwords. The account
-is that of the run; only the credentials are needed.`,
+sent, and those whose outcome is unknown, with the same passwords.
+
+Account, host, rate, workers and guards are those that the run was started with,
+unless a flag says otherwise; --stop-after counts anew. Only the credentials are
+needed.`,
 		Example: `  siprotate resume users.run
   siprotate resume users.run --retry-failed`,
-		Args: oneArg("RUN-DIR", "the folder that run made"),
+		Args:              oneArg("RUN-DIR", "the folder that run made"),
+		ValidArgsFunction: completeRunDirs,
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
-			return a.resume(cmd.Context(), args[0], acc, &send, retryFailed)
+			return a.resume(cmd, args[0], o)
 		}),
 	}
-	f := cmd.Flags()
-	f.BoolVar(&retryFailed, "retry-failed", false, "also send failed rows again")
-	acc.add(f)
-	send.add(f)
-	f.SortFlags = false
+	groups := &flagGroups{cmd: cmd}
+	what := groups.add("What")
+	what.BoolVar(&o.retryFailed, "retry-failed", false, "also send failed rows again")
+	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be sent, send nothing, write nothing")
+	o.sendFlags.add(groups.add("Pace"), groups.add("Stop rules"), groups.add("Output"))
+	o.accountFlags.add(groups.add("Account"))
+	groups.finish(a)
 	return cmd
 }
 
-func (a *app) resume(ctx context.Context, dir string, acc accountFlags, send *sendFlags, retryFailed bool) error {
+func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	head, err := journal.ReadHead(dir)
 	if err != nil {
 		return err
 	}
-	e, err := a.endpointOf(head, acc)
+	saved := readSettings(head)
+	if err := saved.apply(cmd.Flags()); err != nil {
+		return err
+	}
+	e, err := a.endpointOf(head, saved, o.accountFlags)
 	if err != nil {
 		return err
 	}
+	a.at = e
 	r := rotation.Rotation{Dir: dir, Account: e.Account}
-	if err := send.apply(a, &r); err != nil {
+	if err := o.sendFlags.apply(a, &r); err != nil {
 		return err
 	}
-	r.Engine.RetryFailed = retryFailed
+	r.Engine.RetryFailed = o.retryFailed
+	if o.dryRun {
+		return a.preview(r.PreviewResume())
+	}
 	if e == sandboxEndpoint {
 		r.Client, err = sandboxOf(dir)
 	} else {
@@ -60,7 +79,7 @@ func (a *app) resume(ctx context.Context, dir string, acc accountFlags, send *se
 	if err != nil {
 		return err
 	}
-	return a.close(r, send.json)(r.Resume(ctx))
+	return a.conclude(cmd.Context(), r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Resume(ctx) })
 }
 
 // sandboxOf returns a client for a stand-in that holds the devices of a run.

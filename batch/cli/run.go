@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,28 +69,32 @@ func newRun(a *app) *cobra.Command {
 		Long:    runLong,
 		Example: runExample,
 		Args:    o.checkInput,
-		RunE: a.do(func(cmd *cobra.Command, args []string) error {
-			return a.rotate(cmd.Context(), args, o)
-		}),
+
+		ValidArgsFunction: completeCSV,
+		RunE:              a.do(func(cmd *cobra.Command, args []string) error { return a.rotate(cmd, args, o) }),
 	}
-	f := cmd.Flags()
+	groups := &flagGroups{cmd: cmd}
+	f := groups.add("What")
 	f.StringVarP(&o.out, "out", "o", "", "the run directory (default INPUT's name with .run for .csv, in the current folder; all-DATE.run for --all)")
 	f.BoolVar(&o.all, "all", false, "rotate every SIP device of the account, instead of INPUT")
 	f.StringVar(&o.exclude, "exclude", "", "with --all: leave out the users and devices that this CSV file names")
 	f.StringVar(&o.history, "history", "", "with --all and --older-than: the folder with the run directories of earlier runs")
 	f.Var(&o.olderThan, "older-than", "leave out what a run in the history rotated less than this ago, such as 90d")
-	o.accountFlags.add(f)
-	f.BoolVar(&o.sandbox, "sandbox", false, "run against a built-in stand-in of the API that holds the input's users")
-	o.sendFlags.add(f)
-	f.BoolVar(&o.dryRun, "dry-run", false, "check everything, say what would be done, send nothing, write nothing")
-	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "report invalid rows as such and rotate the others")
-	f.SortFlags = false
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "check everything, say what would be done, send nothing, write nothing")
+	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&o.sandbox, "sandbox", false, "run against a built-in stand-in of the API that holds the input's users")
+	o.sendFlags.add(groups.add("Pace"), groups.add("Stop rules"), groups.add("Output"))
+	o.accountFlags.add(groups.add("Account"))
+	groups.finish(a)
 	return cmd
 }
 
 // checkInput checks what says which devices to rotate.
 func (o *runFlags) checkInput(cmd *cobra.Command, args []string) error {
+	if o.sandbox && (o.sid != "" || o.region != "" || o.baseURL != "") {
+		return usagef("`siprotate sandbox` serves a stand-in at an address of its own", "--sandbox has an account of its own: it takes no --account-sid, --region or --base-url")
+	}
 	switch {
 	case !o.all && (o.exclude != "" || o.history != "" || o.olderThan != 0):
 		return usagef("", "--exclude, --history and --older-than are for --all")
@@ -105,18 +111,19 @@ func (o *runFlags) checkInput(cmd *cobra.Command, args []string) error {
 }
 
 // rotate runs INPUT or --all, or resumes its unfinished run.
-func (a *app) rotate(ctx context.Context, args []string, o *runFlags) error {
-	r := rotation.Rotation{SkipInvalid: o.skipInvalid}
+func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
+	ctx := cmd.Context()
 	e, err := a.target(o)
 	if err != nil {
 		return err
 	}
-	r.Account = e.Account
+	a.at = e
+	r := rotation.Rotation{Account: e.Account, SkipInvalid: o.skipInvalid, Settings: settingsOf(e, cmd.Flags())}
 	if err := o.sendFlags.apply(a, &r); err != nil {
 		return err
 	}
 	// Bad credentials are reported before anything else is done.
-	if !o.sandbox {
+	if !o.sandbox && !o.dryRun {
 		if r.Client, err = a.client(e, r.Engine.Workers); err != nil {
 			return err
 		}
@@ -125,21 +132,22 @@ func (a *app) rotate(ctx context.Context, args []string, o *runFlags) error {
 	if err != nil {
 		return err
 	}
-	if o.sandbox {
-		if r.Client, err = standIn(src.Rows()); err != nil {
-			return err
-		}
-	}
 	if r.Dir = o.out; r.Dir == "" {
 		r.Dir = a.directory(args, o, src, e)
 	}
 	if o.dryRun {
-		return a.preview(r, src)
+		return a.preview(r.Preview(src))
+	}
+	if o.sandbox {
+		r.Replace = o.out == ""
+		if r.Client, err = standIn(src.Rows()); err != nil {
+			return err
+		}
 	}
 	if !o.yes && !o.sandbox {
 		r.Confirm = a.confirm
 	}
-	return a.close(r, o.json)(r.Run(ctx, src))
+	return a.conclude(ctx, r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Run(ctx, src) })
 }
 
 // target returns the account that a run is for.
@@ -207,13 +215,17 @@ func checkPassword(password string) error {
 // for --all the newest unfinished one of the same selection in the current
 // folder.
 func (a *app) directory(args []string, o *runFlags, src rotation.Source, e endpoint) string {
-	switch {
-	case o.all:
+	if o.all {
 		return a.directoryOfAll(src, e.Account)
-	case args[0] == "-":
-		return "stdin.run"
 	}
-	return strings.TrimSuffix(filepath.Base(args[0]), ".csv") + ".run"
+	stem := "stdin"
+	if args[0] != "-" {
+		stem = strings.TrimSuffix(filepath.Base(args[0]), ".csv")
+	}
+	if o.sandbox {
+		stem += ".sandbox"
+	}
+	return stem + ".run"
 }
 
 func (a *app) directoryOfAll(src rotation.Source, acc rotation.Account) string {
@@ -227,8 +239,21 @@ func (a *app) directoryOfAll(src rotation.Source, acc rotation.Account) string {
 			return dir
 		}
 	}
-	return "all-" + time.Now().Format(time.DateOnly) + ".run"
+	today := "all-" + time.Now().Format(time.DateOnly)
+	for n := 2; n <= maxAllRuns; n++ {
+		dir := today + ".run"
+		if n > 2 {
+			dir = fmt.Sprintf("%s-%d.run", today, n-1)
+		}
+		if same, err := rotation.Holds(dir, src, acc); err != nil || same || !journal.Exists(dir) {
+			return dir
+		}
+	}
+	return today + ".run"
 }
+
+// maxAllRuns bounds the runs of all devices, of different selections, in a day.
+const maxAllRuns = 100
 
 // readHistory reads the runs in a folder, with errors for the user.
 func (a *app) readHistory(folder string, acc rotation.Account) (*journal.History, error) {
@@ -244,8 +269,7 @@ func (a *app) readHistory(folder string, acc rotation.Account) (*journal.History
 }
 
 // preview says what a run would do.
-func (a *app) preview(r rotation.Rotation, src rotation.Source) error {
-	p, err := r.Preview(src)
+func (a *app) preview(p rotation.Plan, err error) error {
 	if err != nil {
 		return err
 	}
@@ -254,40 +278,81 @@ func (a *app) preview(r rotation.Rotation, src rotation.Source) error {
 	return nil
 }
 
-// close says how a run ended, and passes its error on.
-func (a *app) close(r rotation.Rotation, asJSON bool) func(report.Digest, error) error {
-	return func(digest report.Digest, ended error) error {
-		a.rest()
-		var run *rotation.RunError
-		if ended != nil && !errors.As(ended, &run) {
-			if errors.Is(ended, rotation.ErrNothing) {
-				a.say("%v", ended)
-			}
-			return ended
-		}
-		if digest.Summary.Rows == 0 {
-			return ended // the reports could not be written
-		}
-		digest.Closing(a.err, report.ClosingOptions{
-			Width: terminalWidth(a.err), Next: nextCommand(r.Dir, digest.Summary),
-		})
-		if asJSON {
-			if err := digest.Summary.Encode(a.out); err != nil {
-				return &failure{fmt.Errorf("write the summary: %w", err), ""}
-			}
+// conclude rotates, says how that ended, and passes its error on.
+func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, rotate func(context.Context) (report.Digest, error)) error {
+	a.work(r.Dir)
+	finishing := context.AfterFunc(ctx, func() { a.say("finishing the requests under way; interrupt again to stop at once") })
+	digest, ended := rotate(ctx)
+	finishing()
+	a.work("")
+	a.rest()
+	if ended != nil && !errors.As(ended, new(*rotation.RunError)) {
+		if errors.Is(ended, rotation.ErrNothing) {
+			a.say("%v", ended)
 		}
 		return ended
+	}
+	if digest.Summary.Rows == 0 {
+		return ended // the reports could not be written
+	}
+	a.sayClosing(digest, a.nextCommand(r.Dir, digest.Summary))
+	if o.json {
+		if err := digest.Summary.Encode(a.out); err != nil {
+			return &failure{fmt.Errorf("write the summary: %w", err), ""}
+		}
+	}
+	if o.onFinish != "" {
+		a.onFinish(o.onFinish, digest.Summary)
+	}
+	return ended
+}
+
+// work says in which run directory requests may be under way.
+func (a *app) work(dir string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.working = dir
+}
+
+// sayClosing says how a run stands.
+func (a *app) sayClosing(digest report.Digest, next string) {
+	switch {
+	case a.quiet:
+	case a.log != nil:
+		s := digest.Summary
+		a.log.Info("the run rests", "run", s.Run, "rows", s.Rows, "rotated", s.Rotated, "failed", s.Failed, "unknown", s.Unknown,
+			"invalid", s.Invalid, "not_attempted", s.NotAttempted, "requests", s.Requests, "next", next)
+	default:
+		digest.Closing(a.err, report.ClosingOptions{Width: terminalWidth(a.err), Next: next})
 	}
 }
 
 // nextCommand is the command that goes on with a run, if there is anything left
 // to do.
-func nextCommand(dir string, sum report.Summary) string {
+func (a *app) nextCommand(dir string, sum report.Summary) string {
 	switch {
-	case sum.NotAttempted+sum.Unknown > 0:
-		return command("resume", dir)
 	case sum.Failed > 0:
-		return command("resume", dir, "--retry-failed")
+		return a.resumeCommand(dir, "--retry-failed")
+	case sum.NotAttempted+sum.Unknown > 0:
+		return a.resumeCommand(dir)
 	}
 	return ""
+}
+
+// onFinish runs the user's command with the summary on its standard input. The
+// exit code stays the run's.
+func (a *app) onFinish(command string, sum report.Summary) {
+	var text bytes.Buffer
+	if err := sum.Encode(&text); err != nil {
+		a.say("warning: --on-finish: %v", err)
+		return
+	}
+	shell := shellCommand(command)
+	shell.Stdin, shell.Stdout, shell.Stderr = &text, a.err, a.err
+	shell.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "EXOTEL_API_KEY") || strings.HasPrefix(variable, "EXOTEL_API_TOKEN")
+	})
+	if err := shell.Run(); err != nil {
+		a.say("warning: --on-finish: %v", err)
+	}
 }

@@ -24,6 +24,7 @@ type statusFlags struct {
 	paceFlags
 	history string
 	maxAge  age
+	offline bool
 	csv     bool
 	json    bool
 }
@@ -44,14 +45,16 @@ never.`,
 		Args: cobra.NoArgs,
 		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), o) }),
 	}
-	f := cmd.Flags()
+	groups := &flagGroups{cmd: cmd}
+	f := groups.add("What")
 	f.StringVar(&o.history, "history", "", "the folder with the run directories (required)")
 	f.Var(&o.maxAge, "max-age", "what was rotated longer ago is too old, such as 90d")
+	f.BoolVar(&o.offline, "offline", false, "ask the API for nothing: the devices that the runs know")
 	f.BoolVar(&o.csv, "csv", false, "CSV instead of a table")
 	f.BoolVar(&o.json, "json", false, "JSON lines instead of a table")
-	o.accountFlags.add(f)
-	o.paceFlags.add(f)
-	f.SortFlags = false
+	o.accountFlags.add(groups.add("Account"))
+	o.paceFlags.add(groups.add("Pace"), groups.add("Output"))
+	groups.finish(a)
 	cmd.MarkFlagsMutuallyExclusive("csv", "json")
 	return cmd
 }
@@ -68,13 +71,18 @@ func (a *app) status(ctx context.Context, o *statusFlags) error {
 	if err != nil {
 		return err
 	}
-	users, err := a.list(ctx, o.accountFlags, &o.paceFlags, nil)
-	if err != nil {
-		return err
+	var users []exotel.User
+	if !o.offline {
+		if users, err = a.list(ctx, o.accountFlags, &o.paceFlags, nil); err != nil {
+			return err
+		}
+		if users == nil {
+			users = []exotel.User{}
+		}
 	}
 	lines := statusLines(users, past, time.Duration(o.maxAge), time.Now())
 	var text bytes.Buffer
-	if err := o.encode(&text, lines); err != nil {
+	if err := o.encode(&text, lines, terminalWidth(a.out)); err != nil {
 		return err
 	}
 	if err := a.deliver("", text.Bytes()); err != nil {
@@ -122,37 +130,48 @@ type statusLine struct {
 	age       time.Duration
 }
 
-// statusLines returns a line for each device, those never rotated first, and
-// then from the oldest to the youngest. With a limit, what is older is told so.
+// statusLines returns a line for each device of the account, or, without users,
+// for each of which the history knows. Those never rotated come first, and then
+// from the oldest to the youngest. With a limit, what is older is called so.
 func statusLines(users []exotel.User, past *journal.History, limit time.Duration, now time.Time) (lines []statusLine) {
+	add := func(device journal.Rotation) {
+		line := statusLine{
+			UserID: report.Sanitize(device.UserID), DeviceID: report.Sanitize(device.DeviceID),
+			SIPID: report.Sanitize(device.SIPID), Email: report.Sanitize(device.Email), State: neverState,
+		}
+		if last, known := past.Last(device.UserID, device.DeviceID); known {
+			line.State, line.RotatedAt, line.Run = rotatedState, last.At.UTC().Truncate(time.Millisecond), last.Run
+			line.age = now.Sub(last.At)
+			if limit > 0 && line.age > limit {
+				line.State = oldState
+			}
+		}
+		lines = append(lines, line)
+	}
 	for _, u := range users {
 		for _, d := range sipDevices(u) {
-			line := statusLine{
-				UserID: report.Sanitize(u.ID), DeviceID: report.Sanitize(d.ID), SIPID: report.Sanitize(exotel.SIPID(d.ContactURI)), Email: report.Sanitize(u.Email),
-				State: neverState,
-			}
-			if last, known := past.Last(u.ID, d.ID); known {
-				line.State, line.RotatedAt, line.Run = rotatedState, last.At.UTC().Truncate(time.Millisecond), last.Run
-				line.age = now.Sub(last.At)
-				if limit > 0 && line.age > limit {
-					line.State = oldState
-				}
-			}
-			lines = append(lines, line)
+			add(journal.Rotation{UserID: u.ID, DeviceID: d.ID, SIPID: exotel.SIPID(d.ContactURI), Email: u.Email})
 		}
 	}
-	slices.SortStableFunc(lines, func(x, y statusLine) int { return x.RotatedAt.Compare(y.RotatedAt) })
+	if users == nil {
+		for device := range past.All() {
+			add(device)
+		}
+	}
+	slices.SortStableFunc(lines, func(x, y statusLine) int {
+		return cmp.Or(x.RotatedAt.Compare(y.RotatedAt), cmp.Compare(x.UserID, y.UserID), cmp.Compare(x.DeviceID, y.DeviceID))
+	})
 	return lines
 }
 
-func (o *statusFlags) encode(w io.Writer, lines []statusLine) error {
+func (o *statusFlags) encode(w io.Writer, lines []statusLine, width int) error {
 	switch {
 	case o.csv:
 		return statusCSV(w, lines)
 	case o.json:
 		return jsonLines(w, lines)
 	}
-	return statusTable(w, lines)
+	return statusTable(w, lines, width)
 }
 
 func statusCSV(w io.Writer, lines []statusLine) error {
@@ -169,16 +188,35 @@ func statusCSV(w io.Writer, lines []statusLine) error {
 	return out.Error()
 }
 
-func statusTable(w io.Writer, lines []statusLine) error {
+// fullTable is how wide a terminal has to be for every column of the table.
+const fullTable = 132
+
+// statusTable writes a table, which a terminal of width columns shows without
+// wrapping; 0 means that there is no terminal.
+func statusTable(w io.Writer, lines []statusLine, width int) error {
+	narrow := width > 0 && width < fullTable
+	// Beside the two columns that give way: a state, a date, the gaps between.
+	email := max(12, (width-len("rotated  2006-01-02  ")-16-4)*3/5)
+	run := max(8, width-len("rotated  2006-01-02  ")-16-4-email)
 	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(out, "SIP ID\tEMAIL\tDEVICE\tSTATE\tROTATED\tAGE\tRUN")
+	if narrow {
+		fmt.Fprintln(out, "SIP ID\tEMAIL\tSTATE\tROTATED\tRUN")
+	} else {
+		fmt.Fprintln(out, "SIP ID\tEMAIL\tDEVICE\tSTATE\tROTATED\tAGE\tRUN")
+	}
 	for _, l := range lines {
-		at, age := "-", "-"
+		day, clock, age := "-", "-", "-"
 		if !l.RotatedAt.IsZero() {
-			at, age = l.RotatedAt.Local().Format("2006-01-02 15:04"), report.FormatDuration(l.age)
+			local := l.RotatedAt.Local()
+			day, clock, age = local.Format(time.DateOnly), local.Format("2006-01-02 15:04"), report.FormatDuration(l.age)
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), l.DeviceID, l.State, at, age, cmp.Or(report.Sanitize(l.Run), "-"))
+		sip, mail, dir := cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), cmp.Or(report.Sanitize(l.Run), "-")
+		if narrow {
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n",
+				report.Truncate(sip, 16), report.Truncate(mail, email), l.State, day, report.Truncate(dir, run))
+		} else {
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sip, mail, l.DeviceID, l.State, clock, age, dir)
+		}
 	}
 	return out.Flush()
 }

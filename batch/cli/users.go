@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,15 +50,16 @@ not list while a run on the account is at work. With --email it takes fewer.`,
 		Args: cobra.NoArgs,
 		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.users(cmd.Context(), o) }),
 	}
-	f := cmd.Flags()
+	groups := &flagGroups{cmd: cmd}
+	f := groups.add("What")
 	f.StringVarP(&o.out, "out", "o", "", "write to this file instead of standard output")
 	f.BoolVar(&o.json, "json", false, "JSON lines instead of CSV")
 	f.StringSliceVar(&o.emails, "email", nil, "only the users with these emails, separated by commas")
 	f.StringVar(&o.role, "role", "", "only the users with this role")
 	f.BoolVar(&o.withoutDevice, "without-device", false, "the users that have no SIP device, instead of those that have")
-	o.accountFlags.add(f)
-	o.paceFlags.add(f)
-	f.SortFlags = false
+	o.accountFlags.add(groups.add("Account"))
+	o.paceFlags.add(groups.add("Pace"), groups.add("Output"))
+	groups.finish(a)
 	return cmd
 }
 
@@ -76,6 +79,9 @@ func (a *app) users(ctx context.Context, o *usersFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := checkRole(o.role, users); err != nil {
+		return err
+	}
 	write := usersCSV
 	if o.json {
 		write = jsonLines[userLine]
@@ -93,6 +99,7 @@ func (a *app) list(ctx context.Context, acc accountFlags, pacing *paceFlags, ema
 	if err != nil {
 		return nil, err
 	}
+	a.at = e
 	r := rotation.Rotation{Account: e.Account}
 	if err := pacing.apply(a, &r); err != nil {
 		return nil, err
@@ -114,6 +121,21 @@ func (o *usersFlags) lines(users []exotel.User) (lines []userLine) {
 		}
 	}
 	return lines
+}
+
+// checkRole says that no user has the role, where it is a slip.
+func checkRole(role string, users []exotel.User) error {
+	roles := map[string]bool{}
+	for _, u := range users {
+		if strings.EqualFold(u.Role, role) {
+			return nil
+		}
+		roles[strings.ToLower(report.Sanitize(u.Role))] = true
+	}
+	if role == "" || len(users) == 0 {
+		return nil
+	}
+	return usagef("the roles in the account are: "+strings.Join(slices.Sorted(maps.Keys(roles)), ", "), "--role %q: no user has it", role)
 }
 
 func sipDevices(u exotel.User) (devices []exotel.Device) {

@@ -97,6 +97,19 @@ func prepare(dir string, d disk) (*folder, error) {
 	return f, nil
 }
 
+// Check says why no run directory dir can be made: its parent is not there, or
+// nothing can be written to it. A dir that is there is not looked at.
+func Check(dir string) error {
+	if _, err := os.Lstat(dir); err == nil {
+		return nil
+	}
+	trial, err := os.MkdirTemp(filepath.Dir(dir), ".siprotate-")
+	if err != nil {
+		return err
+	}
+	return os.Remove(trial)
+}
+
 // openRun opens the directory of a run.
 func openRun(dir string, d disk) (*folder, error) {
 	if !Exists(dir) {

@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,8 +14,9 @@ import (
 
 // A Rotation is when a device got its password, and in which run.
 type Rotation struct {
-	At  time.Time
-	Run string // the run directory
+	UserID, DeviceID, SIPID, Email string
+	At                             time.Time
+	Run                            string // the run directory
 }
 
 // A History is the latest rotation of each device.
@@ -80,9 +83,13 @@ func (h *History) enter(entry batch.Entry, dir string) {
 	}
 	key := batch.DeviceKey(entry.Row.UserID, entry.Row.DeviceID)
 	if at := entry.Result.Finished; at.After(h.latest[key].At) {
-		h.latest[key] = Rotation{at, dir}
+		row := entry.Row
+		h.latest[key] = Rotation{row.UserID, row.DeviceID, row.SIPID, row.Email, at, dir}
 	}
 }
+
+// All ranges over the latest rotation of each device, in no order.
+func (h *History) All() iter.Seq[Rotation] { return maps.Values(h.latest) }
 
 // Last returns the latest rotation of a device, and whether there was one.
 func (h *History) Last(userID, deviceID string) (Rotation, bool) {

@@ -61,7 +61,7 @@ func TestTheLatestRotationCounts(t *testing.T) {
 		t.Errorf("%d runs", h.Runs)
 	}
 	for device, want := range map[string]journal.Rotation{
-		"1": {noon.Add(time.Hour), in("a.run")}, "2": {noon, in("b.run")}, "3": {}, "4": {}, "5": {}, "6": {},
+		"1": {At: noon.Add(time.Hour), Run: in("a.run")}, "2": {At: noon, Run: in("b.run")}, "3": {}, "4": {}, "5": {}, "6": {},
 	} {
 		got, known := h.Last("ab1", device)
 		if !got.At.Equal(want.At) || got.Run != want.Run || known != (want.Run != "") {

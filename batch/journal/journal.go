@@ -151,7 +151,7 @@ func (j *Journal) Begin(tool string, retryFailed bool) error {
 	}
 	record := sessionRecord{
 		Type: kindSession, At: time.Now().UTC(), Tool: tool,
-		Storage: storageOf(j.folder.path), RetryFailed: retryFailed, Lost: j.before,
+		Storage: storageOf(j.folder.path), PID: os.Getpid(), RetryFailed: retryFailed, Lost: j.before,
 	}
 	at, end, err := j.append(record)
 	if err != nil {

@@ -61,6 +61,7 @@ type sessionRecord struct {
 	At          time.Time `json:"at"`
 	Tool        string    `json:"tool"`
 	Storage     storage   `json:"storage"`
+	PID         int       `json:"pid"`
 	RetryFailed bool      `json:"retry_failed,omitempty"`
 	Lost        loss      `json:"lost,omitzero"` // before this session
 }

@@ -32,7 +32,9 @@ type state struct {
 	waited    time.Duration
 	startedAt time.Time
 	stoppedAt time.Time
-	why       string // why the last session stopped early
+	latest    time.Time     // of the present session's records
+	worked    time.Duration // the sum of the sessions before the present one
+	why       string        // why the last session stopped early
 
 	live   bool // the journal is loaded; recent and held stay as they are
 	recent recent
@@ -65,7 +67,8 @@ func (s *state) has(row int) bool { return row >= 1 && row <= s.rows() }
 
 func (s *state) addSession(r sessionRecord, at int64) {
 	s.endSession(r.Lost, r.At)
-	s.session, s.sessionAt, s.stopped = r, at, false
+	s.worked += s.working()
+	s.session, s.sessionAt, s.stopped, s.latest = r, at, false, r.At
 	if s.startedAt.IsZero() {
 		s.startedAt = r.At
 	}
@@ -75,8 +78,13 @@ func (s *state) addSession(r sessionRecord, at int64) {
 	s.mark = markRecord{Sends: s.sends}
 }
 
+// working returns how long the present session has worked, up to its latest
+// record.
+func (s *state) working() time.Duration { return max(0, s.latest.Sub(s.session.At)) }
+
 func (s *state) addSend(r sendRecord) {
 	s.sends++
+	s.latest = r.At
 	s.flights[r.Row] = r
 }
 
@@ -107,6 +115,7 @@ func (s *state) addResult(r resultRecord, at int64) {
 
 func (s *state) land(r resultRecord) {
 	delete(s.lost, r.Row)
+	s.latest = r.At
 	if _, flying := s.flights[r.Row]; !flying {
 		return
 	}
@@ -128,7 +137,7 @@ func later(a, b time.Time) time.Time {
 }
 
 func (s *state) addStop(r stopRecord) {
-	s.stopped, s.stoppedAt, s.why = true, r.At, r.Totals.Stopped
+	s.stopped, s.stoppedAt, s.why, s.latest = true, r.At, r.Totals.Stopped, r.At
 	s.waited += r.Totals.Waited
 }
 

@@ -9,9 +9,12 @@ import (
 	"io"
 	"iter"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"siprotate/batch"
 )
@@ -125,6 +128,9 @@ type Info struct {
 	StartedAt time.Time     // of the first session; zero if there was none
 	StoppedAt time.Time     // of the last one; zero while it runs, or if it died
 	Stopped   string        // why the last session stopped early
+	Worked    time.Duration // the sum of the sessions; one that died counts up to its last record
+	SessionAt time.Time     // when the last session began
+	PID       int           // its process
 }
 
 // Info returns what is known of the run as a whole.
@@ -135,8 +141,23 @@ func (v *View) Info() Info {
 	return Info{
 		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(),
 		Requests: s.sends, Throttled: s.throttled, Waited: s.waited,
-		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why,
+		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why, Worked: s.worked + s.working(),
+		SessionAt: s.session.At, PID: s.session.PID,
 	}
+}
+
+// Live reports whether another process is at work on the run.
+func (v *View) Live() bool {
+	if !v.Info().StoppedAt.IsZero() {
+		return false
+	}
+	l := flock.New(filepath.Join(v.Dir(), lockName), flock.SetPermissions(0o600))
+	free, err := l.TryRLock()
+	if err != nil {
+		return false
+	}
+	l.Unlock()
+	return !free
 }
 
 // Counts returns how many rows stand how.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"sync/atomic"
-	"time"
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
@@ -21,6 +20,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 	}
 	pending, rows := j.Pending(r.Engine.RetryFailed)
 	var done, failed atomic.Int64
+	canaries := 0 // rotated before any row was not
 	c := r.Engine
 	c.Pacer = a.Pacer
 	c.Redraw = func() (batch.Secret, error) {
@@ -32,12 +32,18 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		if result.Outcome != batch.Rotated {
 			failed.Add(1)
 		}
+		if failed.Load() == 0 {
+			canaries++
+		}
 	}
 	total := j.Info().Rows
 	r.Events(Working{func() Progress {
 		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})
 	stopped := batch.Run(ctx, c, rows, setter{r.Client}, j)
+	if canaries < c.Canary {
+		r.Engine.Canary = 0
+	}
 	return r.finish(a, j, stopped)
 }
 
@@ -53,7 +59,7 @@ func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (repor
 		return report.Digest{}, &RunError{r.Dir, errors.Join(lost, a.close())}
 	}
 	writing := j.Stop(totals)
-	digest, reporting := write(&j.View, report.Owner, r.Formats)
+	digest, reporting := r.render(&j.View, report.Owner)
 	closing := errors.Join(j.Close(), a.close())
 	r.Events(Rested{})
 	if stopped == nil && digest.Summary.Rotated < digest.Summary.Rows {
@@ -112,35 +118,30 @@ type RunError struct {
 func (e *RunError) Error() string { return e.Err.Error() }
 func (e *RunError) Unwrap() error { return e.Err }
 
-// Report renders the reports of the run in dir from its journal, also of one
+// Report renders the reports of the run in Dir from its journal, also of one
 // that another process is at work on, or that died.
-func Report(dir string, vault journal.Vault, formats []report.Format) (report.Digest, error) {
-	v, err := journal.Read(dir, vault)
+func (r Rotation) Report() (report.Digest, error) {
+	r = r.complete()
+	v, err := journal.Read(r.Dir, r.Vault)
 	if err != nil {
 		return report.Digest{}, err
 	}
 	defer v.Close()
-	return write(v, report.Reader, formats)
+	r.Engine.Canary = 0
+	return r.render(v, report.Reader)
 }
 
-// write renders the reports of a run into its directory.
-func write(v *journal.View, role report.Role, formats []report.Format) (report.Digest, error) {
+// render renders the reports of a run into its directory.
+func (r Rotation) render(v *journal.View, role report.Role) (report.Digest, error) {
 	return report.Write(v.Root(), role, func() (report.Run, iter.Seq2[batch.Entry, error], error) {
 		info := v.Info()
 		return report.Run{
 			ID: info.Run, Version: info.Tool, Account: info.Account, Host: info.Host,
-			Length: v.Length(), Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns,
-			StartedAt: info.StartedAt, FinishedAt: info.StoppedAt, Took: took(info),
+			Length: v.Length(), Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns, By: r.By, BOM: r.BOM, Canary: r.Engine.Canary,
+			StartedAt: info.StartedAt, FinishedAt: info.StoppedAt, Took: info.Worked,
 			Requests: info.Requests, Throttled: info.Throttled, Waited: info.Waited, Stopped: info.Stopped,
 		}, v.Entries(), nil
-	}, formats...)
-}
-
-func took(info journal.Info) time.Duration {
-	if info.StartedAt.IsZero() || info.StoppedAt.IsZero() {
-		return 0
-	}
-	return max(0, info.StoppedAt.Sub(info.StartedAt))
+	}, r.Formats...)
 }
 
 // reported reports whether the reports in a run directory are those of its

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"time"
 
+	"siprotate/batch/account"
 	"siprotate/batch/directory"
 	"siprotate/batch/journal"
 	"siprotate/batch/pace"
@@ -55,7 +56,38 @@ func (p Plan) in(rate pace.Rate, window time.Duration, estimate func(rows int) t
 func (r Rotation) Preview(src Source) (Plan, error) {
 	r = r.complete()
 	p, err := r.preview(src)
-	return p.in(r.Pace.Rate, r.Engine.StopAfter, r.Pace.Rate.Estimate), err
+	if err != nil {
+		return Plan{}, err
+	}
+	return r.asItStands(p)
+}
+
+// PreviewResume says what Resume would do.
+func (r Rotation) PreviewResume() (Plan, error) {
+	r = r.complete()
+	v, err := journal.Read(r.Dir, nil)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer v.Close()
+	p, err := r.left(v)
+	if err != nil {
+		return Plan{}, err
+	}
+	return r.asItStands(p)
+}
+
+// asItStands fills in how long the plan takes as the allowance stands, without
+// taking it.
+func (r Rotation) asItStands(p Plan) (Plan, error) {
+	pacer, err := pace.New(r.Pace)
+	if err != nil {
+		return Plan{}, err
+	}
+	if r.State != "" {
+		pacer.Prime(account.Peek(r.State, r.Account.Host, r.Account.SID, max(0, r.Pace.Rate.N)))
+	}
+	return (&allowance{Pacer: pacer}).schedule(p, r.Engine.StopAfter), nil
 }
 
 func (r Rotation) preview(src Source) (Plan, error) {
@@ -76,27 +108,47 @@ func (r Rotation) preview(src Source) (Plan, error) {
 	}
 	p := r.planOf(c)
 	p.Lookups = c.wanted.Cost()
-	return p, nil
+	return p, r.mayBegin(src)
+}
+
+// Holds reports whether dir holds a run of the source and the account.
+func Holds(dir string, src Source, acc Account) (bool, error) {
+	v, err := readRun(dir, src, acc)
+	if err != nil || v == nil {
+		return false, err
+	}
+	return true, v.Close()
 }
 
 // Unfinished reports whether dir holds a run of the source and the account that
 // ended before its last row's turn. One that came to its end and left rows without
 // a verdict is none: where a device is gone, there will never be one.
 func Unfinished(dir string, src Source, acc Account) (bool, error) {
-	v, err := journal.Read(dir, nil)
-	switch {
-	case errors.Is(err, journal.ErrUnplanned), errors.Is(err, journal.ErrNoRun):
-		return false, nil
-	case err != nil:
+	v, err := readRun(dir, src, acc)
+	if err != nil || v == nil {
 		return false, err
 	}
 	defer v.Close()
 	info := v.Info()
-	digest, err := src.Digest()
-	if err != nil || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
-		return false, err
-	}
 	pending, _ := v.Pending(false)
 	ended := !info.StoppedAt.IsZero() && info.Stopped == ""
 	return pending > 0 && !ended, nil
+}
+
+// readRun opens the run in dir if it is one of the source and the account, and
+// returns nil if it is not.
+func readRun(dir string, src Source, acc Account) (*journal.View, error) {
+	v, err := journal.Read(dir, nil)
+	switch {
+	case errors.Is(err, journal.ErrUnplanned), errors.Is(err, journal.ErrNoRun):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	info := v.Info()
+	digest, err := src.Digest()
+	if err != nil || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
+		return nil, errors.Join(err, v.Close())
+	}
+	return v, nil
 }

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -58,6 +59,7 @@ type Rotation struct {
 	Vault   journal.Vault  // seals passwords in the journal; nil: [journal.Plain]
 	State   string         // the folder that makes this the account's only sender on the machine; empty: it need not be
 	Wait    bool           // wait for another sender on the account, instead of giving up with [account.ErrBusy]
+	Replace bool           // a run in Dir that is finished, or of another source, gives way to a new one
 	Pace    pace.Options   // the allowance; the zero value: [DefaultRate], learning
 	Engine  batch.Config   // how to send; its Pacer, Redraw and Observe are set here
 
@@ -66,6 +68,8 @@ type Rotation struct {
 	Formats     []report.Format        // of the reports; nil: [report.Formats]
 	Tool        string                 // the program's name and version, for the journal
 	Settings    json.RawMessage        // what the journal keeps for whoever resumes the run; may be nil
+	By          string                 // the name of a column by whose values the reports count rows, too; may be empty
+	BOM         bool                   // CSV files for a spreadsheet on Windows begin with a byte order mark
 
 	Confirm func(context.Context, Plan) error // is asked before anything is written; nil: go ahead
 	Events  func(Event)                       // hears what happens, from one goroutine at a time; nil: nobody does
@@ -147,6 +151,12 @@ func (r Rotation) Resume(ctx context.Context) (report.Digest, error) {
 	if err != nil {
 		return report.Digest{}, err
 	}
+	p, err := r.left(&j.View)
+	if err != nil {
+		j.Close()
+		return report.Digest{}, err
+	}
+	r.Events(Planned{a.schedule(p, r.Engine.StopAfter)})
 	return r.execute(ctx, a, j)
 }
 
@@ -166,6 +176,9 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 	p, err := r.mayResume(&j.View, src)
 	if err != nil {
 		j.Close()
+		if r.Replace && (errors.As(err, new(*FinishedError)) || errors.As(err, new(*OtherSourceError))) {
+			return nil, os.RemoveAll(r.Dir)
+		}
 		return nil, err
 	}
 	r.Events(Planned{a.schedule(p, r.Engine.StopAfter)})
@@ -216,9 +229,15 @@ func (e *FinishedError) Error() string { return fmt.Sprintf("the run in %s is fi
 
 // An OtherSourceError says that the run in a directory is one of another source,
 // or of the same one before it changed.
-type OtherSourceError struct{ Dir, Input string }
+type OtherSourceError struct {
+	Dir, Input string
+	Changed    bool // they have the same name
+}
 
 func (e *OtherSourceError) Error() string {
+	if e.Changed {
+		return fmt.Sprintf("%s has changed since the run in %s began", e.Input, e.Dir)
+	}
 	return fmt.Sprintf("%s holds a run of another input (%s)", e.Dir, e.Input)
 }
 
@@ -231,12 +250,18 @@ func (r Rotation) mayResume(v *journal.View, src Source) (Plan, error) {
 	case err != nil:
 		return Plan{}, &SourceError{err}
 	case digest != info.Digest:
-		return Plan{}, &OtherSourceError{r.Dir, info.Input}
+		return Plan{}, &OtherSourceError{r.Dir, info.Input, info.Input == src.Name()}
 	}
+	return r.left(v)
+}
+
+// left says what is left of a run, or that it is finished.
+func (r Rotation) left(v *journal.View) (Plan, error) {
+	info := v.Info()
 	if err := r.sameAccount(info.Head); err != nil {
 		return Plan{}, err
 	}
-	pending, _ := v.Pending(false)
+	pending, _ := v.Pending(r.Engine.RetryFailed)
 	if pending == 0 && reported(v) {
 		failed, _ := v.Pending(true)
 		return Plan{}, &FinishedError{r.Dir, failed}
@@ -264,12 +289,31 @@ func (r Rotation) begin(ctx context.Context, a *allowance, src Source) (*journal
 	if len(c.rows) == 0 {
 		return nil, ErrNothing
 	}
+	if err := r.mayBegin(src); err != nil {
+		return nil, err
+	}
 	plan := a.schedule(r.planOf(c), r.Engine.StopAfter)
 	r.Events(Planned{plan})
 	if err := r.Confirm(ctx, plan); err != nil {
 		return nil, err
 	}
 	return r.write(src, c)
+}
+
+// A ColumnError says that a source lacks the column that By names.
+type ColumnError struct {
+	Column  string
+	Columns []string // that there are
+}
+
+func (e *ColumnError) Error() string { return fmt.Sprintf("the input has no column %q", e.Column) }
+
+// mayBegin says what stands in the way of a new run, before anybody is asked.
+func (r Rotation) mayBegin(src Source) error {
+	if r.By != "" && !report.HasColumn(src.Columns(), r.By) {
+		return &ColumnError{r.By, src.Columns()}
+	}
+	return journal.Check(r.Dir)
 }
 
 // write writes the plan: a second pass over the source, since passwords are

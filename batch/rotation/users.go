@@ -43,6 +43,25 @@ func (r Rotation) Users(ctx context.Context, emails []string) ([]exotel.User, er
 	return usersOf(index, emails)
 }
 
+// Ask sends one query within the allowance, with the attempts that rows have. It
+// takes the account's lease while it lasts, and needs no Dir.
+func (r Rotation) Ask(ctx context.Context, q exotel.Query) (*exotel.Page, error) {
+	r = r.complete()
+	a, err := r.allowance(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer a.close()
+	if err := a.prime(nil, time.Time{}); err != nil {
+		return nil, err
+	}
+	page, err := r.lister(a).Users(ctx, q)
+	if err != nil {
+		return nil, listError(ctx, err)
+	}
+	return page, nil
+}
+
 // usersOf returns the users that have one of the emails, each once.
 func usersOf(index *directory.Index, emails []string) (users []exotel.User, err error) {
 	known := map[*exotel.User]bool{}

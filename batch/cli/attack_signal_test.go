@@ -21,12 +21,12 @@ func TestAttackSignals(t *testing.T) {
 		rng := choose(i)
 		r := newRotation(t, rng, *attackRows, nil)
 		r.maxAttempts = 1
-		r.far.Server = exoteltest.New(exoteltest.Options{Users: r.rows, Latency: 10 * time.Millisecond, Jitter: 20 * time.Millisecond, Seed: rng.Uint64()})
-		p := r.far.spare(func() *process { return launch{}.start(t, r.base, r.runArgs()...) })
+		r.api.Server = exoteltest.New(exoteltest.Options{Users: r.rows, Latency: 10 * time.Millisecond, Jitter: 20 * time.Millisecond, Seed: rng.Uint64()})
+		p := launch{}.start(t, r.base, r.runArgs()...)
 		wait := func(most time.Duration) { time.Sleep(time.Duration(rng.Int64N(int64(most)))) }
 		wait(250 * time.Millisecond)
 		first := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}[rng.IntN(2)]
-		sending := r.far.total() > 0
+		sending := r.api.total() > 0
 		_ = p.cmd.Process.Signal(first) // it may have ended
 		twice := rng.IntN(2) == 0
 		if twice {
@@ -35,14 +35,14 @@ func TestAttackSignals(t *testing.T) {
 		}
 		// One that comes before the program listens ends it at once.
 		code := exits(t, p, 0, 130, 143, killed)
-		r.survive()
+		r.checkRecoverable()
 		switch {
 		case sending && code == killed:
 			t.Errorf("%v killed it", first)
 		case sending && !twice && code != 0 && code != 128+int(first):
 			t.Errorf("%v: exit code %d", first, code)
 		case sending && !twice:
-			r.reported()
+			r.checkReports()
 		}
 		r.finish()
 	}

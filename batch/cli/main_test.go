@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -27,14 +28,20 @@ const (
 
 var attackLong = flag.Bool("attack.long", false, "run the attacks and the crash tests at length, which takes some minutes")
 
-// long are the values of flags that -attack.long stands for. Those of them that
-// are given keep what they are given.
+// long is what -attack.long says of the flags that are not given.
 var long = map[string]string{"crash.runs": "60", "attack.times": "3", "attack.away": "10s"}
 
-func lengthen() {
-	flag.Visit(func(f *flag.Flag) { delete(long, f.Name) })
-	for name, value := range long {
-		_ = flag.Set(name, value) // the attacks and their flags are for Linux alone
+// setFlags gives those flags their values that are not given. Most of these tests
+// wait for programs that wait: more of them run at once than there are cores.
+func setFlags() {
+	flag.Parse()
+	values := map[string]string{"test.parallel": "8"}
+	if *attackLong {
+		maps.Copy(values, long)
+	}
+	flag.Visit(func(f *flag.Flag) { delete(values, f.Name) })
+	for name, value := range values {
+		_ = flag.Set(name, value) // the attacks have flags on Linux alone
 	}
 }
 
@@ -45,10 +52,7 @@ func TestMain(m *testing.M) {
 	case bareLoop:
 		os.Exit(runBareLoop(os.Args[1], os.Args[2], os.Args[3]))
 	}
-	flag.Parse()
-	if *attackLong {
-		lengthen()
-	}
+	setFlags()
 	// Each program that has the race detector in it would sleep a second as it ends.
 	if os.Getenv("GORACE") == "" {
 		os.Setenv("GORACE", "atexit_sleep_ms=0")

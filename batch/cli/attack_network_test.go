@@ -12,8 +12,8 @@ import (
 	"siprotate/exotel/exoteltest"
 )
 
-// sick is what a network does to half of the connections.
-var sick = []struct {
+// networkFaults are what a network does to half of the connections.
+var networkFaults = []struct {
 	name     string
 	up, down exoteltest.Path
 }{
@@ -39,17 +39,17 @@ var sick = []struct {
 func TestAttackNetwork(t *testing.T) {
 	n := tried(t, "a broken network")
 	for range *attackTimes {
-		for i, s := range sick {
+		for i, s := range networkFaults {
 			n.times++
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				r := calm(t, i)
-				network := between(t, r)
+				r := faultless(t, i)
+				network := throughNetwork(t, r)
 				network.Set(exoteltest.Conditions{Up: s.up, Down: s.down, Share: 0.5})
-				p := r.far.spare(func() *process { return launch{}.start(t, r.base, r.runArgs("--timeout", "400ms")...) })
+				p := launch{}.start(t, r.base, r.runArgs("--timeout", "400ms")...)
 				exits(t, p, 0, 3, 4)
-				r.survive()
-				r.reported()
+				r.checkRecoverable()
+				r.checkReports()
 				network.Set(exoteltest.Conditions{})
 				r.finish()
 			})
@@ -65,37 +65,25 @@ func TestAttackAway(t *testing.T) {
 		n.times++
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
-			r := calm(t, i)
-			network := between(t, r)
+			r := faultless(t, i)
+			network := throughNetwork(t, r)
 			args := append(r.runArgs(), "--max-attempts", "100", "--workers", "4")
-			p := r.far.spare(func() *process { return launch{}.start(t, r.base, args...) })
-			for r.far.total() < r.rows/2 && !p.exited() {
+			p := launch{}.start(t, r.base, args...)
+			for r.api.total() < r.rows/2 && !p.exited() {
 				time.Sleep(time.Millisecond)
 			}
 			network.Stop()
 			time.Sleep(*attackAway)
 			must(t, network.Start())
 			exits(t, p, 0)
-			r.survive()
-			r.ended()
+			r.checkRecoverable()
+			r.checkEnd()
 		})
 	}
 }
 
-// total returns how many requests came.
-func (w *witness) total() (n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, passwords := range w.sent {
-		for _, times := range passwords {
-			n += times
-		}
-	}
-	return n
-}
-
-// between puts a network between a run and its API.
-func between(t *testing.T, r *rotation) *exoteltest.Network {
+// throughNetwork puts a network throughNetwork a run and its API.
+func throughNetwork(t *testing.T, r *rotation) *exoteltest.Network {
 	t.Helper()
 	network, err := exoteltest.NewNetwork(strings.TrimPrefix(r.base, "http://"))
 	must(t, err)

@@ -491,3 +491,24 @@ func TestRecentIsTheLastHour(t *testing.T) {
 		t.Errorf("%d answers are held", len(r.times))
 	}
 }
+
+// A row may be longer than what is read at once.
+func TestLongRows(t *testing.T) {
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, Plain)
+	must(t, err)
+	want := strings.Repeat("0123456789", 30_000)
+	for n := 1; n <= 2; n++ {
+		row := testRow(n)
+		row.Extra = []string{want}
+		must(t, p.Add(row))
+	}
+	j, err := p.Seal("", nil)
+	must(t, err)
+	j = crash(t, j)
+	for entry, err := range j.Entries() {
+		must(t, err)
+		if got := entry.Row.Extra; len(got) != 1 || got[0] != want {
+			t.Errorf("row %d came back otherwise", entry.Row.Number)
+		}
+	}
+}

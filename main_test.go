@@ -279,14 +279,18 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 
 // armStrike makes the stand-in's next request but N-1 strike: before it is
 // looked at, the program whose process id stands in the file pid gets the
-// signals. With -hold the request waits until the program has gone, and takes
+// signals, all at once, or each more than a second after the one before if -apart
+// is given. With -hold the request waits until the program has gone, and takes
 // effect all the same:
 //
-//	strike [-hold] N SIGNAL ...
+//	strike [-hold] [-apart] N SIGNAL ...
 func armStrike(ts *testscript.TestScript, _ bool, args []string) {
 	s := strike{pid: ts.MkAbs("pid")}
 	if args[0] == "-hold" {
 		s.hold, args = true, args[1:]
+	}
+	if args[0] == "-apart" {
+		s.apart, args = 1200*time.Millisecond, args[1:]
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -397,9 +401,10 @@ type strike struct {
 	pid     string // the file with the program's process id
 	signals []os.Signal
 	hold    bool // the request outlives the program
+	apart   time.Duration
 }
 
-var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
+var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT, "KILL": os.Kill}
 
 // hit sends the signals, and returns the request that the stand-in shall look
 // at. What goes wrong shows in the program's exit code.
@@ -409,7 +414,10 @@ func (s strike) hit(r *http.Request) *http.Request {
 	text, _ := os.ReadFile(s.pid)
 	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
 		program, _ := os.FindProcess(pid)
-		for _, signal := range s.signals {
+		for i, signal := range s.signals {
+			if i > 0 {
+				time.Sleep(s.apart)
+			}
 			_ = program.Signal(signal)
 		}
 	}

@@ -174,6 +174,20 @@ func TestBackoffWithoutRetryAfter(t *testing.T) {
 	})
 }
 
+// Of several that were refused together, the longest wait counts.
+func TestTheLongestRetryAfterHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
+		slots := []pace.Slot{take(t, p), take(t, p), take(t, p)}
+		for i, wait := range []time.Duration{time.Second, 10 * time.Second, 5 * time.Second} {
+			slots[i].Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: wait})
+		}
+		if got := time.Until(p.State().Waiting.Until); got != 10*time.Second {
+			t.Errorf("waits %v", got)
+		}
+	})
+}
+
 // A refusal that says how long to wait is believed; the next ones wait longer all
 // the same, until something is granted.
 func TestBackoffWithRetryAfter(t *testing.T) {

@@ -208,6 +208,11 @@ func TestPrimeCountsWhatWasSent(t *testing.T) {
 		if s := q.State(); s.Waiting.Reason != pace.Held {
 			t.Errorf("%+v", s)
 		}
+		many := newPacer(t, perMinute(50)) // more than it allows, from another rate
+		many.Prime(slices.Repeat([]time.Time{time.Now()}, 62), time.Time{})
+		if s := many.State(); s.Used != 50 || s.Waiting.Reason != pace.Allowance {
+			t.Errorf("%+v", s)
+		}
 		late := newPacer(t, perMinute(1)) // what may be counted yet, but not for ever
 		late.Prime([]time.Time{time.Now().Add(time.Hour)}, time.Time{})
 		if got := time.Until(late.State().Waiting.Until); got != pace.MaxLate+time.Minute {

@@ -16,17 +16,16 @@ import (
 // A world is a server in virtual time: a limiter, perhaps with headers, and
 // perhaps with others who send to it, too.
 type world struct {
-	limit     exoteltest.Limit
-	headers   exoteltest.HeaderMode
-	advertise int           // what the headers say, if not the truth
-	skew      time.Duration // of the server's clock
-	wait      time.Duration // what Retry-After says, if not the truth
-	latency   time.Duration
-	jitter    time.Duration
-	inFront   bool    // the limiter counts a request when it arrives, and the rest of latency comes after it
-	foreign   float64 // share of the allowance that others ask for
-	workers   int
-	seed      uint64
+	limit   exoteltest.Limit
+	headers exoteltest.HeaderMode
+	skew    time.Duration // of the server's clock
+	wait    time.Duration // what Retry-After says, if not the truth
+	latency time.Duration
+	jitter  time.Duration
+	inFront bool    // the limiter counts a request when it arrives, and the rest of latency comes after it
+	foreign float64 // share of the allowance that others ask for
+	workers int
+	seed    uint64
 
 	mu      sync.Mutex
 	limiter exoteltest.Limiter
@@ -80,9 +79,6 @@ func (w *world) feedback(now time.Time, ok bool, remaining int, reset time.Time)
 	feedback := pace.Feedback{Throttled: !ok}
 	if w.headers == exoteltest.AllHeaders {
 		feedback.Limit, feedback.Remaining, feedback.HasRemaining = w.limit.N, remaining, true
-		if w.advertise > 0 {
-			feedback.Limit = w.advertise
-		}
 		feedback.Reset = time.Unix(int64(math.Ceil(float64(reset.Add(w.skew).UnixNano())/1e9)), 0)
 		feedback.Date = time.Now().Add(w.skew).Truncate(time.Second)
 	}

@@ -382,7 +382,7 @@ var days = flag.Int("days", 40, "days that TestNeverMoreThanAllowed simulates, a
 // TestNeverMoreThanAllowed simulates days of work under random allowances,
 // latencies and numbers of workers, with crashes at random instants after each
 // of which a new pacer is primed with what a journal knows. However the
-// side counts, it never counts more than the allowance, and refuses nothing.
+// server counts, it never counts more than the allowance, and refuses nothing.
 func TestNeverMoreThanAllowed(t *testing.T) {
 	var simulated time.Duration
 	for seed := uint64(0); simulated < time.Duration(*days)*24*time.Hour; seed++ {

@@ -65,7 +65,7 @@ const (
 	// many requests are free. One at a time, each would race with theirs; a batch
 	// learns from its own answers.
 	batch = 8
-	// A reset that is no farther off than this is not told from the next request
+	// A reset that is no farther off than this looks like the next request
 	// of a sliding window: it is read to the second on two clocks.
 	coarse = 2 * time.Second
 	// The longest time to a reset that is believed.

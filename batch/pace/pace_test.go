@@ -174,6 +174,43 @@ func TestBackoffWithoutRetryAfter(t *testing.T) {
 	})
 }
 
+// Of several that were refused together, the longest wait counts.
+func TestTheLongestRetryAfterHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
+		slots := []pace.Slot{take(t, p), take(t, p), take(t, p)}
+		for i, wait := range []time.Duration{time.Second, 10 * time.Second, 5 * time.Second} {
+			slots[i].Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: wait})
+		}
+		if got := time.Until(p.State().Waiting.Until); got != 10*time.Second {
+			t.Errorf("waits %v", got)
+		}
+	})
+}
+
+// A refusal that says how long to wait is believed; the next ones wait longer all
+// the same, until something is granted.
+func TestBackoffWithRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
+		refuse := func() time.Duration {
+			take(t, p).Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: 500 * time.Millisecond})
+			return time.Until(p.State().Waiting.Until)
+		}
+		for _, step := range []time.Duration{0, 2, 4, 8} {
+			least, most := max(500*time.Millisecond, step*time.Second), max(500*time.Millisecond, step*time.Second*3/2)
+			if got := refuse(); got < least || got > most {
+				t.Errorf("waits %v, want from %v to %v", got, least, most)
+			}
+		}
+		take(t, p).Done(pace.Feedback{})
+		time.Sleep(time.Second)
+		if got := refuse(); got != 500*time.Millisecond {
+			t.Errorf("after a granted request: waits %v", got)
+		}
+	})
+}
+
 // A wait of no time, and one that an old journal asks for, are bounded.
 func TestAbsurdWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -201,6 +238,37 @@ func TestAnotherWindowIsNotTheVendors(t *testing.T) {
 	})
 }
 
+// What is missing from the advertised limit, beyond our own, is others', also
+// where less than the limit is asked for.
+func TestOthersAreSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, perMinute(20))
+		take(t, p).Done(pace.Feedback{Limit: 50, Remaining: 5, HasRemaining: true})
+		if s := p.State(); s.Others != 44 || s.Used != 1 || s.Waiting.Reason != pace.Free {
+			t.Errorf("%+v", s)
+		}
+		fewer := newPacer(t, perMinute(20))
+		for _, remaining := range []int{5, 30} {
+			take(t, fewer).Done(pace.Feedback{Limit: 50, Remaining: remaining, HasRemaining: true})
+		}
+		if s := fewer.State(); s.Others != 19 {
+			t.Errorf("after better news: %+v", s)
+		}
+		take(t, p).Done(pace.Feedback{Limit: 50, Remaining: 0, HasRemaining: true, Throttled: true})
+		if s := p.State(); s.Others != 49 || s.Throttled != 1 || s.Waiting.Reason != pace.Held {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(2 * time.Second)
+		if s := p.State(); s.Waiting.Reason != pace.Shared {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(time.Minute)
+		if s := p.State(); s.Others != 0 || s.Waiting.Reason != pace.Free {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 func TestAnAdvertisedLimitIsReachedInTheFirstWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := minute(exoteltest.SlidingWindow, 1)
@@ -215,7 +283,7 @@ func TestAnAdvertisedLimitIsReachedInTheFirstWindow(t *testing.T) {
 }
 
 func TestAGivenRateIsACeiling(t *testing.T) {
-	for advertised, want := range map[int]int{200: 50, 20: 20, 0: 50, -5: 50, math.MaxInt: 50} {
+	for advertised, want := range map[int]int{200: 50, 20: 20, 1: 1, 0: 50, -5: 50, math.MaxInt: 50} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPacer(t, perMinute(50))
 			take(t, p).Done(pace.Feedback{Limit: advertised})
@@ -226,6 +294,11 @@ func TestAGivenRateIsACeiling(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, autoRate)
+		take(t, p).Done(pace.Feedback{Limit: 10_000})
+		if got := p.State().Rate.N; got != 10_000 {
+			t.Errorf("the highest limit was not learned: %d", got)
+		}
+		p = newPacer(t, autoRate)
 		take(t, p).Done(pace.Feedback{Limit: 1_000_000_000})
 		if got := p.State().Rate.N; got != 50 {
 			t.Errorf("an absurd limit was believed: %d", got)
@@ -249,7 +322,7 @@ func TestEvenSpreadsRequests(t *testing.T) {
 }
 
 // What others used up is waited for until the reset that answers tell, however
-// wrong the far side's clock is.
+// wrong the server's clock is.
 func TestTheResetIsWaitedFor(t *testing.T) {
 	for _, skew := range []time.Duration{0, -7 * time.Hour, 400 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -308,8 +381,8 @@ var days = flag.Int("days", 40, "days that TestNeverMoreThanAllowed simulates, a
 
 // TestNeverMoreThanAllowed simulates days of work under random allowances,
 // latencies and numbers of workers, with crashes at random instants after each
-// of which a new pacer is primed with what a journal knows. However the far
-// side counts, it never counts more than the allowance, and refuses nothing.
+// of which a new pacer is primed with what a journal knows. However the
+// server counts, it never counts more than the allowance, and refuses nothing.
 func TestNeverMoreThanAllowed(t *testing.T) {
 	var simulated time.Duration
 	for seed := uint64(0); simulated < time.Duration(*days)*24*time.Hour; seed++ {
@@ -358,8 +431,8 @@ func (w *world) sendUntil(ctx context.Context, p *pace.Pacer) (ends []time.Time)
 				if err != nil {
 					return
 				}
-				hint := w.request()
-				slot.Done(hint)
+				feedback := w.request()
+				slot.Done(feedback)
 				mu.Lock()
 				ends = append(ends, time.Now())
 				mu.Unlock()

@@ -20,7 +20,8 @@ type Rate struct {
 var Unlimited = Rate{N: -1}
 
 // The bounds of a Rate. They keep what a Pacer remembers small and its sums
-// far from overflow.
+// far from overflow: a Pacer remembers what was sent for MaxWindow, since the
+// window of its successor may be that long.
 const (
 	MaxRequests = 1_000_000
 	MinWindow   = time.Millisecond

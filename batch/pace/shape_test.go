@@ -119,6 +119,30 @@ func TestOneRefusalDoesNotStall(t *testing.T) {
 	}
 }
 
+// However low a pace was learned, requests ask again within 16 s.
+func TestALowPaceAsksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, perMinute(50))
+		take(t, p).Done(pace.Feedback{})
+		time.Sleep(time.Minute)
+		for range 30 {
+			take(t, p).Done(pace.Feedback{})
+		}
+		take(t, p).Done(pace.Feedback{Throttled: true})
+		take(t, p).Done(pace.Feedback{})
+		take(t, p).Done(pace.Feedback{Throttled: true})
+		refused := time.Now()
+		time.Sleep(3 * time.Second)
+		if s := p.State(); s.Waiting.Reason != pace.Slowed {
+			t.Errorf("%+v", s)
+		}
+		take(t, p)
+		if got := time.Since(refused); got != 16*time.Second {
+			t.Errorf("asks again after %v", got)
+		}
+	})
+}
+
 // While nothing is granted, requests ask again after at most 24 s, however
 // often they were refused.
 func TestRefusalsOnEndAreSpaced(t *testing.T) {

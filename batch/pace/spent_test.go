@@ -123,6 +123,27 @@ func TestSpentCountsWhatIsUnderWay(t *testing.T) {
 	})
 }
 
+// A lost request holds its own slot, and no other's.
+func TestALostRequestHoldsItsSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, perMinute(2))
+		p.Prime([]time.Time{time.Now().Add(-50 * time.Second)}, time.Time{})
+		lost := take(t, p)
+		time.Sleep(30 * time.Second)
+		lost.Done(pace.Feedback{Lost: true})
+		start := time.Now()
+		take(t, p).Done(pace.Feedback{})
+		var got []time.Duration
+		for range 2 {
+			take(t, p).Done(pace.Feedback{})
+			got = append(got, time.Since(start))
+		}
+		if want := []time.Duration{60 * time.Second, 90 * time.Second}; !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	})
+}
+
 // A server that stalls counts a request after its attempt was over, up to as
 // long after it as the attempt took. It never counts more than the allowance.
 func TestAStallingServer(t *testing.T) {
@@ -185,6 +206,11 @@ func TestPrimeCountsWhatWasSent(t *testing.T) {
 		q := newPacer(t, perMinute(3))
 		q.Prime(nil, time.Now().Add(time.Minute))
 		if s := q.State(); s.Waiting.Reason != pace.Held {
+			t.Errorf("%+v", s)
+		}
+		many := newPacer(t, perMinute(50)) // more than it allows, from another rate
+		many.Prime(slices.Repeat([]time.Time{time.Now()}, 62), time.Time{})
+		if s := many.State(); s.Used != 50 || s.Waiting.Reason != pace.Allowance {
 			t.Errorf("%+v", s)
 		}
 		late := newPacer(t, perMinute(1)) // what may be counted yet, but not for ever

@@ -147,11 +147,14 @@ func (r Rotation) Resume(ctx context.Context) (report.Digest, error) {
 		return report.Digest{}, err
 	}
 	defer a.close()
-	j, err := r.open(a)
+	j, err := journal.Open(r.Dir, r.Vault)
 	if err != nil {
 		return report.Digest{}, err
 	}
 	p, err := r.left(&j.View)
+	if err == nil {
+		err = a.prime(j.Recent(), j.Held())
+	}
 	if err != nil {
 		j.Close()
 		return report.Digest{}, err
@@ -166,7 +169,7 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 	if !journal.Exists(r.Dir) {
 		return nil, nil
 	}
-	j, err := r.open(a)
+	j, err := journal.Open(r.Dir, r.Vault)
 	if errors.Is(err, journal.ErrUnplanned) {
 		return nil, nil
 	}
@@ -174,6 +177,9 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 		return nil, err
 	}
 	p, err := r.mayResume(&j.View, src)
+	if err == nil {
+		err = a.prime(j.Recent(), j.Held())
+	}
 	if err != nil {
 		j.Close()
 		if r.Replace && (errors.As(err, new(*FinishedError)) || errors.As(err, new(*OtherSourceError))) {
@@ -182,23 +188,6 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 		return nil, err
 	}
 	r.Events(Planned{a.schedule(p, r.Engine.StopAfter)})
-	return j, nil
-}
-
-// open opens the run in Dir and counts what it has sent against the allowance.
-func (r Rotation) open(a *allowance) (*journal.Journal, error) {
-	j, err := journal.Open(r.Dir, r.Vault)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.sameAccount(j.Info().Head); err != nil {
-		j.Close()
-		return nil, err
-	}
-	if err := a.prime(j.Recent(), j.Held()); err != nil {
-		j.Close()
-		return nil, err
-	}
 	return j, nil
 }
 

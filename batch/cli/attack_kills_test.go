@@ -57,6 +57,6 @@ func (r *rotation) killWithin(most time.Duration) {
 	p := r.command(r.noteConfirmed())()
 	time.Sleep(time.Duration(r.rng.Int64N(int64(most))))
 	p.kill()
-	exits(r.t, p, killed, 0, 3)
+	exits(r.t, p, killed, 0, 3, 5)
 	r.checkRecoverable()
 }

@@ -44,7 +44,7 @@ func testSignals(t *testing.T, rng *rand.Rand) {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	}
 	// One that comes before the program listens ends it at once.
-	code := exits(t, p, 0, 130, 143, killed)
+	code := exits(t, p, 0, 5, 130, 143, killed)
 	r.checkRecoverable()
 	switch {
 	case sending && code == killed:

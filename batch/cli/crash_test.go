@@ -99,7 +99,7 @@ func (r *rotation) killWriting(name string, size int64) {
 	}
 	time.Sleep(delay)
 	p.kill()
-	exits(r.t, p, killed, 0)
+	exits(r.t, p, killed, 0, 5)
 	r.checkRecoverable()
 }
 

@@ -162,9 +162,9 @@ func (r *rotation) checkRecoverable() {
 // checks what it leaves.
 func (r *rotation) finish() {
 	r.t.Helper()
-	const unfinished, sessions = 3, 30
+	const unfinished, finished, sessions = 3, 5, 30
 	for range sessions {
-		if exits(r.t, r.command(r.noteConfirmed())(), 0, unfinished) == 0 {
+		if exits(r.t, r.command(r.noteConfirmed())(), 0, unfinished, finished) != unfinished {
 			r.checkEnd()
 			return
 		}

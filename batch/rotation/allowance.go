@@ -19,6 +19,7 @@ type allowance struct {
 	*pace.Pacer
 	lease  *account.Lease // nil: nobody else can spend it
 	holder string
+	most   int // that a window may allow
 }
 
 // allowance takes the account's lease.
@@ -27,7 +28,10 @@ func (r Rotation) allowance(ctx context.Context) (*allowance, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &allowance{Pacer: pacer, holder: absolute(r.Dir)}
+	a := &allowance{Pacer: pacer, holder: absolute(r.Dir), most: max(0, r.Pace.Rate.N)}
+	if r.Pace.Learn {
+		a.most = pace.MaxSpent
+	}
 	if r.Dir == "" {
 		a.holder = unique("siprotate, listing users")
 	}
@@ -61,7 +65,9 @@ func (a *allowance) prime(own []time.Time, held time.Time) error {
 		a.Prime(own, held)
 		return nil
 	}
-	ends, heldToo, err := a.lease.Begin(own, max(0, a.State().Rate.N))
+	// Where nobody knows what the last holder sent, it may be as much as the API
+	// will turn out to allow.
+	ends, heldToo, err := a.lease.Begin(own, a.most)
 	if err != nil {
 		return err
 	}

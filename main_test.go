@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -45,9 +46,21 @@ func TestScripts(t *testing.T) {
 			// A program with the race detector in it would sleep a second as it ends.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Values[farKey{}] = newFar()
-			return nil
+			return settle(env.WorkDir)
 		},
 		Cmds: commands,
+	})
+}
+
+// settle makes the files below a folder an hour old, so that no run waits for
+// them to settle.
+func settle(folder string) error {
+	past := time.Now().Add(-time.Hour)
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		return os.Chtimes(path, past, past)
 	})
 }
 
@@ -155,6 +168,7 @@ func writeUsers(ts *testscript.TestScript, _ bool, args []string) {
 		text += strings.Join(line, ",") + "\n"
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(f.Arg(0)), []byte(text), 0o600))
+	ts.Check(settle(ts.MkAbs(f.Arg(0))))
 }
 
 // addDevice adds a SIP device to the stand-in, and its user if it is not there;
@@ -265,14 +279,18 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 
 // armStrike makes the stand-in's next request but N-1 strike: before it is
 // looked at, the program whose process id stands in the file pid gets the
-// signals. With -hold the request waits until the program has gone, and takes
+// signals, all at once, or each more than a second after the one before if -apart
+// is given. With -hold the request waits until the program has gone, and takes
 // effect all the same:
 //
-//	strike [-hold] N SIGNAL ...
+//	strike [-hold] [-apart] N SIGNAL ...
 func armStrike(ts *testscript.TestScript, _ bool, args []string) {
 	s := strike{pid: ts.MkAbs("pid")}
 	if args[0] == "-hold" {
 		s.hold, args = true, args[1:]
+	}
+	if args[0] == "-apart" {
+		s.apart, args = 1200*time.Millisecond, args[1:]
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -310,6 +328,7 @@ func encodeUTF16(ts *testscript.TestScript, _ bool, args []string) {
 	text, err := encoder.String(ts.ReadFile(args[0]))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+	ts.Check(settle(ts.MkAbs(args[1])))
 }
 
 // get prints what a path below the URL in a file answers:
@@ -382,9 +401,10 @@ type strike struct {
 	pid     string // the file with the program's process id
 	signals []os.Signal
 	hold    bool // the request outlives the program
+	apart   time.Duration
 }
 
-var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
+var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT, "KILL": os.Kill}
 
 // hit sends the signals, and returns the request that the stand-in shall look
 // at. What goes wrong shows in the program's exit code.
@@ -394,7 +414,10 @@ func (s strike) hit(r *http.Request) *http.Request {
 	text, _ := os.ReadFile(s.pid)
 	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
 		program, _ := os.FindProcess(pid)
-		for _, signal := range s.signals {
+		for i, signal := range s.signals {
+			if i > 0 {
+				time.Sleep(s.apart)
+			}
 			_ = program.Signal(signal)
 		}
 	}

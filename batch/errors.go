@@ -32,17 +32,11 @@ func refusesPassword(err error) bool {
 	return errors.As(err, &e) && e.RefusesPassword()
 }
 
-// IsRefusal reports whether err is a definite no to what was asked for, and to
-// nothing else.
+// IsRefusal reports whether err is a definite refusal of what was asked for, and
+// of nothing else.
 func IsRefusal(err error) bool {
 	return !isAmbiguous(err) && !isRetryable(err) && !isThrottled(err) && !IsFatal(err)
 }
-
-// A brokenError is an error of our own that no row can be sent under.
-type brokenError struct{ err error }
-
-func (e *brokenError) Error() string { return e.err.Error() }
-func (e *brokenError) Unwrap() error { return e.err }
 
 // A panicError stands for a panic. It does not tell what was thrown, since
 // that may hold a secret.
@@ -52,4 +46,17 @@ func panicked(thrown any) error { return &panicError{fmt.Sprintf("%T", thrown)} 
 
 func (e *panicError) Error() string {
 	return "internal error: a panic (" + e.kind + ") while the row was sent"
+}
+
+// note says in few words why a request has no verdict; it is empty for a
+// refusal, which the API's own words explain.
+func note(err error) string {
+	var brief interface{ Reason() string }
+	switch {
+	case IsRefusal(err):
+		return ""
+	case errors.As(err, &brief) && brief.Reason() != "":
+		return brief.Reason()
+	}
+	return err.Error()
 }

@@ -19,11 +19,12 @@ const (
 type Row struct {
 	Number         int    // the data row, counted from 1
 	Line           int    // the line of the input at which the row starts, from 1
-	UserID         string // the user's id at the far side
-	DeviceID       string // the device's id at the far side, unique within the user
+	UserID         string // the user's id in the API
+	DeviceID       string // the device's id in the API, unique within the user
 	SIPID          string // as the input or the account has it; may be empty
 	Email          string // as the input or the account has it; may be empty
-	Password       Secret
+	Password       Secret // empty where it is sealed
+	Sealed         string // the password as it was sealed for the journal, where there is no key to open it
 	PasswordSource PasswordSource
 	Extra          []string // the input's other columns, in the order of its header
 	Faults         []Fault  // what is wrong with the row; one that has any is never sent
@@ -31,15 +32,17 @@ type Row struct {
 	Attempts Attempts // what earlier sessions of the run know of the row
 }
 
-// Attempts are what is known of the requests that a row has behind it.
+// Attempts are what is known of the requests that a row has behind it, over all
+// sessions of a run.
 type Attempts struct {
 	Count     int       // requests that left for the row
-	Doubt     bool      // one of them ended without a verdict: it may have taken effect
+	Doubt     string    // why the first of them that ended without a verdict did: it may have taken effect; empty if all had one
 	FirstSent time.Time // zero if none left
+	Refused   int       // times that the API refused the present password by policy since there is doubt
 	Reissued  int       // passwords drawn anew after a refusal of a generated one
 }
 
-// A Receipt is what the far side said in answer to one request, in its own
+// A Receipt is what the API said in answer to one request, in its own
 // words. Everything is empty where there was no answer.
 type Receipt struct {
 	HTTPCode         int    // the HTTP status; 0 without an answer
@@ -57,9 +60,9 @@ type Receipt struct {
 type Outcome uint8
 
 const (
-	NotAttempted Outcome = iota // never sent, or turned away before the far side looked at the row
-	Rotated                     // the far side confirmed the password
-	Failed                      // the far side refused it: the old password stands
+	NotAttempted Outcome = iota // never sent, or turned away before the API looked at the row
+	Rotated                     // the API confirmed the password
+	Failed                      // the API refused it: the old password stands
 	Unknown                     // sent, and no verdict: either password may stand
 	Invalid                     // refused here, before sending
 )
@@ -105,4 +108,24 @@ type Result struct {
 type Entry struct {
 	Row    Row
 	Result Result
+}
+
+// DeviceKey returns what two spellings of one device's ids have in common.
+func DeviceKey(userID, deviceID string) string {
+	return string(append(append(AppendUserKey(nil, userID), 0), deviceID...))
+}
+
+// AppendUserKey appends to dst what two spellings of one user id have in
+// common: a UUID is written in either case, with dashes or without.
+func AppendUserKey(dst []byte, userID string) []byte {
+	for i := range len(userID) {
+		switch b := userID[i]; {
+		case b == '-':
+		case 'A' <= b && b <= 'Z':
+			dst = append(dst, b+'a'-'A')
+		default:
+			dst = append(dst, b)
+		}
+	}
+	return dst
 }

@@ -4,200 +4,206 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Run sends the rows. When ctx is cancelled, or a rule stops the run, requests
 // under way are finished and no row is taken up any more; rows that Run did not
 // come to have no Result. The error is then a [*Stop]. It is nil when every row
-// has a verdict or has used up its tries.
+// has a verdict or has used up its attempts, and wraps [ErrConfig] when Run
+// could not begin.
 //
-// A rule lets the rows that were taken up have all their tries; a cancelled
+// A rule lets the rows that were taken up have all their attempts; a cancelled
 // ctx, a fatal error and an error of the log do not.
 func Run(ctx context.Context, c Config, rows iter.Seq2[Row, error], set Setter, log Log) error {
+	c, err := c.complete(set, log)
+	if err != nil {
+		return err
+	}
 	r := newRun(ctx, c, set, log)
-	defer r.stop(nil)
+	defer r.drain(nil)
 	if c.StopAfter > 0 {
 		window := time.AfterFunc(c.StopAfter, func() { r.drain(&Stop{Reason: WindowOver}) })
 		defer window.Stop()
 	}
-
-	jobs, ends := make(chan Row), make(chan end, c.Workers)
-	var pool sync.WaitGroup
-	pool.Go(func() {
+	jobs := make(chan Row)
+	r.pool.Go(func() error {
 		defer close(jobs)
-		if err := r.feed(rows, jobs); err != nil {
-			r.stop(&Stop{Broken, err})
-		}
+		return r.feed(rows, jobs)
 	})
 	for range c.Workers {
-		pool.Go(func() {
-			for row := range jobs {
-				ends <- r.settle(row)
-			}
-		})
+		r.pool.Go(func() error { return r.work(jobs) })
 	}
-	go func() {
-		pool.Wait()
-		close(ends)
-	}()
-	for e := range ends {
-		r.take(e)
-	}
-	return r.verdict()
+	return r.verdict(r.pool.Wait())
 }
 
 // A run is the state of one Run.
 type run struct {
 	Config
-	log   Log
-	retry Setter
+	set Setter
+	log Log
 
-	sending context.Context // done: nothing is sent any more
-	stop    context.CancelCauseFunc
+	pool    *errgroup.Group
+	sending context.Context // the pool's: done once nothing is sent any more
 	taking  context.Context // done: no row is taken up any more
 	drain   context.CancelCauseFunc
 
-	rules    rules
+	mu       sync.Mutex // guards what follows, and keeps results in order
+	rules    stopRules
 	canaries chan struct{} // closed once the canary rows are through
-	left     atomic.Bool   // a row was left without a verdict
+	stopped  error         // why taking was over when a row was left without a verdict
 }
 
 func newRun(ctx context.Context, c Config, set Setter, log Log) *run {
-	r := &run{Config: c, log: log, rules: newRules(c), canaries: make(chan struct{})}
-	r.sending, r.stop = context.WithCancelCause(ctx)
+	r := &run{Config: c, set: set, log: log, rules: newStopRules(c), canaries: make(chan struct{})}
+	r.pool, r.sending = errgroup.WithContext(ctx)
 	r.taking, r.drain = context.WithCancelCause(r.sending)
-	r.retry = &retry{next: set, log: log, config: c, taking: r.taking}
 	return r
 }
 
 // feed hands the rows to the workers: first the canaries, and the others once
-// those are through.
+// those are through. A row with faults goes nowhere.
 func (r *run) feed(rows iter.Seq2[Row, error], jobs chan<- Row) error {
 	fed := 0
 	for row, err := range rows {
-		if err != nil {
-			return err
-		}
-		if r.Canary > 0 && fed == r.Canary {
+		switch {
+		case err != nil:
+			return &Stop{Broken, err}
+		case len(row.Faults) > 0:
+			continue
+		case r.Canary > 0 && fed == r.Canary:
 			select {
 			case <-r.canaries:
 			case <-r.taking.Done():
 			}
 		}
-		if r.taking.Err() == nil {
-			select {
-			case jobs <- row:
-				fed++
-				continue
-			case <-r.taking.Done():
-			}
+		if !r.hand(row, jobs) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.leave()
+			return nil
 		}
-		r.left.Store(true)
-		return nil
+		fed++
 	}
 	return nil
 }
 
-// An end is what a worker has to say of a row.
-type end struct {
-	result Result
-	sent   bool  // there is a result: a request for the row left in this run
-	err    error // what the row's last try ended with
+// hand gives a row to a worker, and reports whether one took it.
+func (r *run) hand(row Row, jobs chan<- Row) bool {
+	if r.taking.Err() != nil {
+		return false
+	}
+	select {
+	case jobs <- row:
+		return true
+	case <-r.taking.Done():
+		return false
+	}
 }
 
-// settle sends a row until it has a verdict or may not be sent any more.
-func (r *run) settle(row Row) (e end) {
-	before := row.Attempts.Count
-	var receipt Receipt
-	defer func() {
-		if thrown := recover(); thrown != nil {
-			e.err = panicked(thrown)
-			row.Attempts.Doubt = true
-			r.Logger.Error("internal error", "row", row.Number, "err", e.err, "stack", string(debug.Stack()))
+// leave notes that a row is left without a verdict. The caller holds mu.
+func (r *run) leave() {
+	if r.stopped == nil {
+		r.stopped = context.Cause(r.taking)
+	}
+}
+
+// work settles rows until there are no more, or until an error under which no
+// row can be sent.
+func (r *run) work(jobs <-chan Row) error {
+	for row := range jobs {
+		if err := r.settle(row); err != nil {
+			return err
 		}
-		e.sent = row.Attempts.Count > before
-		e.result = judge(&row, receipt, e.err)
-	}()
-	receipt, e.err = r.retry.SetPassword(r.sending, &row)
-	r.stopFor(e.err)
-	return e
+	}
+	return nil
 }
 
-// stopFor stops the run for an error under which no row can be sent. The
-// worker that met it calls this, before another one sends in vain.
-func (r *run) stopFor(err error) {
-	var broken *brokenError
+// settle sends a row until it has a verdict or may not be sent any more, and
+// enters its result. Its error, a *Stop, ends the run.
+func (r *run) settle(row Row) error {
+	before := row.Attempts.Count
+	receipt, err := r.attempts(&row)
+	stop := stopFor(err)
+	if stop != nil {
+		r.drain(stop) // before the result is written, so that no worker sends in vain
+	}
+	if row.Attempts.Count > before {
+		err = r.finish(classify(&row, receipt, err))
+	} else {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.leave()
+		err = nil
+	}
+	if stop != nil {
+		return stop
+	}
+	return err
+}
+
+// stopFor returns the Stop for an error under which no row can be sent, and nil
+// for any other.
+func stopFor(err error) error {
+	var stop *Stop
 	switch {
-	case errors.As(err, &broken):
-		r.stop(&Stop{Broken, broken.err})
+	case errors.As(err, &stop):
+		return stop
 	case err != nil && IsFatal(err):
-		r.stop(&Stop{Refused, err})
+		return &Stop{Refused, err}
 	}
+	return nil
 }
 
-// take enters what a worker has to say. It is called by one goroutine.
-func (r *run) take(e end) {
-	if !e.sent || e.result.Outcome == NotAttempted || e.result.Outcome == Unknown && r.sending.Err() != nil {
-		r.left.Store(true)
+// finish enters the result of a row that was sent.
+func (r *run) finish(result Result) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if result.Outcome == NotAttempted || result.Outcome == Unknown && r.sending.Err() != nil {
+		r.leave()
 	}
-	if !e.sent {
-		return
+	if err := r.log.Finish(result); err != nil {
+		return &Stop{Broken, err}
 	}
-	if err := r.log.Finish(e.result); err != nil {
-		r.stop(&Stop{Broken, err})
-		return
-	}
-	r.Observe(e.result)
-	if reason := r.rules.add(e.result.Outcome); reason != Done {
+	r.Observe(result)
+	if reason := r.rules.add(result.Outcome); reason != "" {
 		r.drain(&Stop{Reason: reason})
 	}
 	if r.rules.finished == r.Canary {
 		close(r.canaries)
 	}
+	return nil
 }
 
-// verdict says why the run stopped, if it stopped before its last row.
-func (r *run) verdict() error {
-	cause := context.Cause(r.sending)
-	if cause == nil {
-		cause = context.Cause(r.taking)
-	}
-	stop := &Stop{Reason: Interrupted}
-	errors.As(cause, &stop)
-	if cause == nil || !r.left.Load() && stop.Reason != Broken {
+// verdict says why the run stopped, if it stopped before its last row. err is
+// the pool's.
+func (r *run) verdict(err error) error {
+	switch {
+	case err != nil:
+		return err
+	case r.stopped == nil:
 		return nil
 	}
+	stop := &Stop{Interrupted, r.stopped}
+	errors.As(r.stopped, &stop)
 	return stop
 }
 
-// judge says how a row stands after its last try.
-func judge(row *Row, receipt Receipt, err error) Result {
+// classify says how a row stands after its last attempt.
+func classify(row *Row, receipt Receipt, err error) Result {
 	result := Result{Row: row.Number, Attempts: row.Attempts, Receipt: receipt, Finished: time.Now()}
 	switch {
 	case err == nil:
 		result.Outcome = Rotated
-	case row.Attempts.Doubt:
-		result.Outcome, result.Note = Unknown, note(err)
+	case row.Attempts.Doubt != "":
+		result.Outcome, result.Note = Unknown, row.Attempts.Doubt
 	case IsRefusal(err):
 		result.Outcome = Failed
 	default:
 		result.Outcome, result.Note = NotAttempted, note(err)
 	}
 	return result
-}
-
-// note says in few words why a row has no verdict.
-func note(err error) string {
-	var brief interface{ Reason() string }
-	switch {
-	case IsRefusal(err):
-		return "an earlier request for the row had no verdict, so this refusal settles nothing"
-	case errors.As(err, &brief) && brief.Reason() != "":
-		return brief.Reason()
-	}
-	return err.Error()
 }

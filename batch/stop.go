@@ -37,9 +37,9 @@ func ParseThreshold(text string) (Threshold, error) {
 	return Threshold{Rows: rows}, nil
 }
 
-// Rules decide from the outcomes, in the order in which rows end, when a run
+// stopRules decide from the outcomes, in the order in which rows end, when a run
 // has to stop.
-type rules struct {
+type stopRules struct {
 	canary    int
 	threshold Threshold
 
@@ -48,14 +48,14 @@ type rules struct {
 	streak   int // failures since the last row that was rotated
 }
 
-func newRules(c Config) rules { return rules{canary: c.Canary, threshold: c.MaxFailures} }
+func newStopRules(c Config) stopRules { return stopRules{canary: c.Canary, threshold: c.MaxFailures} }
 
-// add counts an outcome and returns why the run has to stop, or Done.
-func (r *rules) add(o Outcome) Reason {
+// add counts an outcome and returns why the run has to stop, or "".
+func (r *stopRules) add(o Outcome) StopReason {
 	r.finished++
 	if o == Rotated {
 		r.streak = 0
-		return Done
+		return ""
 	}
 	r.failed++
 	r.streak++
@@ -65,10 +65,10 @@ func (r *rules) add(o Outcome) Reason {
 	case r.tooMany():
 		return TooManyFailures
 	}
-	return Done
+	return ""
 }
 
-func (r *rules) tooMany() bool {
+func (r *stopRules) tooMany() bool {
 	switch t := r.threshold; {
 	case t.Rows > 0:
 		return r.failed >= t.Rows

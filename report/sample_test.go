@@ -39,13 +39,15 @@ func sampleRun() Run {
 		ID:         "20250301-040000-sample",
 		Account:    "exampleaccount",
 		Host:       "ccm-api.exotel.com",
+		Dir:        "users.run",
 		Columns:    []string{"team", "=note, or \"not\""},
 		StartedAt:  start,
 		FinishedAt: start.Add(58*time.Minute + 1500*time.Millisecond),
+		Took:       58*time.Minute + 1500*time.Millisecond,
 		Requests:   11,
 		Throttled:  1,
 		Waited:     40*time.Minute + 250*time.Millisecond,
-		Stopped:    "the far side said \x1b[31mno\x1b[0m",
+		Stopped:    "the API said \x1b[31mno\x1b[0m",
 	}
 }
 
@@ -100,3 +102,16 @@ func sequence(entries []batch.Entry, err error) iter.Seq2[batch.Entry, error] {
 		}
 	}
 }
+
+// writeIn writes every format into dir.
+func writeIn(dir string, run Run, entries iter.Seq2[batch.Entry, error]) (Digest, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return Digest{}, err
+	}
+	defer root.Close()
+	return Write(root, Owner, func() (Run, iter.Seq2[batch.Entry, error], error) { return run, entries, nil })
+}
+
+// entryOf returns the entry as the views get it.
+func entryOf(e batch.Entry) *Entry { return &Entry{e, answer(&e)} }

@@ -1,10 +1,14 @@
 // Package account lets one process on a machine at a time send for an account,
 // and hands the account's allowance on from one to the next: what the last one
-// spent still counts against the window of its successor.
+// spent still counts against the windows of its successor.
 //
 // A lease is a locked file in the user's state folder; the system frees it when
 // the process ends, in whatever way. Beside it lies a ledger of the latest
-// answers. The package knows nothing of rows or of how the allowance is spent.
+// answers. The ledger measures time by the machine's clock since boot, so that
+// setting the wall clock gives nobody a fresh allowance; where that clock says
+// nothing, all that was spent counts as spent now.
+//
+// The package knows nothing of rows or of how the allowance is spent.
 package account
 
 import (
@@ -23,27 +27,19 @@ import (
 	"github.com/google/renameio/v2/maybe"
 )
 
-// ErrTaken says that another process sends for the account.
-var ErrTaken = errors.New("another siprotate on this machine is at work on the account")
+// ErrBusy says that another process sends for the account.
+var ErrBusy = errors.New("busy: another process is at work on the account")
 
-// A Lease is the right to send for an account. Not safe for concurrent use.
+// A Lease is the right to send for an account, until [Lease.Return]. [Take] makes
+// one; the zero Lease cannot be used. It is not safe for concurrent use.
 type Lease struct {
-	lock   *flock.Flock
-	ledger string
-	last   ledger // as the holder before left it
-	holder string
-	begun  bool // the ledger speaks of this holder
-}
-
-// A ledger is what the next holder has to know. The zero ledger says that
-// nobody has sent anything.
-type ledger struct {
-	Taker  string      `json:"taker"`  // who took the lease last, for people
-	Holder string      `json:"holder"` // of whom the rest speaks
-	Open   bool        `json:"open"`   // it has not given the lease back: it works, or it died
-	Ends   []time.Time `json:"ends"`   // when the latest answers came
-	Held   time.Time   `json:"held_until,omitzero"`
-	At     time.Time   `json:"at,omitzero"` // when this was written
+	lock    *flock.Flock
+	path    string // of the ledger
+	last    ledger // as the holder before left it
+	holder  string
+	clock   func() reading
+	begun   bool // the ledger speaks of this holder
+	assumed bool
 }
 
 const (
@@ -53,13 +49,13 @@ const (
 
 // Take takes the lease of an account at a host, for a holder: what it works
 // on. Where another process has it, Take waits until ctx ends if wait is set, and
-// fails with [ErrTaken] if not.
+// fails with [ErrBusy] if not.
 func Take(ctx context.Context, folder, host, account, holder string, wait bool) (*Lease, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	name := filepath.Join(folder, url.QueryEscape(host)+"_"+url.QueryEscape(account))
-	l := &Lease{lock: flock.New(name+".lock", flock.SetPermissions(fileMode)), ledger: name + ".json", holder: holder}
+	name := fileName(folder, host, account)
+	l := &Lease{lock: flock.New(name+".lock", flock.SetPermissions(fileMode)), path: name + ".json", holder: holder, clock: readClock}
 	if err := l.lockFile(ctx, wait); err != nil {
 		return nil, err
 	}
@@ -67,6 +63,28 @@ func Take(ctx context.Context, folder, host, account, holder string, wait bool) 
 		return nil, errors.Join(err, l.lock.Unlock())
 	}
 	return l, nil
+}
+
+// Peek returns what [Lease.Begin] would return for a holder that remembers
+// nothing, without taking the lease and without writing anything. It returns
+// nothing where no ledger can be read.
+func Peek(folder, host, account string, atMost int) (ends []time.Time, held time.Time) {
+	l := &Lease{path: fileName(folder, host, account) + ".json"}
+	text, err := os.ReadFile(l.path)
+	if err != nil || json.Unmarshal(text, &l.last) != nil {
+		return nil, time.Time{}
+	}
+	now := readClock()
+	ends, held = l.last.spent(now)
+	if l.last.Open {
+		ends = append(ends, slices.Repeat([]time.Time{now.wall}, atMost)...)
+	}
+	return ends, held
+}
+
+// fileName returns the path of an account's files, less what tells them apart.
+func fileName(folder, host, account string) string {
+	return filepath.Join(folder, url.QueryEscape(host)+"_"+url.QueryEscape(account))
 }
 
 func (l *Lease) lockFile(ctx context.Context, wait bool) error {
@@ -86,19 +104,19 @@ func (l *Lease) lockFile(ctx context.Context, wait bool) error {
 	return nil
 }
 
-// taken returns ErrTaken, with the holder's name if the ledger tells it.
+// taken returns ErrBusy, with the holder's name if the ledger tells it.
 func (l *Lease) taken() error {
 	var now ledger
-	if text, err := os.ReadFile(l.ledger); err == nil && json.Unmarshal(text, &now) == nil && now.Taker != "" {
-		return fmt.Errorf("%w: %s", ErrTaken, now.Taker)
+	if text, err := os.ReadFile(l.path); err == nil && json.Unmarshal(text, &now) == nil && now.Taker != "" {
+		return fmt.Errorf("%w: %s", ErrBusy, now.Taker)
 	}
-	return ErrTaken
+	return ErrBusy
 }
 
 // open reads what the last holder left. Nothing is sent yet, so all of it but
 // the taker's name stays as it was.
 func (l *Lease) open() error {
-	text, err := os.ReadFile(l.ledger)
+	text, err := os.ReadFile(l.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -115,40 +133,48 @@ func (l *Lease) write(note ledger) error {
 	if err != nil {
 		return err
 	}
-	return maybe.WriteFile(l.ledger, text, fileMode)
+	return maybe.WriteFile(l.path, text, fileMode)
 }
 
-// Begin comes before the first request. It returns the times of the latest
-// answers, to count against the window, and until when nothing may be sent. own
-// are the answers that the holder itself remembers, atMost is what a window
-// allows. Where the last holder died, and is not the one that remembers, all of
-// the window counts as spent now: nobody knows better.
+// Begin comes before the first request. It returns the times at which the
+// requests of the last hour count, for [pace.Pacer.Prime], and until when nothing
+// may be sent. own are the answers that the holder itself remembers, by the wall
+// clock; those that the ledger has are not counted twice. atMost is the most that
+// a window may allow. Where the last holder died, and is not the one that
+// remembers, so many requests count as sent now: nobody knows better.
 func (l *Lease) Begin(own []time.Time, atMost int) (ends []time.Time, held time.Time, err error) {
-	switch {
-	case !l.last.Open: // the ledger has all that was sent here before it was written
-		own = slices.DeleteFunc(slices.Clone(own), func(end time.Time) bool { return !end.After(l.last.At) })
-	case l.last.Holder != l.holder || len(own) == 0:
-		own = slices.Repeat([]time.Time{time.Now()}, atMost)
+	now := l.clock()
+	ends, held = l.last.spent(now)
+	if l.assumed = l.last.Open && (l.last.Holder != l.holder || len(own) == 0); l.assumed {
+		ends = append(ends, slices.Repeat([]time.Time{now.wall}, atMost)...)
+	} else {
+		ends = append(ends, l.last.missing(own, now)...)
 	}
-	ends = append(slices.Clone(own), l.last.Ends...)
 	l.begun = true
-	return ends, l.last.Held, l.note(true, ends, l.last.Held)
+	return ends, held, l.note(true, ends, held)
 }
+
+// Assumed reports whether [Lease.Begin] counted requests of a process that died,
+// of which nobody knows whether it sent them.
+func (l *Lease) Assumed() bool { return l.assumed }
 
 // note writes the ledger of this holder.
 func (l *Lease) note(open bool, ends []time.Time, held time.Time) error {
-	return l.write(ledger{Holder: l.holder, Open: open, Ends: ends, Held: held, At: time.Now()})
+	now := l.clock()
+	return l.write(ledger{Holder: l.holder, Open: open, Ends: ends, Held: held, At: now.before, Boot: now.boot, Up: now.up})
 }
 
-// Rename goes on under another holder's name. The next holder is told of the
-// answers given here, also if this process dies.
+// Rename goes on under another holder's name, after [Lease.Begin]. ends and held
+// are what [pace.Pacer.Spent] returns: the next holder counts them, also if this
+// process dies.
 func (l *Lease) Rename(holder string, ends []time.Time, held time.Time) error {
 	l.holder = holder
 	return l.note(true, ends, held)
 }
 
-// Return gives the lease back, and leaves the next holder what to count. A lease
-// under which nothing was begun leaves the ledger as it was.
+// Return gives the lease back, once, and leaves the next holder what to count:
+// what [pace.Pacer.Spent] returns. A lease under which nothing was begun leaves
+// the ledger as it was.
 func (l *Lease) Return(ends []time.Time, held time.Time) error {
 	if !l.begun {
 		return l.lock.Unlock()

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,4 +24,16 @@ func Folder(getenv func(string) string) string {
 		return filepath.Join(home, ".local", "state", "siprotate")
 	}
 	return filepath.Join(os.TempDir(), fmt.Sprintf("siprotate-%d", os.Getuid()))
+}
+
+// Check says why leases cannot be kept in a folder, which it makes if need be.
+func Check(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(folder, "check-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

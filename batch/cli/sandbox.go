@@ -4,15 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch"
 	"siprotate/batch/pace"
+	"siprotate/exotel"
 	"siprotate/exotel/exoteltest"
 )
+
+// sandboxOptions are those of the stand-in of run --sandbox. Its answers take as
+// long as those of a real API roughly do, so that there is something to see.
+var sandboxOptions = exoteltest.Options{
+	AccountSID: sandboxAccount, Latency: 80 * time.Millisecond, Jitter: 80 * time.Millisecond,
+}
+
+// standIn returns a client for a stand-in in this process that holds the devices
+// of the rows.
+func standIn(rows iter.Seq2[batch.Row, error]) (*exotel.Client, error) {
+	server := exoteltest.New(sandboxOptions)
+	for row, err := range rows {
+		if err == nil && len(row.Faults) == 0 {
+			// What cannot be added is not found later on, and reported with its line then.
+			_ = server.MakeUp(row.UserID, row.DeviceID, row.SIPID, row.Email)
+		}
+	}
+	return exotel.New(exotel.Config{
+		BaseURL: sandboxEndpoint.baseURL, AccountSID: sandboxAccount, Transport: server.Transport(),
+		Credentials: func() (key, token string, err error) {
+			return exoteltest.DefaultCredential, exoteltest.DefaultCredential, nil
+		},
+	})
+}
 
 // A sandbox is the flags of the stand-in.
 type sandbox struct {
@@ -52,7 +79,7 @@ call. Their names:
 		Example: `  siprotate sandbox --users 200 --rate 50/m
   siprotate sandbox --listen 127.0.0.1:8080 --faults http500=2%,reset-after=1%`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), s) },
+		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), s) }),
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:0", "the loopback address to listen on; port 0 picks a free one")
@@ -109,7 +136,7 @@ func (a *app) serve(ctx context.Context, s *sandbox) error {
 	if err != nil {
 		return flagError("listen", s.listen, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !exotel.IsLoopback(host) {
 		return flagError("listen", s.listen, errors.New("the stand-in listens on loopback only, such as 127.0.0.1:8080"))
 	}
 	l, err := net.Listen("tcp", s.listen)
@@ -125,7 +152,7 @@ func (a *app) serve(ctx context.Context, s *sandbox) error {
 	a.say("  export EXOTEL_BASE_URL=%s EXOTEL_ACCOUNT_SID=%s", base, exoteltest.DefaultCredential)
 	a.say("  export EXOTEL_API_KEY=%[1]s EXOTEL_API_TOKEN=%[1]s", exoteltest.DefaultCredential)
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return &exitError{exitFailure, err, ""}
+		return &failure{err, ""}
 	}
 	return nil
 }

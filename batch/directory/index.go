@@ -1,32 +1,39 @@
 package directory
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
 
-// A Match is a device, and its user.
+	"siprotate/batch"
+	"siprotate/exotel"
+)
+
+// A Match is a SIP device, and its user.
 type Match struct {
-	User   *User
-	Device *Device
+	User   *exotel.User
+	Device *exotel.Device
 }
 
-// An Index finds devices among those that are wanted.
+// An Index finds devices among those that are wanted. It is safe for concurrent
+// use. The faults that it returns have no file and no line.
 type Index struct {
 	wanted *Wanted
-	users  map[key][]*User // those that have the key
+	users  map[key][]*exotel.User // those that have the key
 	known  map[string]bool
 }
 
 // NewIndex returns the index of the users that have what is wanted. It costs
-// memory for these alone.
-func NewIndex(w *Wanted, users []User) *Index {
-	x := &Index{wanted: w, users: map[key][]*User{}, known: map[string]bool{}}
+// memory for these alone, and keeps pointers to them.
+func NewIndex(w *Wanted, users []exotel.User) *Index {
+	x := &Index{wanted: w, users: map[key][]*exotel.User{}, known: map[string]bool{}}
 	for i := range users {
 		x.add(&users[i])
 	}
 	return x
 }
 
-// add takes up a user, and reports whether it is a wanted one.
-func (x *Index) add(u *User) bool {
+// add adds a user if it is a wanted one, and reports whether it is.
+func (x *Index) add(u *exotel.User) bool {
 	id := userKey(u.ID)
 	if x.known[id] {
 		return true
@@ -40,111 +47,135 @@ func (x *Index) add(u *User) bool {
 	return x.known[id]
 }
 
-// keysOf returns what a user can be looked up by.
-func keysOf(u *User) []key {
-	keys := []key{{byUserID, userKey(u.ID)}}
-	if u.Email != "" {
-		keys = append(keys, key{byEmail, emailKey(u.Email)})
+// Complete gives a row the ids of its device, and the SIP id and the email if it
+// has none. A row that has both ids stays as it is. The fault, with which a row
+// stays as it is, too, says why it names no device or several.
+func (x *Index) Complete(row *batch.Row) *batch.Fault {
+	if complete(row) {
+		return nil
 	}
-	sips := map[string]bool{}
-	for _, d := range u.Devices {
-		if d.SIPID != "" && !sips[d.SIPID] {
-			sips[d.SIPID] = true
-			keys = append(keys, key{bySIPID, d.SIPID})
-		}
+	if fault := check(row); fault != nil {
+		return fault
 	}
-	return keys
+	m, fault := x.One(ReferenceOf(row))
+	if fault != nil {
+		return fault
+	}
+	row.UserID, row.DeviceID = m.User.ID, m.Device.ID
+	if row.SIPID == "" {
+		row.SIPID = exotel.SIPID(m.Device.ContactURI)
+	}
+	if row.Email == "" {
+		row.Email = m.User.Email
+	}
+	return nil
 }
 
 // One returns the device that a reference names, or why it names none or
 // several.
-func (x *Index) One(r Reference) (Match, *Problem) {
-	matches, problem := x.All(r)
-	switch {
-	case problem != nil:
-		return Match{}, problem
-	case len(matches) == 0:
-		return Match{}, &Problem{Column: r.column(), Text: r.shown() + " has no SIP device"}
-	case len(matches) > 1:
-		return Match{}, &Problem{
-			Column: r.column(),
-			Text:   fmt.Sprintf("%s has %d SIP devices: %s", r.shown(), len(matches), listed(matches)),
-			Hint:   "where a user has several devices, say which one is meant by its sip_id or its device_id",
-		}
+func (x *Index) One(r Reference) (Match, *batch.Fault) {
+	matches, fault := x.All(r)
+	if fault != nil {
+		return Match{}, fault
 	}
-	return matches[0], nil
-}
-
-// Users returns the users that a reference names. A problem is one that names
-// nobody, or contradicts itself.
-func (x *Index) Users(r Reference) ([]*User, *Problem) {
-	users := x.users[r.key()]
-	if len(users) == 0 {
-		return nil, &Problem{Column: r.column(), Text: r.shown() + " is unknown: " + r.unknown()}
+	column, shown := r.column()
+	switch len(matches) {
+	case 0:
+		return Match{}, &batch.Fault{Column: column, Text: shown + " has no SIP device"}
+	case 1:
+		return matches[0], nil
 	}
-	return r.narrow(users)
+	return Match{}, &batch.Fault{
+		Column: column,
+		Text:   fmt.Sprintf("%s has %d SIP devices: %s", shown, len(matches), listed(matches)),
+		Hint:   "where a user has several devices, say which one is meant by its sip_id or its device_id",
+	}
 }
 
 // All returns all devices that a reference names; none if its user has none.
-// The problems are those of [Index.Users], and a device that is none of its user's.
-func (x *Index) All(r Reference) ([]Match, *Problem) {
-	users, problem := x.Users(r)
-	if problem != nil {
-		return nil, problem
+// The faults are those of [Index.Users], and a device that is none of its user's.
+func (x *Index) All(r Reference) ([]Match, *batch.Fault) {
+	users, fault := x.Users(r)
+	if fault != nil {
+		return nil, fault
 	}
-	matches := r.devices(users)
-	if r.DeviceID == "" {
-		return matches, nil
-	}
-	var left []Match
-	for _, m := range matches {
-		if m.Device.ID == r.DeviceID {
-			left = append(left, m)
-		}
-	}
-	if len(left) == 0 {
-		return nil, &Problem{Column: columnDevice, Text: fmt.Sprintf("%s contradicts %s %s, whose SIP devices are: %s",
-			show(r.DeviceID), r.column(), r.shown(), listed(matches))}
-	}
-	return left, nil
-}
-
-// narrow drops the users that something else in the reference excludes.
-func (r Reference) narrow(users []*User) ([]*User, *Problem) {
-	for _, by := range []struct {
-		column, value string
-		fits          func(*User) bool
-	}{
-		{columnEmail, r.Email, func(u *User) bool { return emailKey(u.Email) == emailKey(r.Email) }},
-		{columnUser, r.UserID, func(u *User) bool { return userKey(u.ID) == userKey(r.UserID) }},
-	} {
-		if by.value == "" {
-			continue
-		}
-		var left []*User
-		for _, u := range users {
-			if by.fits(u) {
-				left = append(left, u)
-			}
-		}
-		if len(left) == 0 {
-			return nil, &Problem{Column: by.column, Text: fmt.Sprintf("%s contradicts %s %s, which belongs to %s",
-				show(by.value), r.column(), r.shown(), users[0].who())}
-		}
-		users = left
-	}
-	return users, nil
-}
-
-// devices returns the devices of the users, or those alone that have the SIP id
-// if there is one.
-func (r Reference) devices(users []*User) (matches []Match) {
+	var matches, named []Match
 	for _, u := range users {
-		for i := range u.Devices {
-			if d := &u.Devices[i]; r.SIPID == "" || d.SIPID == r.SIPID {
-				matches = append(matches, Match{u, d})
+		for d := range SIPDevices(u) {
+			if r.SIPID != "" && exotel.SIPID(d.ContactURI) != r.SIPID {
+				continue
+			}
+			matches = append(matches, Match{u, d})
+			if d.ID == r.DeviceID {
+				named = append(named, Match{u, d})
 			}
 		}
 	}
-	return matches
+	switch {
+	case r.DeviceID == "":
+		return matches, nil
+	case len(named) == 0:
+		column, shown := r.column()
+		return nil, &batch.Fault{Column: columnDevice, Text: fmt.Sprintf("%s contradicts %s %s, whose SIP devices are: %s",
+			quote(r.DeviceID), column, shown, listed(matches))}
+	}
+	return named, nil
+}
+
+// Users returns the users that a reference names, at least one. The fault is
+// that it names nobody, or contradicts itself.
+func (x *Index) Users(r Reference) ([]*exotel.User, *batch.Fault) {
+	users := x.users[r.key()]
+	if len(users) == 0 {
+		return nil, r.unknown()
+	}
+	var fault *batch.Fault
+	if r.Email != "" {
+		users, fault = r.narrow(users, columnEmail, r.Email, func(u *exotel.User) bool { return emailKey(u.Email) == emailKey(r.Email) })
+	}
+	if r.UserID != "" && fault == nil {
+		users, fault = r.narrow(users, columnUser, r.UserID, func(u *exotel.User) bool { return userKey(u.ID) == userKey(r.UserID) })
+	}
+	return users, fault
+}
+
+// narrow returns the users that fit something else in the reference, or the
+// fault that none does.
+func (r Reference) narrow(users []*exotel.User, column, value string, fits func(*exotel.User) bool) (left []*exotel.User, _ *batch.Fault) {
+	for _, u := range users {
+		if fits(u) {
+			left = append(left, u)
+		}
+	}
+	if len(left) > 0 {
+		return left, nil
+	}
+	lookedUp, shown := r.column()
+	owner := "user " + bare(users[0].ID)
+	if email := users[0].Email; email != "" {
+		owner += " (" + bare(email) + ")"
+	}
+	return nil, &batch.Fault{Column: column, Text: fmt.Sprintf("%s contradicts %s %s, which belongs to %s", quote(value), lookedUp, shown, owner)}
+}
+
+// maxListed bounds the devices that a fault lists.
+const maxListed = 10
+
+// listed lists devices for a person.
+func listed(matches []Match) string {
+	if len(matches) == 0 {
+		return "none"
+	}
+	var parts []string
+	for _, m := range matches[:min(len(matches), maxListed)] {
+		part := bare(m.Device.ID)
+		if id := exotel.SIPID(m.Device.ContactURI); id != "" {
+			part += " (" + bare(id) + ")"
+		}
+		parts = append(parts, part)
+	}
+	if more := len(matches) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(parts, ", ")
 }

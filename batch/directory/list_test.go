@@ -8,20 +8,29 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"siprotate/exotel"
 )
 
-// people returns n users with one device each.
-func people(n int) (users []User) {
+// people returns n users with one SIP device and a telephone each.
+func people(n int) (users []exotel.User) {
 	for i := range n {
-		users = append(users, User{
+		users = append(users, exotel.User{
 			ID: fmt.Sprintf("%032x", i+1), Email: fmt.Sprintf("user%d@example.com", i),
-			Devices: []Device{{ID: fmt.Sprint(1000 + i), SIPID: fmt.Sprintf("sip%d", i)}},
+			Devices: []exotel.Device{
+				{ID: fmt.Sprint(5000 + i), Type: "tel", ContactURI: "+919999999999"},
+				sipDevice(fmt.Sprint(1000+i), fmt.Sprintf("sip%d", i)),
+			},
 		})
 	}
 	return users
 }
 
-func idsOf(users []User) (ids []string) {
+func sipDevice(id, sipID string) exotel.Device {
+	return exotel.Device{ID: id, Type: "sip", ContactURI: "sip:" + sipID}
+}
+
+func idsOf(users []exotel.User) (ids []string) {
 	for _, u := range users {
 		ids = append(ids, u.ID)
 	}
@@ -31,44 +40,44 @@ func idsOf(users []User) (ids []string) {
 
 func TestAListingTakesARequestForEachPage(t *testing.T) {
 	for _, c := range []struct {
-		far      far
+		api      fakeAPI
 		requests int
 	}{
-		{far{users: people(5000)}, 100},
-		{far{users: people(4999)}, 100},
-		{far{users: people(51)}, 2},
-		{far{users: people(50)}, 2}, // the total may be the page's own count
-		{far{users: people(49)}, 1},
-		{far{}, 1},
-		{far{users: people(45), limit: 20}, 3},
-		// A total that lies, or is not told, costs the certainty of a second pass.
-		{far{users: people(120), total: func(int) int { return 50 }}, 8},
-		{far{users: people(120), total: func(int) int { return 7 }}, 8},
-		{far{users: people(120), total: func(int) int { return 1e6 }}, 8},
-		{far{users: people(120), noTotal: true}, 8},
-		{far{users: people(45), limit: 20, total: func(int) int { return 20 }}, 8},
+		{fakeAPI{users: people(5000)}, 100},
+		{fakeAPI{users: people(4999)}, 100},
+		{fakeAPI{users: people(51)}, 2},
+		{fakeAPI{users: people(50)}, 2}, // the total may be the page's own count
+		{fakeAPI{users: people(49)}, 1},
+		{fakeAPI{}, 1},
+		{fakeAPI{users: people(45), limit: 20}, 3},
+		// A wrong total, or none, costs the certainty of a second pass.
+		{fakeAPI{users: people(120), total: func(int) int { return 50 }}, 8},
+		{fakeAPI{users: people(120), total: func(int) int { return 7 }}, 8},
+		{fakeAPI{users: people(120), total: func(int) int { return 1e6 }}, 8},
+		{fakeAPI{users: people(120), noTotal: true}, 8},
+		{fakeAPI{users: people(45), limit: 20, total: func(int) int { return 20 }}, 8},
 	} {
-		l, err := List(t.Context(), &c.far)
-		if err != nil || !slices.Equal(idsOf(l.Users), idsOf(c.far.users)) || l.Changed {
-			t.Errorf("%d users: listed %d: %v", len(c.far.users), len(l.Users), err)
+		l, err := List(t.Context(), &c.api)
+		if err != nil || !slices.Equal(idsOf(l.Users), idsOf(c.api.users)) || l.Changed {
+			t.Errorf("%d users: listed %d: %v", len(c.api.users), len(l.Users), err)
 		}
-		if c.far.requests != c.requests {
-			t.Errorf("%d users: %d requests, want %d", len(c.far.users), c.far.requests, c.requests)
+		if c.api.requests != c.requests {
+			t.Errorf("%d users: %d requests, want %d", len(c.api.users), c.api.requests, c.requests)
 		}
 	}
 }
 
 func TestAListingFindsEverybodyWhateverTheTotal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		told := rapid.IntRange(0, 400).Draw(t, "told")
-		f := far{
+		total := rapid.IntRange(0, 400).Draw(t, "total")
+		f := fakeAPI{
 			users:   people(rapid.IntRange(0, 300).Draw(t, "users")),
-			limit:   rapid.IntRange(5, PageSize).Draw(t, "limit"),
+			limit:   rapid.IntRange(5, exotel.MaxPageSize).Draw(t, "limit"),
 			noTotal: rapid.Bool().Draw(t, "no total"),
-			total:   func(int) int { return told },
+			total:   func(int) int { return total },
 		}
-		// No listing can be sure of a total that is told twice and ends a page.
-		if told < len(f.users) && told%f.limit == 0 && told/f.limit > 1 {
+		// No listing can see through a total that comes twice and ends a page.
+		if total < len(f.users) && total%f.limit == 0 && total/f.limit > 1 {
 			t.Skip()
 		}
 		l, err := List(context.Background(), &f)
@@ -84,7 +93,7 @@ func TestAListingFindsEverybodyWhateverTheTotal(t *testing.T) {
 func TestAListingMissesNobodyWhenOthersComeOrGo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := people(rapid.IntRange(60, 300).Draw(t, "users"))
-		f := far{users: slices.Clone(all)}
+		f := fakeAPI{users: slices.Clone(all)}
 		coming := rapid.Bool().Draw(t, "coming")
 		changes := rapid.SliceOfN(rapid.IntRange(0, 3), 0, 6).Draw(t, "changes before each page")
 		gone, newcomers := map[string]bool{}, 0
@@ -94,7 +103,7 @@ func TestAListingMissesNobodyWhenOthersComeOrGo(t *testing.T) {
 			}
 			for range changes[f.requests-1] {
 				if coming {
-					f.users = slices.Insert(f.users, 0, User{ID: fmt.Sprintf("new%d", newcomers)})
+					f.users = slices.Insert(f.users, 0, exotel.User{ID: fmt.Sprintf("new%d", newcomers)})
 					newcomers++
 					continue
 				}
@@ -122,71 +131,36 @@ func TestAListingMissesNobodyWhenOthersComeOrGo(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeSettledIsTold(t *testing.T) {
+func TestWhatCannotBeSettledIsReported(t *testing.T) {
 	n := 0
-	f := far{users: people(120)}
+	f := fakeAPI{users: people(120)}
 	f.before = func() { // in every pass somebody comes
 		n++
-		f.users = slices.Insert(f.users, 0, User{ID: fmt.Sprint("new", n)})
+		f.users = slices.Insert(f.users, 0, exotel.User{ID: fmt.Sprint("new", n)})
 	}
 	l, err := List(t.Context(), &f)
 	if err != nil || !l.Changed || len(l.Users) < 120 {
 		t.Errorf("%d users, changed: %v: %v", len(l.Users), l.Changed, err)
 	}
-	l, err = List(t.Context(), &far{users: people(120), total: func(n int) int { return n + 3 }})
+	l, err = List(t.Context(), &fakeAPI{users: people(120), total: func(n int) int { return n + 3 }})
 	if err != nil || l.Missing != 3 {
 		t.Errorf("%d missing: %v", l.Missing, err)
 	}
 }
 
-// endless makes up users for ever.
-type endless struct{}
-
-func (e *endless) Page(_ context.Context, q Query) (Page, error) {
-	page := Page{Entries: PageSize, HasTotal: true}
-	for i := range PageSize {
-		page.Users = append(page.Users, User{ID: fmt.Sprint(q.Offset + i)})
-	}
-	return page, nil
-}
-
-// stuck answers every query with the first page.
-type stuck struct{ far }
-
-func (s *stuck) Page(ctx context.Context, q Query) (Page, error) {
-	q.Offset = 0
-	return s.far.Page(ctx, q)
-}
-
-// dead never answers.
-type dead struct{}
-
-func (dead) Page(context.Context, Query) (Page, error) { return Page{}, errDown }
-
-// failed answers with entries that are no users.
-type failed struct{ far }
-
-func (f *failed) Page(ctx context.Context, q Query) (Page, error) {
-	page, err := f.far.Page(ctx, q)
-	if len(page.Users) > 0 {
-		page.Users = page.Users[1:]
-	}
-	return page, err
-}
-
 func TestAListingEnds(t *testing.T) {
-	if _, err := List(t.Context(), new(endless)); err == nil {
+	if _, err := List(t.Context(), endless{}); err == nil {
 		t.Error("an endless listing ended well")
 	}
-	l, err := List(t.Context(), &stuck{far{users: people(120)}})
-	if err != nil || len(l.Users) != PageSize || l.Missing != 70 {
+	l, err := List(t.Context(), &stuck{fakeAPI{users: people(120)}})
+	if err != nil || len(l.Users) != exotel.MaxPageSize || l.Missing != 70 {
 		t.Errorf("the same page again and again: %d users, %d missing: %v", len(l.Users), l.Missing, err)
 	}
-	if _, err := List(t.Context(), dead{}); !errors.Is(err, errDown) {
+	if _, err := List(t.Context(), down{}); !errors.Is(err, errDown) {
 		t.Error(err)
 	}
-	l, err = List(t.Context(), &failed{far{users: people(120)}})
-	if err != nil || len(l.Users) != 117 || l.Untold != 3 || l.Missing != 0 {
-		t.Errorf("failed entries: %d users, %d untold, %d missing: %v", len(l.Users), l.Untold, l.Missing, err)
+	l, err = List(t.Context(), &failing{fakeAPI{users: people(120)}})
+	if err != nil || len(l.Users) != 117 || l.FailedEntries != 3 || l.Missing != 0 {
+		t.Errorf("failed entries: %d users, %d failed, %d missing: %v", len(l.Users), l.FailedEntries, l.Missing, err)
 	}
 }

@@ -4,102 +4,109 @@ import (
 	"context"
 
 	"siprotate/batch"
+	"siprotate/exotel"
 )
 
-// A Way is how the wanted was found.
+// A Way is how the wanted was found, in words that follow "looked up".
 type Way string
 
 const (
-	ByGroups  Way = "in groups"
+	InGroups  Way = "in groups"
+	OneByOne  Way = "one by one"
 	ByListing Way = "by listing the account"
+)
+
+// Why look-ups are given up for the listing; notFound is followed by a Way.
+const (
+	refused    = "the API refused to look users up in groups"
+	ignored    = "the API ignored the filter"
+	incomplete = "the API could not return all users that it found"
+	notFound   = "not all were found "
 )
 
 // A Result is what resolving found, and how.
 type Result struct {
 	*Index
 	Way     Way
-	Because string  // why look-ups in groups were given up for the listing; empty if they were not
-	Listing Listing // by which way that went, if it went by the listing; its Users are left out
+	Because string  // why look-ups were given up for the listing; empty if they were not
+	Listing Listing // what there is to know of the listing, if there was one; without its Users
 }
 
-// Resolve looks up what is wanted: in groups, or by listing the whole account,
-// whichever takes fewer requests. Where look-ups turn out to be refused or
-// ignored, or do not find something, the listing decides: an exact comparison by
-// the far side, say of letters' case, shall not make a user unknown.
+// Resolve finds what is wanted: by look-ups, or by listing the whole account,
+// whichever takes fewer requests. SIP ids and emails are looked up in groups,
+// user ids one by one. Where a look-up is refused, is ignored, or may not have
+// found all, the listing decides. So all users that share an email are found,
+// also if the API compares letters' case.
 //
-// Errors are those of the directory.
-func Resolve(ctx context.Context, d Directory, w *Wanted) (Result, error) {
-	first := newPass(d, Query{})
-	groups, listing := w.groups()
-	if !listing && len(groups) >= probeFrom {
-		if err := first.next(ctx); err != nil {
+// Errors are those of the Lister, and one for a listing without an end.
+func Resolve(ctx context.Context, l Lister, w *Wanted) (Result, error) {
+	listing := newPass(l, exotel.Query{})
+	cost := w.Cost()
+	list := cost.List
+	if cost.Probes() {
+		if err := listing.next(ctx); err != nil {
 			return Result{}, err
 		}
-		listing = first.cheaper(len(groups))
+		left, known := listing.pagesLeft()
+		list = known && left <= cost.Requests()
 	}
-	if listing {
-		return byListing(ctx, w, first, "")
+	because := ""
+	if !list {
+		var err error
+		index := NewIndex(w, nil)
+		because, err = index.lookUp(ctx, l)
+		if err != nil || because == "" {
+			return Result{Index: index, Way: cost.Way()}, err
+		}
 	}
-	index, because, err := byGroups(ctx, d, w, groups)
-	if err != nil || because == "" {
-		return Result{Index: index, Way: ByGroups}, err
-	}
-	return byListing(ctx, w, first, because)
-}
-
-// cheaper reports whether the pass needs no more requests than so many.
-func (p *pass) cheaper(requests int) bool {
-	return p.done || p.hasTotal && (p.total-p.query.Offset+PageSize-1)/PageSize <= requests
-}
-
-func byListing(ctx context.Context, w *Wanted, first *pass, because string) (Result, error) {
-	listing, err := complete(ctx, first)
+	found, err := settle(ctx, listing)
 	if err != nil {
 		return Result{}, err
 	}
-	index := NewIndex(w, listing.Users)
-	listing.Users = nil
-	return Result{index, ByListing, because, listing}, nil
+	index := NewIndex(w, found.Users)
+	found.Users = nil
+	return Result{index, ByListing, because, found}, nil
 }
 
-// Why look-ups in groups are given up.
-const (
-	refused  = "the API refused to look users up in groups"
-	ignored  = "the API did not heed whom it was asked for"
-	notFound = "not all were found in groups"
-)
-
-// byGroups looks everything up in groups, and says why if that is no use.
-func byGroups(ctx context.Context, d Directory, w *Wanted, groups []Query) (*Index, string, error) {
-	x := NewIndex(w, nil)
-	for _, q := range groups {
-		because, err := x.lookUp(ctx, newPass(d, q))
+// lookUp looks up all that is wanted, or says why it gave that up.
+func (x *Index) lookUp(ctx context.Context, l Lister) (because string, err error) {
+	lookups, _ := x.wanted.lookups()
+	for _, q := range lookups {
+		because, err := x.ask(ctx, l, q)
 		if err != nil || because != "" {
-			return nil, because, err
+			return because, err
 		}
 	}
-	for _, k := range w.order {
-		if len(x.users[k]) == 0 {
-			return nil, notFound, nil
-		}
-	}
-	return x, "", nil
+	return "", nil
 }
 
-// lookUp takes up the users of a group.
-func (x *Index) lookUp(ctx context.Context, p *pass) (because string, err error) {
+// ask makes one look-up, and says why it is no use if it is none.
+func (x *Index) ask(ctx context.Context, l Lister, q lookup) (because string, err error) {
+	p, missing := newPass(l, q.query), notFound+string(InGroups)
+	refusal, stranger := refused, ignored
+	if q.userID != "" {
+		p.userID, missing = q.userID, notFound+string(OneByOne)
+		refusal, stranger = missing, missing // an unknown id is refused, too
+	}
 	for entered := 0; !p.done; entered = len(p.users) {
 		err := p.next(ctx)
 		switch {
 		case batch.IsRefusal(err):
-			return refused, nil
+			return refusal, nil
 		case err != nil:
 			return "", err
+		case p.failedEntries > 0:
+			return incomplete, nil
 		}
 		for i := range p.users[entered:] {
 			if !x.add(&p.users[entered+i]) {
-				return ignored, nil
+				return stranger, nil
 			}
+		}
+	}
+	for _, k := range q.keys {
+		if !k.settledBy(p.users) {
+			return missing, nil
 		}
 	}
 	return "", nil

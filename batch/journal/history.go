@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,8 +14,9 @@ import (
 
 // A Rotation is when a device got its password, and in which run.
 type Rotation struct {
-	At  time.Time
-	Run string // the run directory
+	UserID, DeviceID, SIPID, Email string
+	At                             time.Time
+	Run                            string // the run directory
 }
 
 // A History is the latest rotation of each device.
@@ -29,7 +32,8 @@ var ErrRun = errors.New("this is the directory of a single run, not a folder of 
 // folder holds. Other folders, other accounts' runs, and plans that were never
 // finished count for nothing. A run that cannot be read is an error, since what
 // it rotated would seem never rotated; the errors are otherwise those of
-// [Read], and ErrRun.
+// [Read], less ErrVault, and ErrRun. No
+// password is opened.
 func ReadHistory(folder, account, host string) (*History, error) {
 	if Exists(folder) {
 		return nil, fmt.Errorf("%s: %w", folder, ErrRun)
@@ -52,14 +56,14 @@ func ReadHistory(folder, account, host string) (*History, error) {
 }
 
 func (h *History) add(dir, account, host string) error {
-	view, done, err := Read(dir)
+	view, err := Read(dir, nil)
 	if errors.Is(err, ErrUnplanned) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer view.Close()
 	if info := view.Info(); info.Account != account || info.Host != host {
 		return nil
 	}
@@ -79,9 +83,13 @@ func (h *History) enter(entry batch.Entry, dir string) {
 	}
 	key := batch.DeviceKey(entry.Row.UserID, entry.Row.DeviceID)
 	if at := entry.Result.Finished; at.After(h.latest[key].At) {
-		h.latest[key] = Rotation{at, dir}
+		row := entry.Row
+		h.latest[key] = Rotation{row.UserID, row.DeviceID, row.SIPID, row.Email, at, dir}
 	}
 }
+
+// All ranges over the latest rotation of each device, in no order.
+func (h *History) All() iter.Seq[Rotation] { return maps.Values(h.latest) }
 
 // Last returns the latest rotation of a device, and whether there was one.
 func (h *History) Last(userID, deviceID string) (Rotation, bool) {

@@ -14,10 +14,10 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// writeRun writes a run of the account whose rows ended as told, all at one time.
+// writeRun writes a run of the account whose rows ended in the given ways, all at one time.
 func writeRun(t *testing.T, dir, account string, at time.Time, outcomes ...batch.Outcome) {
 	t.Helper()
-	p, err := journal.Create(dir, journal.Head{Account: account, Host: "api.example"})
+	p, err := journal.Create(dir, journal.Head{Account: account, Host: "api.example"}, journal.Plain)
 	must(t, err)
 	for i := range outcomes {
 		must(t, p.Add(batch.Row{
@@ -52,7 +52,7 @@ func TestTheLatestRotationCounts(t *testing.T) {
 	writeRun(t, in("other.run"), "another", noon.Add(2*time.Hour), batch.Rotated, batch.Rotated, batch.Rotated)
 	must(t, os.Mkdir(in("no run"), 0o700))
 	must(t, os.WriteFile(in("file"), nil, 0o600))
-	_, err := journal.Create(in("unplanned.run"), journal.Head{Account: "acc", Host: "api.example"})
+	_, err := journal.Create(in("unplanned.run"), journal.Head{Account: "acc", Host: "api.example"}, journal.Plain)
 	must(t, err)
 
 	h, err := journal.ReadHistory(folder, "acc", "api.example")
@@ -61,7 +61,7 @@ func TestTheLatestRotationCounts(t *testing.T) {
 		t.Errorf("%d runs", h.Runs)
 	}
 	for device, want := range map[string]journal.Rotation{
-		"1": {noon.Add(time.Hour), in("a.run")}, "2": {noon, in("b.run")}, "3": {}, "4": {}, "5": {}, "6": {},
+		"1": {At: noon.Add(time.Hour), Run: in("a.run")}, "2": {At: noon, Run: in("b.run")}, "3": {}, "4": {}, "5": {}, "6": {},
 	} {
 		got, known := h.Last("ab1", device)
 		if !got.At.Equal(want.At) || got.Run != want.Run || known != (want.Run != "") {
@@ -83,8 +83,8 @@ func TestAHistoryThatCannotBeRead(t *testing.T) {
 	if _, err := journal.ReadHistory(filepath.Join(folder, "missing"), "acc", "api.example"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of no folder: %v", err)
 	}
-	must(t, os.WriteFile(filepath.Join(dir, journal.Name), []byte("spoilt\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, journal.Name), []byte("damaged\n"), 0o600))
 	if _, err := journal.ReadHistory(folder, "acc", "api.example"); err == nil {
-		t.Error("a spoilt journal counts for nothing")
+		t.Error("a damaged journal counts for nothing")
 	}
 }

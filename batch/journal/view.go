@@ -2,14 +2,19 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"siprotate/batch"
 )
@@ -19,75 +24,113 @@ import (
 // memory. The View of an open [Journal] follows it and may be used at the same
 // time; one made by [Read] stays as it was made.
 type View struct {
-	dir   string
-	at    io.ReaderAt
-	state *state
-	guard *sync.Mutex // guards state
+	folder *folder
+	file   file
+	at     io.ReaderAt // where records are read: the file, or the spare copy of it
+	vault  Vault       // nil: passwords stay closed
+	state  *state
+	length int64
+	guard  *sync.Mutex // guards at, state and length
 }
 
 // Read looks at the run in dir, also at one that another process is at work
-// on; a request that is under way there shows as [batch.Unknown]. Call close
-// when the View is done with. The errors are those of [Open], less ErrLocked.
-func Read(dir string) (v *View, close func() error, err error) {
-	f, err := openJournal(dir, os.O_RDONLY)
+// on; a request that is under way there shows as [batch.Unknown]. With a nil
+// Vault, no password is opened: those of the View are empty. Close the View when
+// it is done with. The errors are those of [Open], less ErrLocked.
+func Read(dir string, v Vault) (*View, error) {
+	folder, err := openRun(dir, osDisk{})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s, _, err := load(f.Name(), f, 0)
+	view, err := folder.view(v)
 	if err != nil {
-		f.Close()
-		return nil, nil, err
+		return nil, errors.Join(err, folder.close())
 	}
-	s.endSession(bootID(), time.Now())
-	return &View{dir: dir, at: f, state: s, guard: new(sync.Mutex)}, f.Close, nil
+	return view, nil
 }
 
-// ReadHead tells whose run dir holds, from the first record of its journal
-// alone. The errors are those of [Open], less ErrLocked and ErrUnplanned.
+func (d *folder) view(v Vault) (*View, error) {
+	f, err := d.open(os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	s, size, err := load(d.journal(), f)
+	if err == nil {
+		err = s.checkVault(d.journal(), v)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	s.endSession(s.loss(d.kept(s)), time.Now())
+	return &View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: new(sync.Mutex)}, nil
+}
+
+// checkVault sees that v is the vault of the journal.
+func (s *state) checkVault(path string, v Vault) error {
+	if v == nil || v.Name() == s.header.Vault {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: as %q, not as %q", path, ErrVault, s.header.Vault, v.Name())
+}
+
+// ReadHead says whose run dir holds, from the first record of its journal
+// alone. The errors are those of [Open], less ErrLocked, ErrUnplanned and ErrVault.
 func ReadHead(dir string) (Head, error) {
-	f, err := openJournal(dir, os.O_RDONLY)
+	folder, err := openRun(dir, osDisk{})
+	if err != nil {
+		return Head{}, err
+	}
+	defer folder.close()
+	f, err := folder.open(os.O_RDONLY)
 	if err != nil {
 		return Head{}, err
 	}
 	defer f.Close()
-	line, _, _, err := newScanner(f.Name(), f).next()
-	s := newState(0)
+	line, _, _, err := newScanner(folder.journal(), f).next()
+	s := newState()
 	if err == nil && intact(line) {
 		err = s.apply(line, 0, 0)
 	}
 	if err != nil || s.header.Type == "" {
-		return Head{}, fmt.Errorf("%s: %w", f.Name(), ErrNotAJournal)
+		return Head{}, fmt.Errorf("%s: %w", folder.journal(), ErrNotAJournal)
 	}
-	return s.header.head(), nil
+	return s.header.Head, nil
 }
 
-// openJournal opens the journal in dir, once it is sure that nobody else put it
-// there.
-func openJournal(dir string, flag int) (*os.File, error) {
-	if !Exists(dir) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrNoRun)
-	}
-	if err := checkDir(dir); err != nil {
-		return nil, err
-	}
-	return os.OpenFile(filepath.Join(dir, Name), flag|noFollow, 0)
-}
+// Close closes what [Read] opened.
+func (v *View) Close() error { return errors.Join(v.file.Close(), v.folder.close()) }
 
 // Dir returns the run directory.
-func (v *View) Dir() string { return v.dir }
+func (v *View) Dir() string { return v.folder.path }
+
+// Root returns the run directory that was opened, whatever its path names by
+// now. It is valid until the View is closed.
+func (v *View) Root() *os.Root { return v.folder.root }
+
+// Length returns how many bytes of the journal the View knows. It grows as the
+// run goes on, and says which of two Views knows more.
+func (v *View) Length() int64 {
+	v.guard.Lock()
+	defer v.guard.Unlock()
+	return v.length
+}
 
 // An Info says whose run it is, and when it ran.
 type Info struct {
 	Head
-	SHA256    string   // the input's checksum, in hex
+	Digest    string   // tells the input from another
 	Columns   []string // the names of the input's other columns
 	Rows      int
 	Requests  int           // sent so far
 	Throttled int           // those refused for exceeding the allowance
-	Waited    time.Duration // waited for the allowance, in the sessions that were laid down
+	Waited    time.Duration // waited for the allowance, in the sessions that stopped
 	StartedAt time.Time     // of the first session; zero if there was none
 	StoppedAt time.Time     // of the last one; zero while it runs, or if it died
 	Stopped   string        // why the last session stopped early
+	Worked    time.Duration // the sum of the sessions; one that died counts up to its last record
+	SessionAt time.Time     // when the last session began
+	PID       int           // its process
 }
 
 // Info returns what is known of the run as a whole.
@@ -96,11 +139,25 @@ func (v *View) Info() Info {
 	defer v.guard.Unlock()
 	s := v.state
 	return Info{
-		Head:   s.header.head(),
-		SHA256: s.planned.SHA256, Columns: s.planned.Columns, Rows: s.rows(),
+		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(),
 		Requests: s.sends, Throttled: s.throttled, Waited: s.waited,
-		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why,
+		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why, Worked: s.worked + s.working(),
+		SessionAt: s.session.At, PID: s.session.PID,
 	}
+}
+
+// Live reports whether another process is at work on the run.
+func (v *View) Live() bool {
+	if !v.Info().StoppedAt.IsZero() {
+		return false
+	}
+	l := flock.New(filepath.Join(v.Dir(), lockName), flock.SetPermissions(0o600))
+	free, err := l.TryRLock()
+	if err != nil {
+		return false
+	}
+	l.Unlock()
+	return !free
 }
 
 // Counts returns how many rows stand how.
@@ -114,17 +171,22 @@ func (v *View) Counts() map[batch.Outcome]int {
 	return counts
 }
 
-// Recent returns the times of the latest answers, as many as [Open] was told
-// to keep, and for requests without a known answer the time of opening.
-func (v *View) Recent() []time.Time { return v.state.recent.times }
+// Recent returns, in no order, when the answers came in the hour before the
+// latest one, as of opening: enough for an allowance whose window is an hour or
+// less. A request without a known answer counts at the time of opening.
+func (v *View) Recent() []time.Time {
+	return slices.DeleteFunc(slices.Clone(v.state.recent.times), v.state.recent.old)
+}
 
-// Held returns until when the far side asked to send nothing, as of opening;
-// zero if it did not.
+// Held returns until when the API asked to send nothing, as of opening; zero if
+// it did not.
 func (v *View) Held() time.Time { return v.state.held }
 
 // Pending returns how many rows are to be sent, and yields them in order. What
 // is pending is decided when a row's turn comes, before it is sent. A failed row
-// that is sent again may be given as many new passwords as at first.
+// that is sent again may be given as many new passwords as at first. A password
+// that the vault cannot open stands in the row's Sealed, as in [View.Entries]:
+// such a row cannot be sent as it is.
 func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 	pending := func(row int) bool {
 		v.guard.Lock()
@@ -151,15 +213,20 @@ func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 	}
 }
 
-// Entries yields every row of the run with how it stands, in input order.
+// Entries yields every row of the run with how it stands, in input order. Where
+// the vault has no key for a row's password (ErrSealed), the row's Password is
+// empty and its Sealed is what stands in the journal.
 func (v *View) Entries() iter.Seq2[batch.Entry, error] {
 	return v.entries(func(int) bool { return true })
 }
 
 func (v *View) entries(wanted func(row int) bool) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		plan := newScanner(filepath.Join(v.dir, Name), io.NewSectionReader(v.at, 0, v.state.planEnd))
-		results := &lineReader{at: v.at}
+		v.guard.Lock()
+		at := v.at
+		v.guard.Unlock()
+		plan := newScanner(v.folder.journal(), io.NewSectionReader(at, 0, v.state.planEnd))
+		results := &lineReader{at: at}
 		for number := 1; number <= v.state.rows(); {
 			line, _, _, err := plan.next()
 			if err != nil {
@@ -183,27 +250,27 @@ func (v *View) entries(wanted func(row int) bool) iter.Seq2[batch.Entry, error] 
 // entry joins the plan's line of a row with the row's latest records.
 func (v *View) entry(number int, line []byte, results *lineReader) (batch.Entry, error) {
 	var planned rowRecord
-	if err := decode(line, &planned); err != nil {
+	if err := json.Unmarshal(line, &planned); err != nil {
 		return batch.Entry{}, err
 	}
 	if planned.Row != number {
 		return batch.Entry{}, fmt.Errorf("the plan has row %d in the place of row %d", planned.Row, number)
 	}
-	row, err := planned.row()
-	if err != nil {
-		return batch.Entry{}, err
-	}
+	row := planned.row()
 	result, err := v.result(number, results)
 	if err != nil {
 		return batch.Entry{}, err
 	}
-	row.Password, err = v.password(row, &result, results)
+	sealed, err := v.sealed(planned, &result, results)
+	if err == nil {
+		err = v.unseal(&row, sealed)
+	}
 	return batch.Entry{Row: row, Result: result}, err
 }
 
 const (
 	noteInFlight  = "the run ended before an answer came"
-	noteMaybeSent = "the machine went down; a request may have left before"
+	noteMaybeSent = "records were lost; a request may have left before"
 )
 
 func (v *View) result(number int, results *lineReader) (batch.Result, error) {
@@ -221,7 +288,7 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 		var record resultRecord
 		line, err := results.read(at)
 		if err == nil {
-			err = decode(line, &record)
+			err = json.Unmarshal(line, &record)
 		}
 		if err != nil {
 			return result, err
@@ -231,26 +298,28 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 	result.Outcome = outcome
 	switch {
 	case lost:
-		result.Attempts.Count, result.Attempts.Doubt = send.Attempts, true
+		result.Attempts.Count = send.Attempts
+		result.Attempts.Doubt = cmp.Or(result.Attempts.Doubt, noteInFlight)
 		if result.Attempts.FirstSent.IsZero() {
 			result.Attempts.FirstSent = send.At
 		}
-		result.Note = noteInFlight
+		result.Note = result.Attempts.Doubt
 	case maybe:
-		result.Attempts.Doubt = true
-		result.Note = noteMaybeSent
+		result.Attempts.Doubt = cmp.Or(result.Attempts.Doubt, noteMaybeSent)
+		result.Note = result.Attempts.Doubt
 	}
 	return result, nil
 }
 
-// password returns the password that the row has now: that of the plan, or the
-// latest that was drawn instead.
-func (v *View) password(row batch.Row, result *batch.Result, results *lineReader) (batch.Secret, error) {
+// sealed returns the password that the row has now, as it stands in the journal:
+// that of the plan, or the latest that was drawn instead.
+func (v *View) sealed(planned rowRecord, result *batch.Result, results *lineReader) (string, error) {
 	v.guard.Lock()
-	at, reissued := v.state.reissues[row.Number]
+	at, reissued := v.state.reissues[planned.Row]
+	later := at > v.state.last[planned.Row-1]
 	v.guard.Unlock()
 	if !reissued {
-		return row.Password, nil
+		return planned.Password, nil
 	}
 	var record reissueRecord
 	line, err := results.read(at)
@@ -258,10 +327,29 @@ func (v *View) password(row batch.Row, result *batch.Result, results *lineReader
 		err = json.Unmarshal(line, &record)
 	}
 	if err != nil {
-		return batch.Secret{}, err
+		return "", err
 	}
 	result.Attempts.Reissued = record.Reissued
-	return open(record.Password)
+	if later {
+		result.Attempts.Refused = 0
+	}
+	return record.Password, nil
+}
+
+// unseal opens the password of a row, if it has one and there is a vault.
+func (v *View) unseal(row *batch.Row, sealed string) (err error) {
+	if v.vault == nil || sealed == "" {
+		return nil
+	}
+	row.Password, err = v.vault.Open(v.state.header.Run, row.Number, sealed)
+	if errors.Is(err, ErrSealed) {
+		row.Password, row.Sealed = batch.Secret{}, sealed
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open the password of row %d: %w", row.Number, err)
+	}
+	return nil
 }
 
 // A lineReader reads lines at any offset. Lines near each other, as the

@@ -56,12 +56,18 @@ type Config struct {
 	Timeout     time.Duration          // for one request; 0: DefaultTimeout
 	MaxAttempts int                    // for one row in this run; 0: DefaultAttempts
 	Canary      int                    // so many rows go first, alone; 0: none
+	Gates       []int                  // after so many rows of this run, in ascending order, Gate is asked
 	MaxFailures Threshold              // the zero value: ten in a row
 	StopAfter   time.Duration          // 0: never
 	RetryFailed bool                   // rows that failed before are among the rows
 	Redraw      func() (Secret, error) // draws another password for a row whose generated one was refused
-	Observe     func(Result)           // sees each result, one after the other; may be nil
-	Logger      *slog.Logger           // hears of requests and internal errors; may be nil
+	Observe     func(Row, Result)      // sees each result and its row, one after the other; may be nil
+
+	// Gate is asked once all rows before it are done with, and before the next one
+	// is taken up. An error stops the run; ctx ends when no row may be taken up any
+	// more. It may be nil.
+	Gate   func(ctx context.Context, rows int) error
+	Logger *slog.Logger // hears of requests and internal errors; may be nil
 }
 
 // The defaults of a Config.
@@ -104,7 +110,10 @@ func (c Config) complete(set Setter, log Log) (Config, error) {
 		c.Redraw = func() (Secret, error) { return Secret{}, fmt.Errorf("%w: nothing draws passwords", ErrConfig) }
 	}
 	if c.Observe == nil {
-		c.Observe = func(Result) {}
+		c.Observe = func(Row, Result) {}
+	}
+	if c.Gate == nil {
+		c.Gates = nil
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -121,6 +130,7 @@ const (
 	WindowOver      StopReason = "window over"
 	TooManyFailures StopReason = "too many failures"
 	CanaryFailed    StopReason = "canary failed"
+	GateClosed      StopReason = "gate closed"
 	Refused         StopReason = "refused" // by a fatal error
 	Broken          StopReason = "broken"  // by an error of our own: the log, the rows
 )

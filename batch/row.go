@@ -94,6 +94,32 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return fmt.Errorf("no outcome is called %q", text)
 }
 
+// A Proof is what the registrar says of a row's password.
+type Proof struct {
+	Verdict  Verdict
+	Code     int    // of the SIP answer; 0 without one
+	Reason   string // in a few words
+	At       time.Time
+	Bindings []Binding // the phones that are registered, where the registrar says so
+}
+
+// A Binding is a phone that is registered, and when its registration ends unless
+// it renews it.
+type Binding struct {
+	Contact string
+	Ends    time.Time
+}
+
+// A Verdict is what a proof proves.
+type Verdict string
+
+// The verdicts. The zero Verdict: the password was not proved.
+const (
+	ProofAccepted Verdict = "accepted" // the password is in force
+	ProofRefused  Verdict = "refused"  // it is not
+	ProofUnclear  Verdict = "unclear"  // nobody knows
+)
+
 // A Result is how one row ended, at least for now.
 type Result struct {
 	Row      int // the row's number
@@ -102,6 +128,7 @@ type Result struct {
 	Receipt  Receipt   // the last answer; zero if none came
 	Note     string    // in our words, why there is no verdict, no answer, or no request; may be empty
 	Finished time.Time // zero for a row that was never sent
+	Proof    Proof     // the latest of the row's password
 }
 
 // An Entry is one line of a run's account: a row and how it stands.

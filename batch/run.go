@@ -51,21 +51,22 @@ type run struct {
 	taking  context.Context // done: no row is taken up any more
 	drain   context.CancelCauseFunc
 
-	mu       sync.Mutex // guards what follows, and keeps results in order
-	rules    stopRules
-	canaries chan struct{} // closed once the canary rows are through
-	stopped  error         // why taking was over when a row was left without a verdict
+	mu      sync.Mutex // guards what follows, and keeps results in order
+	rules   stopRules
+	awaited int           // so many rows have to be done with ...
+	reached chan struct{} // ... for this to be closed
+	stopped error         // why taking was over when a row was left without a verdict
 }
 
 func newRun(ctx context.Context, c Config, set Setter, log Log) *run {
-	r := &run{Config: c, set: set, log: log, rules: newStopRules(c), canaries: make(chan struct{})}
+	r := &run{Config: c, set: set, log: log, rules: newStopRules(c)}
 	r.pool, r.sending = errgroup.WithContext(ctx)
 	r.taking, r.drain = context.WithCancelCause(r.sending)
 	return r
 }
 
 // feed hands the rows to the workers: first the canaries, and the others once
-// those are through. A row with faults goes nowhere.
+// those are through, and once each gate is. A row with faults goes nowhere.
 func (r *run) feed(rows iter.Seq2[Row, error], jobs chan<- Row) error {
 	fed := 0
 	for row, err := range rows {
@@ -74,11 +75,12 @@ func (r *run) feed(rows iter.Seq2[Row, error], jobs chan<- Row) error {
 			return &Stop{Broken, err}
 		case len(row.Faults) > 0:
 			continue
-		case r.Canary > 0 && fed == r.Canary:
-			select {
-			case <-r.canaries:
-			case <-r.taking.Done():
-			}
+		}
+		if r.Canary > 0 && fed == r.Canary {
+			r.await(fed)
+		}
+		for len(r.Gates) > 0 && r.Gates[0] <= fed {
+			r.pass(fed)
 		}
 		if !r.hand(row, jobs) {
 			r.mu.Lock()
@@ -89,6 +91,32 @@ func (r *run) feed(rows iter.Seq2[Row, error], jobs chan<- Row) error {
 		fed++
 	}
 	return nil
+}
+
+// await returns once so many rows are done with, or no row is taken up any more.
+func (r *run) await(rows int) {
+	r.mu.Lock()
+	r.awaited, r.reached = rows, make(chan struct{})
+	if r.rules.finished >= rows {
+		close(r.reached)
+	}
+	r.mu.Unlock()
+	select {
+	case <-r.reached:
+	case <-r.taking.Done():
+	}
+}
+
+// pass asks at the next gate.
+func (r *run) pass(fed int) {
+	r.Gates = r.Gates[1:]
+	r.await(fed)
+	if r.taking.Err() != nil {
+		return
+	}
+	if err := r.Gate(r.taking, fed); err != nil && r.taking.Err() == nil {
+		r.drain(&Stop{GateClosed, err})
+	}
 }
 
 // hand gives a row to a worker, and reports whether one took it.
@@ -132,7 +160,7 @@ func (r *run) settle(row Row) error {
 		r.drain(stop) // before the result is written, so that no worker sends in vain
 	}
 	if row.Attempts.Count > before {
-		err = r.finish(classify(&row, receipt, err))
+		err = r.finish(row, classify(&row, receipt, err))
 	} else {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -159,7 +187,7 @@ func stopFor(err error) error {
 }
 
 // finish enters the result of a row that was sent.
-func (r *run) finish(result Result) error {
+func (r *run) finish(row Row, result Result) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if result.Outcome == NotAttempted || result.Outcome == Unknown && r.sending.Err() != nil {
@@ -168,12 +196,12 @@ func (r *run) finish(result Result) error {
 	if err := r.log.Finish(result); err != nil {
 		return &Stop{Broken, err}
 	}
-	r.Observe(result)
+	r.Observe(row, result)
 	if reason := r.rules.add(result.Outcome); reason != "" {
 		r.drain(&Stop{Reason: reason})
 	}
-	if r.rules.finished == r.Canary {
-		close(r.canaries)
+	if r.rules.finished == r.awaited && r.reached != nil {
+		close(r.reached)
 	}
 	return nil
 }

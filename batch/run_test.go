@@ -341,6 +341,44 @@ func TestCanariesGoAlone(t *testing.T) {
 	})
 }
 
+// A gate is asked once all rows before it are done with, and one that stays
+// closed stops the run.
+func TestGates(t *testing.T) {
+	for name, c := range map[string]struct {
+		closed int // the gate that stays closed; 0: none
+		want   StopReason
+		asked  []int
+		sent   int
+	}{
+		"open":       {0, "", []int{0, 3, 10}, 20},
+		"at once":    {1, GateClosed, []int{0}, 0},
+		"the second": {2, GateClosed, []int{0, 3}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, notes := &api{latency: time.Second}, newNotebook(t, 20)
+				config, asked := testConfig(), []int(nil)
+				config.Gates = []int{0, 3, 10, 20, 99}
+				config.Gate = func(_ context.Context, rows int) error {
+					if asked = append(asked, rows); len(notes.results) != rows {
+						t.Errorf("asked after %d rows, when %d were done with", rows, len(notes.results))
+					}
+					if len(asked) == c.closed {
+						return errors.New("not enough phones are back")
+					}
+					return nil
+				}
+				if got := stopReason(rotate(t, t.Context(), config, 20, nil, server, notes)); got != c.want {
+					t.Errorf("stopped because of %q", got)
+				}
+				if !slices.Equal(asked, c.asked) || len(server.tries) != c.sent {
+					t.Errorf("asked after %v, %d rows were sent", asked, len(server.tries))
+				}
+			})
+		})
+	}
+}
+
 // A signal finishes what is under way and sends nothing else.
 func TestInterruptDrains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -540,7 +578,7 @@ func TestDefaults(t *testing.T) {
 func TestObserveSeesEachResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config, seen := testConfig(), map[int]Outcome{}
-		config.Observe = func(r Result) { seen[r.Row] = r.Outcome }
+		config.Observe = func(_ Row, r Result) { seen[r.Row] = r.Outcome }
 		notes := newNotebook(t, 20)
 		rotate(t, t.Context(), config, 20, nil, &api{scripts: map[int][]error{4: {refusal}}}, notes)
 		if diff := cmp.Diff(outcomesOf(notes), seen); diff != "" {

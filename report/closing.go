@@ -22,6 +22,16 @@ const (
 	closingParts  = 20
 )
 
+// proofs says what the registrar said, if it was asked.
+func (d Digest) proofs(b *bytes.Buffer, width int) {
+	s := d.Summary
+	if s.Proved+s.Refused == 0 {
+		return
+	}
+	b.WriteByte('\n')
+	hang(b, "", fmt.Sprintf("proved by SIP: %d accepted, %d refused, %d not proved", s.Proved, s.Refused, s.Unproved), width)
+}
+
 // ClosingOptions is what the closing summary tells beside the digest.
 type ClosingOptions struct {
 	Width int    // columns to fit into; 0 means 80
@@ -40,6 +50,7 @@ func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
 	d.headline(&b, o.Width)
 	d.counts(&b, o.Width)
 	d.canary(&b, o.Width)
+	d.proofs(&b, o.Width)
 	d.breakdown(&b, o.Width)
 	d.reasons(&b, o.Width)
 	d.spent(&b, o.Width)

@@ -15,6 +15,7 @@ var reportColumns = []string{
 	"outcome", "http_code", "code", "status", "request_id",
 	"error_code", "error_message", "error_description",
 	"attempts", "password_source", "first_sent_at", "finished_at", "duration_ms",
+	"proof", "proof_code", "proof_reason", "proved_at",
 }
 
 var credentialColumns = []string{
@@ -88,7 +89,19 @@ func reportCells(e *Entry) []string {
 		stamp(first),
 		stamp(result.Finished),
 		duration,
+		string(result.Proof.Verdict),
+		number(result.Proof.Code),
+		EscapeFormula(Sanitize(redact(result.Proof.Reason, &e.Entry))),
+		stamp(result.Proof.At),
 	}
+}
+
+// number returns n as a cell, empty if it is 0.
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 func credentialCells(e *Entry) []string {

@@ -56,6 +56,7 @@ type tally struct {
 	run      Run
 	rows     int
 	by       map[batch.Outcome]int
+	proofs   map[batch.Verdict]int
 	groups   map[groupKey]*Group
 	rest     Group
 	formulas int
@@ -65,7 +66,7 @@ type tally struct {
 
 func newTally(run Run) *tally {
 	return &tally{
-		run: run, by: map[batch.Outcome]int{}, groups: map[groupKey]*Group{},
+		run: run, by: map[batch.Outcome]int{}, proofs: map[batch.Verdict]int{}, groups: map[groupKey]*Group{},
 		names: namesOf(run.Columns), parts: newBreakdown(run),
 	}
 }
@@ -73,6 +74,9 @@ func newTally(run Run) *tally {
 func (t *tally) add(e *Entry) {
 	t.rows++
 	t.by[e.Result.Outcome]++
+	if holdsPassword(e.Result.Outcome) {
+		t.proofs[e.Result.Proof.Verdict]++
+	}
 	if holdsPassword(e.Result.Outcome) && beginsFormula(e.Row.Password.Reveal()) {
 		t.formulas++
 	}
@@ -134,6 +138,9 @@ func (t *tally) summary() Summary {
 		Throttled:    t.run.Throttled,
 		WaitedS:      seconds(t.run.Waited),
 		Stopped:      reasonOrNull(t.run.Stopped),
+		Proved:       t.proofs[batch.ProofAccepted],
+		Refused:      t.proofs[batch.ProofRefused],
+		Unproved:     t.proofs[batch.ProofUnclear] + t.proofs[""],
 		PerMinute:    perMinute(t.run.Requests, t.run.Took),
 	}
 }

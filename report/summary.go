@@ -26,6 +26,9 @@ type Summary struct {
 	Throttled    int     `json:"throttled"`
 	WaitedS      float64 `json:"waited_s"`            // waited for the allowance, to the millisecond
 	Stopped      *string `json:"stopped"`             // why the run stopped early; null if it did not
+	Proved       int     `json:"proved"`              // rows whose password the registrar accepted
+	Refused      int     `json:"refused"`             // or refused
+	Unproved     int     `json:"unproved"`            // rows that are rotated or unknown, and neither
 	PerMinute    float64 `json:"requests_per_minute"` // over the time at work; 0 if that is not known
 }
 

@@ -144,15 +144,23 @@ func trim(f file, size int64) (int64, error) {
 // outlives what is done to the run directory; the copy takes as much room on the
 // disk again.
 func (j *Journal) Begin(tool string, retryFailed bool) error {
+	return j.begin(sessionRecord{Tool: tool, RetryFailed: retryFailed})
+}
+
+// BeginVerify records that this process proves passwords of the run. It sends
+// nothing: how the run stands, and when it ran, stays as it was.
+func (j *Journal) BeginVerify(tool string) error {
+	return j.begin(sessionRecord{Tool: tool, Verify: true})
+}
+
+func (j *Journal) begin(record sessionRecord) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.copy(); err != nil {
 		return err
 	}
-	record := sessionRecord{
-		Type: kindSession, At: time.Now().UTC(), Tool: tool,
-		Storage: storageOf(j.folder.path), PID: os.Getpid(), RetryFailed: retryFailed, Lost: j.before,
-	}
+	record.Type, record.At, record.PID = kindSession, time.Now().UTC(), os.Getpid()
+	record.Storage, record.Lost = storageOf(j.folder.path), j.before
 	at, end, err := j.append(record)
 	if err != nil {
 		return err
@@ -273,12 +281,38 @@ func (j *Journal) Reissue(row *batch.Row) error {
 	j.mu.Lock()
 	at, end, err := j.append(record)
 	if err == nil {
-		j.state.reissues[row.Number] = at
+		j.state.addReissue(row.Number, at)
 	}
 	j.mu.Unlock()
 	if err != nil {
 		return err
 	}
+	return j.out.sync(end)
+}
+
+// Prove records what the registrar says of a row's password. Once it returns, the
+// record outlives the process.
+func (j *Journal) Prove(row int, p batch.Proof) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	at, _, err := j.append(toProofRecord(row, p))
+	if err == nil {
+		j.state.proofs[row] = at
+	}
+	return err
+}
+
+// Gate records how a gate stands, counted from 1, and why. Once it returns nil the
+// record is on disk.
+func (j *Journal) Gate(gate int, passed bool, why string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	record := gateRecord{Type: kindGate, Gate: gate, Passed: passed, Why: why, At: time.Now().UTC()}
+	_, end, err := j.append(record)
+	if err != nil {
+		return err
+	}
+	j.state.addGate(record)
 	return j.out.sync(end)
 }
 

@@ -272,9 +272,15 @@ func (s *state) applyEvent(kind string, line []byte, at int64) error {
 		return with(line, func(r resultRecord) error {
 			return s.ifRow(r.Row, func() { s.addEnd(r, at) })
 		})
+	case kindProof:
+		return with(line, func(r proofRecord) error {
+			return s.ifRow(r.Row, func() { s.proofs[r.Row] = at })
+		})
+	case kindGate:
+		return with(line, func(r gateRecord) error { s.addGate(r); return nil })
 	case kindReissue:
 		return with(line, func(r reissueRecord) error {
-			return s.ifRow(r.Row, func() { s.reissues[r.Row] = at })
+			return s.ifRow(r.Row, func() { s.addReissue(r.Row, at) })
 		})
 	}
 	return fmt.Errorf("a record of unknown kind %q", kind)

@@ -26,6 +26,8 @@ const (
 	kindSend    = "send"    // a request for a row is about to leave
 	kindTried   = "tried"   // a request for a row ended, and the row goes on
 	kindReissue = "reissue" // a row gets another password
+	kindProof   = "proof"   // what the registrar says of a row's password
+	kindGate    = "gate"    // how a gate between two waves stands
 	kindStop    = "stop"    // the process stops working on the run
 )
 
@@ -63,7 +65,8 @@ type sessionRecord struct {
 	Storage     storage   `json:"storage"`
 	PID         int       `json:"pid"`
 	RetryFailed bool      `json:"retry_failed,omitempty"`
-	Lost        loss      `json:"lost,omitzero"` // before this session
+	Verify      bool      `json:"verify,omitempty"` // it proves, and sends nothing
+	Lost        loss      `json:"lost,omitzero"`    // before this session
 }
 
 // A loss is what records may have said that were written and are gone, or are no
@@ -107,6 +110,45 @@ type resultRecord struct {
 	Throttled   bool          `json:"throttled,omitempty"`
 	Held        time.Time     `json:"held_until,omitzero"` // the API asked to send nothing before
 	Note        string        `json:"note,omitempty"`
+}
+
+type proofRecord struct {
+	Type     string          `json:"type"`
+	Row      int             `json:"row"`
+	Verdict  batch.Verdict   `json:"verdict"`
+	Code     int             `json:"code,omitempty"`
+	Reason   string          `json:"reason,omitempty"`
+	At       time.Time       `json:"at"`
+	Bindings []bindingRecord `json:"bindings,omitempty"`
+}
+
+type bindingRecord struct {
+	Contact string    `json:"contact"`
+	Ends    time.Time `json:"ends"`
+}
+
+func toProofRecord(row int, p batch.Proof) proofRecord {
+	r := proofRecord{Type: kindProof, Row: row, Verdict: p.Verdict, Code: p.Code, Reason: p.Reason, At: p.At.UTC()}
+	for _, b := range p.Bindings {
+		r.Bindings = append(r.Bindings, bindingRecord{b.Contact, b.Ends.UTC()})
+	}
+	return r
+}
+
+func (r proofRecord) proof() batch.Proof {
+	p := batch.Proof{Verdict: r.Verdict, Code: r.Code, Reason: r.Reason, At: r.At}
+	for _, b := range r.Bindings {
+		p.Bindings = append(p.Bindings, batch.Binding{Contact: b.Contact, Ends: b.Ends})
+	}
+	return p
+}
+
+type gateRecord struct {
+	Type   string    `json:"type"`
+	Gate   int       `json:"gate"` // counted from 1
+	Passed bool      `json:"passed"`
+	Why    string    `json:"why,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // A reissueRecord says why in the row's attempts: its password was refused so

@@ -20,6 +20,8 @@ type state struct {
 	flights  map[int]sendRecord // rows with a request under way
 	lost     map[int]sendRecord // rows whose last request was under way when a session died
 	reissues map[int]int64      // rows with another password: the offset of its record
+	proofs   map[int]int64      // rows whose password was proved: the offset of the latest record
+	gates    int                // that were passed
 
 	session   sessionRecord
 	sessionAt int64 // offset of the session's record, 0 before the first
@@ -53,7 +55,7 @@ const (
 func (s standing) outcome() batch.Outcome { return batch.Outcome(s & outcomeBits) }
 
 func newState() *state {
-	return &state{flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{}}
+	return &state{flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{}, proofs: map[int]int64{}}
 }
 
 func (s *state) addRow() {
@@ -69,23 +71,43 @@ func (s *state) addSession(r sessionRecord, at int64) {
 	s.endSession(r.Lost, r.At)
 	s.worked += s.working()
 	s.session, s.sessionAt, s.stopped, s.latest = r, at, false, r.At
+	// No more than what is recorded has left before this session; what may have
+	// left besides is spent by now.
+	s.mark = markRecord{Sends: s.sends}
+	if r.Verify {
+		return // how the run stands stays as it was
+	}
 	if s.startedAt.IsZero() {
 		s.startedAt = r.At
 	}
 	s.stoppedAt, s.why = time.Time{}, ""
-	// No more than what is recorded has left before this session; what may have
-	// left besides is spent by now.
-	s.mark = markRecord{Sends: s.sends}
 }
 
 // working returns how long the present session has worked, up to its latest
 // record.
-func (s *state) working() time.Duration { return max(0, s.latest.Sub(s.session.At)) }
+func (s *state) working() time.Duration {
+	if s.session.Verify {
+		return 0
+	}
+	return max(0, s.latest.Sub(s.session.At))
+}
 
 func (s *state) addSend(r sendRecord) {
 	s.sends++
 	s.latest = r.At
 	s.flights[r.Row] = r
+}
+
+// addReissue notes another password, of which nothing is proved.
+func (s *state) addReissue(row int, at int64) {
+	s.reissues[row] = at
+	delete(s.proofs, row)
+}
+
+func (s *state) addGate(r gateRecord) {
+	if r.Passed {
+		s.gates = max(s.gates, r.Gate)
+	}
 }
 
 func (s *state) addTried(r resultRecord, at int64) {
@@ -137,7 +159,11 @@ func later(a, b time.Time) time.Time {
 }
 
 func (s *state) addStop(r stopRecord) {
-	s.stopped, s.stoppedAt, s.why, s.latest = true, r.At, r.Totals.Stopped, r.At
+	s.stopped, s.latest = true, r.At
+	if s.session.Verify {
+		return
+	}
+	s.stoppedAt, s.why = r.At, r.Totals.Stopped
 	s.waited += r.Totals.Waited
 }
 

@@ -146,6 +146,13 @@ func (v *View) Info() Info {
 	}
 }
 
+// Gates returns how many gates were passed, as of now.
+func (v *View) Gates() int {
+	v.guard.Lock()
+	defer v.guard.Unlock()
+	return v.state.gates
+}
+
 // Live reports whether another process is at work on the run.
 func (v *View) Live() bool {
 	if !v.Info().StoppedAt.IsZero() {
@@ -277,6 +284,7 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 	v.guard.Lock()
 	at, outcome := v.state.last[number-1], v.state.outcome(number)
 	maybe := v.state.standing[number-1]&maybeSent != 0
+	proved := v.state.proofs[number]
 	send, lost := v.state.lost[number]
 	if !lost {
 		send, lost = v.state.flights[number]
@@ -296,6 +304,17 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 		result = record.result()
 	}
 	result.Outcome = outcome
+	if proved != 0 {
+		var record proofRecord
+		line, err := results.read(proved)
+		if err == nil {
+			err = json.Unmarshal(line, &record)
+		}
+		if err != nil {
+			return result, err
+		}
+		result.Proof = record.proof()
+	}
 	switch {
 	case lost:
 		result.Attempts.Count = send.Attempts

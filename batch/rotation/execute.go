@@ -27,7 +27,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		password, err := r.Generate()
 		return batch.NewSecret(password), err
 	}
-	c.Observe = func(result batch.Result) {
+	c.Observe = func(row batch.Row, result batch.Result) {
 		done.Add(1)
 		if result.Outcome != batch.Rotated {
 			failed.Add(1)

@@ -101,6 +101,7 @@ type Proof struct {
 	Reason   string // in a few words
 	At       time.Time
 	Bindings []Binding // the phones that are registered, where the registrar says so
+	Adopted  bool      // one of them registered, or renewed, with this very password
 }
 
 // A Binding is a phone that is registered, and when its registration ends unless

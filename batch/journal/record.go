@@ -120,6 +120,7 @@ type proofRecord struct {
 	Reason   string          `json:"reason,omitempty"`
 	At       time.Time       `json:"at"`
 	Bindings []bindingRecord `json:"bindings,omitempty"`
+	Adopted  bool            `json:"adopted,omitempty"`
 }
 
 type bindingRecord struct {
@@ -128,7 +129,7 @@ type bindingRecord struct {
 }
 
 func toProofRecord(row int, p batch.Proof) proofRecord {
-	r := proofRecord{Type: kindProof, Row: row, Verdict: p.Verdict, Code: p.Code, Reason: p.Reason, At: p.At.UTC()}
+	r := proofRecord{Type: kindProof, Row: row, Verdict: p.Verdict, Code: p.Code, Reason: p.Reason, At: p.At.UTC(), Adopted: p.Adopted}
 	for _, b := range p.Bindings {
 		r.Bindings = append(r.Bindings, bindingRecord{b.Contact, b.Ends.UTC()})
 	}
@@ -136,7 +137,7 @@ func toProofRecord(row int, p batch.Proof) proofRecord {
 }
 
 func (r proofRecord) proof() batch.Proof {
-	p := batch.Proof{Verdict: r.Verdict, Code: r.Code, Reason: r.Reason, At: r.At}
+	p := batch.Proof{Verdict: r.Verdict, Code: r.Code, Reason: r.Reason, At: r.At, Adopted: r.Adopted}
 	for _, b := range r.Bindings {
 		p.Bindings = append(p.Bindings, batch.Binding{Contact: b.Contact, Ends: b.Ends})
 	}

@@ -28,6 +28,17 @@ type Working struct{ Progress func() Progress }
 // Rested ends what Working began.
 type Rested struct{}
 
+// ProvingStopped: no more passwords are proved. The rotation goes on.
+type ProvingStopped struct{ Why string }
+
+// Gated: a gate between two waves opened, or stays closed.
+type Gated struct {
+	Gate   int // counted from 1
+	Rows   int // of the waves before it
+	Passed bool
+	Why    string
+}
+
 // A Progress is how far work is.
 type Progress struct {
 	Listing   bool // users of the account, not rows

@@ -19,6 +19,12 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		return report.Digest{}, &RunError{r.Dir, err}
 	}
 	pending, rows := j.Pending(r.Engine.RetryFailed)
+	total := j.Info().Rows
+	proofs, err := r.prove(ctx, j, rows)
+	if err != nil {
+		return report.Digest{}, &RunError{r.Dir, err}
+	}
+	gates := r.Waves.gates(j.Gates(), total-pending, total)
 	var done, failed atomic.Int64
 	canaries := 0 // rotated before any row was not
 	c := r.Engine
@@ -35,16 +41,51 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		if failed.Load() == 0 {
 			canaries++
 		}
+		if proofs != nil && inForce(result.Outcome) {
+			proofs.add(row, result)
+		}
 	}
-	total := j.Info().Rows
+	c.Gates, c.Gate = gates, func(ctx context.Context, sent int) error { return r.gate(ctx, j, proofs, total-pending+sent) }
 	r.Events(Working{func() Progress {
 		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})
-	stopped := batch.Run(ctx, c, rows, setter{r.Client}, j)
+	stopped := batch.Run(ctx, c, r.Waves.order(rows, gates), setter{r.Client}, j)
+	if proofs != nil {
+		proofs.finish()
+	}
 	if canaries < c.Canary {
 		r.Engine.Canary = 0
 	}
 	return r.finish(a, j, stopped)
+}
+
+// prove begins to prove passwords, if that is wanted: with the negative control,
+// and with the rows of earlier sessions that are not proved yet.
+func (r Rotation) prove(ctx context.Context, j *journal.Journal, pending iter.Seq2[batch.Row, error]) (*proving, error) {
+	if r.Proofs.Prover == nil {
+		return nil, nil
+	}
+	p := r.newProving(j, j.Info().Rows)
+	for row, err := range pending {
+		if err != nil {
+			return nil, err
+		}
+		if row.Attempts.Count == 0 && row.SIPID != "" {
+			p.control(ctx, row)
+			break
+		}
+	}
+	p.start(ctx)
+	for entry, err := range j.Entries() {
+		if err != nil {
+			p.finish()
+			return nil, err
+		}
+		if entry.Result.Outcome == batch.Rotated && entry.Result.Proof.Verdict == "" {
+			p.add(entry.Row, entry.Result)
+		}
+	}
+	return p, nil
 }
 
 // finish ends a session. The reports come first, since nothing that whoever
@@ -62,7 +103,7 @@ func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (repor
 	digest, reporting := r.render(&j.View, report.Owner)
 	closing := errors.Join(j.Close(), a.close())
 	r.Events(Rested{})
-	if stopped == nil && digest.Summary.Rotated < digest.Summary.Rows {
+	if stopped == nil && (digest.Summary.Rotated < digest.Summary.Rows || digest.Summary.Refused > 0) {
 		stopped = ErrIncomplete
 	}
 	if err := errors.Join(writing, reporting, closing); err != nil {

@@ -19,6 +19,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"siprotate/batch"
@@ -62,6 +63,9 @@ type Rotation struct {
 	Replace bool           // a run in Dir that is finished, or of another source, gives way to a new one
 	Pace    pace.Options   // the allowance; the zero value: [DefaultRate], learning
 	Engine  batch.Config   // how to send; its Pacer, Redraw and Observe are set here
+
+	Proofs  Proofs         // whether passwords are proved by SIP
+	Waves   Waves          // in which portions rows are sent
 
 	Generate    func() (string, error) // draws a password; nil: [exotel.Generate] with [DefaultLength]
 	SkipInvalid bool                   // rotate the sound rows of a source with faults
@@ -110,8 +114,15 @@ func (r Rotation) complete() Rotation {
 	if r.Confirm == nil {
 		r.Confirm = func(context.Context, Plan) error { return nil }
 	}
-	if r.Events == nil {
-		r.Events = func(Event) {}
+	events := r.Events
+	if events == nil {
+		events = func(Event) {}
+	}
+	var mu sync.Mutex // proofs happen beside the rest
+	r.Events = func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events(e)
 	}
 	return r
 }

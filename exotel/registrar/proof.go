@@ -71,6 +71,16 @@ const maxAnswers = 2
 // nonsense, is a proof that is Unclear. The proof holds with an error, too: it
 // says how many answers were sent.
 func (c *Client) Prove(ctx context.Context, sipID, password string) (Proof, error) {
+	return c.prove(ctx, sipID, password, maxAnswers)
+}
+
+// ProveOnce is Prove, but it answers one challenge at most: a stale nonce makes the
+// proof Unclear.
+func (c *Client) ProveOnce(ctx context.Context, sipID, password string) (Proof, error) {
+	return c.prove(ctx, sipID, password, 1)
+}
+
+func (c *Client) prove(ctx context.Context, sipID, password string, answers int) (Proof, error) {
 	switch {
 	case !isSIPID(sipID):
 		return Proof{}, errors.New("the SIP id is empty, too long, or holds characters that no SIP id has")
@@ -86,6 +96,7 @@ func (c *Client) Prove(ctx context.Context, sipID, password string) (Proof, erro
 	defer context.AfterFunc(c.closed, cancel)()
 
 	q := c.newQuery(sipID, password)
+	q.most = answers
 	q.prove(call)
 	switch {
 	case q.Verdict != Unclear:
@@ -135,7 +146,7 @@ func (q *query) settle(res *sip.Response, last, next *challenge) bool {
 		q.end(Unclear, res, "another server on the way wants an answer, too")
 	case !next.Stale:
 		q.end(Refused, res, "")
-	case q.Answers < maxAnswers:
+	case q.Answers < q.most:
 		return false
 	default:
 		q.end(Unclear, res, "the registrar calls every nonce stale")

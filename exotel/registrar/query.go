@@ -29,6 +29,7 @@ type query struct {
 	sipID, password string
 	callID, tag     string
 	sent            uint32 // requests so far
+	most            int    // challenges that may be answered
 }
 
 func (c *Client) newQuery(sipID, password string) *query {

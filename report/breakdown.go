@@ -28,7 +28,7 @@ func newBreakdown(run Run) breakdown {
 	if run.By == "" {
 		return breakdown{column: -1}
 	}
-	return breakdown{column: findColumn(run.Columns, run.By), parts: map[string]*Part{}}
+	return breakdown{column: FindColumn(run.Columns, run.By), parts: map[string]*Part{}}
 }
 
 func (b *breakdown) add(e *Entry) {
@@ -111,7 +111,7 @@ func (p Part) name() string {
 type names struct{ first, last, name int }
 
 func namesOf(columns []string) names {
-	return names{findColumn(columns, "first_name"), findColumn(columns, "last_name"), findColumn(columns, "name")}
+	return names{FindColumn(columns, "first_name"), FindColumn(columns, "last_name"), FindColumn(columns, "name")}
 }
 
 // who returns who a row is, and where it stands: "Asha Rao, line 14". The cells
@@ -134,13 +134,10 @@ func (n names) who(e *Entry) string {
 	return Truncate(Sanitize(redact(name, &e.Entry)), maxName) + ", " + line
 }
 
-// HasColumn reports whether there is a column that [Run.By] can name.
-func HasColumn(columns []string, name string) bool { return findColumn(columns, name) >= 0 }
-
-// findColumn returns the place of a column, or -1. Names are matched as those of
+// FindColumn returns the place of a column, or -1. Names are matched as those of
 // the input's own columns are: without regard to case, spaces, hyphens and
 // underscores.
-func findColumn(columns []string, name string) int {
+func FindColumn(columns []string, name string) int {
 	plain := func(s string) string {
 		return strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(s))
 	}

@@ -119,7 +119,7 @@ func (d Digest) breakdown(b *bytes.Buffer, width int) {
 		return
 	}
 	fmt.Fprintf(b, "\nby %s:\n", Sanitize(d.Run.By))
-	if findColumn(d.Run.Columns, d.Run.By) < 0 {
+	if FindColumn(d.Run.Columns, d.Run.By) < 0 {
 		b.WriteString("  the input has no such column\n")
 		return
 	}

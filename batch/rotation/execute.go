@@ -24,7 +24,10 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 	if err != nil {
 		return report.Digest{}, &RunError{r.Dir, err}
 	}
-	gates := r.Waves.gates(j.Gates(), total-pending, total)
+	waves, err := r.Waves.schedule(rows, j.Info().Columns, j.Gates(), total-pending, pending)
+	if err != nil {
+		return report.Digest{}, &RunError{r.Dir, err}
+	}
 	var done, failed atomic.Int64
 	canaries := 0 // rotated before any row was not
 	c := r.Engine
@@ -45,11 +48,11 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 			proofs.add(row, result)
 		}
 	}
-	c.Gates, c.Gate = gates, func(ctx context.Context, sent int) error { return r.gate(ctx, j, proofs, total-pending+sent) }
+	c.Gates, c.Gate = waves.gates, func(ctx context.Context, sent int) error { return r.gate(ctx, j, proofs, total-pending+sent) }
 	r.Events(Working{func() Progress {
 		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})
-	stopped := batch.Run(ctx, c, r.Waves.order(rows, gates), setter{r.Client}, j)
+	stopped := batch.Run(ctx, c, waves.rows, setter{r.Client}, j)
 	if proofs != nil {
 		proofs.finish()
 	}

@@ -154,6 +154,7 @@ func (p *proving) control(ctx context.Context, row batch.Row) {
 
 func (p *proving) stop(why string) {
 	if p.stopped == "" {
+		why = cmp.Or(why, "the registrar does not want to be asked")
 		p.stopped = why
 		p.over.Store(true)
 		p.events(ProvingStopped{why})

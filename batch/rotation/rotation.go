@@ -64,8 +64,8 @@ type Rotation struct {
 	Pace    pace.Options   // the allowance; the zero value: [DefaultRate], learning
 	Engine  batch.Config   // how to send; its Pacer, Redraw and Observe are set here
 
-	Proofs  Proofs         // whether passwords are proved by SIP
-	Waves   Waves          // in which portions rows are sent
+	Proofs Proofs // whether passwords are proved by SIP
+	Waves  Waves  // in which portions rows are sent
 
 	Generate    func() (string, error) // draws a password; nil: [exotel.Generate] with [DefaultLength]
 	SkipInvalid bool                   // rotate the sound rows of a source with faults
@@ -310,8 +310,10 @@ func (e *ColumnError) Error() string { return fmt.Sprintf("the input has no colu
 
 // mayBegin says what stands in the way of a new run, before anybody is asked.
 func (r Rotation) mayBegin(src Source) error {
-	if r.By != "" && !report.HasColumn(src.Columns(), r.By) {
-		return &ColumnError{r.By, src.Columns()}
+	for _, column := range []string{r.By, r.Waves.Apart} {
+		if column != "" && report.FindColumn(src.Columns(), column) < 0 {
+			return &ColumnError{column, src.Columns()}
+		}
 	}
 	return journal.Check(r.Dir)
 }

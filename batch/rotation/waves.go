@@ -8,14 +8,15 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
+	"siprotate/report"
 )
 
 // Waves say in which portions the rows of a run are sent, and what has to hold
 // before the next one: a gate. What a gate decided stands in the journal, so that a
 // resumed run asks again at the gate that it stopped at.
 type Waves struct {
-	Sizes []int // rows of the first wave, the second ...; what is left is the last
-	Apart int   // the place of a column in the rows' Extra: no two rows of a wave have the same value there; below 0: no matter
+	Sizes []int  // rows of the first wave, the second ...; what is left is the last
+	Apart string // a column: no two rows of a wave have the same value there; empty: no matter
 
 	// A gate opens when both shares of the rows that were sent are reached, which it
 	// waits for; or, with Ask, when that returns nil.
@@ -31,100 +32,90 @@ const (
 	gateAgain = budgetWindow / answerBudget
 )
 
-// ends returns the number of rows before each gate, of the whole run.
-func (w Waves) ends() (ends []int) {
+// left returns the sizes of the waves that are not through, of which the first may
+// be 0: a gate that was asked and stayed closed. passed is how many gates opened,
+// settled how many rows need no more work.
+func (w Waves) left(passed, settled int) (sizes []int) {
+	end := 0
+	for i, size := range w.Sizes {
+		if end += size; i >= passed {
+			sizes = append(sizes, max(0, end-max(settled, end-size)))
+		}
+	}
+	return sizes
+}
+
+// A schedule is the rows of a session in the order in which they are sent, and
+// after how many of them the gates come.
+type schedule struct {
+	rows  iter.Seq2[batch.Row, error]
+	gates []int
+}
+
+// schedule puts the pending rows into waves.
+func (w Waves) schedule(pending iter.Seq2[batch.Row, error], columns []string, passed, settled, count int) (schedule, error) {
+	sizes := w.left(passed, settled)
+	var s schedule
+	if len(sizes) > 0 && sizes[0] == 0 {
+		sizes, s.gates = sizes[1:], []int{0}
+	}
 	sum := 0
-	for _, size := range w.Sizes {
-		sum += size
-		ends = append(ends, sum)
-	}
-	return ends
-}
-
-// gates returns after how many rows of this session the gates come that are not
-// passed yet. settled are the rows that need no more work.
-func (w Waves) gates(passed, settled, rows int) (gates []int) {
-	for i, end := range w.ends() {
-		if i >= passed && end < rows {
-			gates = append(gates, max(0, end-settled))
+	if s.rows = pending; w.Apart == "" {
+		for _, size := range sizes {
+			if sum += size; sum < count {
+				s.gates = append(s.gates, sum)
+			}
 		}
+		return s, nil
 	}
-	return gates
+	waves, err := keepApart(pending, report.FindColumn(columns, w.Apart), sizes)
+	if err != nil {
+		return schedule{}, err
+	}
+	s.rows = inWaves(pending, waves)
+	for _, wave := range waves[:max(0, len(waves)-1)] {
+		sum += len(wave)
+		s.gates = append(s.gates, sum)
+	}
+	return s, nil
 }
 
-// order returns the rows so that no two of a wave have the same value in the
-// column: a row that would is put off until a later wave.
-func (w Waves) order(rows iter.Seq2[batch.Row, error], gates []int) iter.Seq2[batch.Row, error] {
-	if w.Apart < 0 || len(gates) == 0 {
-		return rows
+// keepApart puts each row into the first wave that has room and no other row with
+// the same value in the column. Waves beyond those with a size take any number.
+func keepApart(rows iter.Seq2[batch.Row, error], column int, sizes []int) (waves []map[int]bool, err error) {
+	var values []map[string]bool
+	for row, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		value := ""
+		if column >= 0 && column < len(row.Extra) {
+			value = row.Extra[column]
+		}
+		i := 0
+		for i < len(waves) && (i < len(sizes) && len(waves[i]) >= sizes[i] || value != "" && values[i][value]) {
+			i++
+		}
+		if i == len(waves) {
+			waves, values = append(waves, map[int]bool{}), append(values, map[string]bool{})
+		}
+		waves[i][row.Number], values[i][value] = true, true
 	}
+	return waves, nil
+}
+
+// inWaves returns the rows wave by wave, in one pass for each.
+func inWaves(rows iter.Seq2[batch.Row, error], waves []map[int]bool) iter.Seq2[batch.Row, error] {
 	return func(yield func(batch.Row, error) bool) {
-		o := &apart{column: w.Apart, gates: gates, seen: map[string]bool{}, yield: yield}
-		for row, err := range rows {
-			if err != nil {
-				yield(row, err)
-				return
+		for _, wave := range waves {
+			for row, err := range rows {
+				if err == nil && !wave[row.Number] {
+					continue
+				}
+				if !yield(row, err) || err != nil {
+					return
+				}
 			}
-			if !o.add(row) {
-				return
-			}
-		}
-		o.rest()
-	}
-}
-
-// An apart hands rows on, and puts those off whose value stands in the wave already.
-type apart struct {
-	column  int
-	gates   []int
-	handed  int
-	seen    map[string]bool // values of the present wave
-	waiting []batch.Row
-	yield   func(batch.Row, error) bool
-}
-
-func (o *apart) value(row batch.Row) string {
-	if o.column < len(row.Extra) {
-		return row.Extra[o.column]
-	}
-	return ""
-}
-
-func (o *apart) add(row batch.Row) bool {
-	value := o.value(row)
-	if len(o.gates) > 0 && value != "" && o.seen[value] {
-		o.waiting = append(o.waiting, row)
-		return true
-	}
-	o.seen[value] = true
-	if !o.yield(row, nil) {
-		return false
-	}
-	if o.handed++; len(o.gates) > 0 && o.handed >= o.gates[0] {
-		return o.next()
-	}
-	return true
-}
-
-// next begins the next wave, with the rows that waited for it.
-func (o *apart) next() bool {
-	o.gates, o.seen = o.gates[1:], map[string]bool{}
-	waiting := o.waiting
-	o.waiting = nil
-	for _, row := range waiting {
-		if !o.add(row) {
-			return false
-		}
-	}
-	return true
-}
-
-// rest hands on what still waits: the last wave takes all.
-func (o *apart) rest() {
-	o.gates = nil
-	for _, row := range o.waiting {
-		if !o.yield(row, nil) {
-			return
 		}
 	}
 }

@@ -94,33 +94,6 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return fmt.Errorf("no outcome is called %q", text)
 }
 
-// A Proof is what the registrar says of a row's password.
-type Proof struct {
-	Verdict  Verdict
-	Code     int    // of the SIP answer; 0 without one
-	Reason   string // in a few words
-	At       time.Time
-	Bindings []Binding // the phones that are registered, where the registrar says so
-	Adopted  bool      // one of them registered, or renewed, with this very password
-}
-
-// A Binding is a phone that is registered, and when its registration ends unless
-// it renews it.
-type Binding struct {
-	Contact string
-	Ends    time.Time
-}
-
-// A Verdict is what a proof proves.
-type Verdict string
-
-// The verdicts. The zero Verdict: the password was not proved.
-const (
-	ProofAccepted Verdict = "accepted" // the password is in force
-	ProofRefused  Verdict = "refused"  // it is not
-	ProofUnclear  Verdict = "unclear"  // nobody knows
-)
-
 // A Result is how one row ended, at least for now.
 type Result struct {
 	Row      int // the row's number

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"siprotate/batch"
@@ -102,6 +103,33 @@ func number(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+var adoptionColumns = []string{
+	"row", "user_id", "device_id", "sip_id", "email", "adoption", "until", "contacts", "proof", "proof_reason", "checked_at",
+}
+
+// AdoptionCSV says which phones have taken their new password up. It holds no
+// password.
+var AdoptionCSV = Format{Name: "adoption", File: "adoption.csv", Perm: 0o644, New: func(w io.Writer) View {
+	return &table{csv: csv.NewWriter(w), columns: adoptionColumns, cells: adoptionCells}
+}}
+
+func adoptionCells(e *Entry) []string {
+	if !holdsPassword(e.Result.Outcome) || e.Result.Proof.Verdict == "" {
+		return nil
+	}
+	row, proof := &e.Row, &e.Result.Proof
+	adoption, until := proof.Adoption()
+	var contacts []string
+	for _, b := range proof.Bindings {
+		contacts = append(contacts, b.Contact)
+	}
+	shown := func(text string) string { return EscapeFormula(Sanitize(redact(text, &e.Entry))) }
+	return []string{
+		strconv.Itoa(row.Number), row.UserID, row.DeviceID, row.SIPID, row.Email,
+		string(adoption), stamp(until), shown(strings.Join(contacts, " ")), string(proof.Verdict), shown(proof.Reason), stamp(proof.At),
+	}
 }
 
 func credentialCells(e *Entry) []string {

@@ -121,6 +121,7 @@ type proofRecord struct {
 	At       time.Time       `json:"at"`
 	Bindings []bindingRecord `json:"bindings,omitempty"`
 	Adopted  bool            `json:"adopted,omitempty"`
+	Answered []time.Time     `json:"answered,omitempty"`
 }
 
 type bindingRecord struct {
@@ -129,7 +130,7 @@ type bindingRecord struct {
 }
 
 func toProofRecord(row int, p batch.Proof) proofRecord {
-	r := proofRecord{Type: kindProof, Row: row, Verdict: p.Verdict, Code: p.Code, Reason: p.Reason, At: p.At.UTC(), Adopted: p.Adopted}
+	r := proofRecord{Type: kindProof, Row: row, Verdict: p.Verdict, Code: p.Code, Reason: p.Reason, At: p.At.UTC(), Adopted: p.Adopted, Answered: p.Answered}
 	for _, b := range p.Bindings {
 		r.Bindings = append(r.Bindings, bindingRecord{b.Contact, b.Ends.UTC()})
 	}
@@ -137,7 +138,7 @@ func toProofRecord(row int, p batch.Proof) proofRecord {
 }
 
 func (r proofRecord) proof() batch.Proof {
-	p := batch.Proof{Verdict: r.Verdict, Code: r.Code, Reason: r.Reason, At: r.At, Adopted: r.Adopted}
+	p := batch.Proof{Verdict: r.Verdict, Code: r.Code, Reason: r.Reason, At: r.At, Adopted: r.Adopted, Answered: r.Answered}
 	for _, b := range r.Bindings {
 		p.Bindings = append(p.Bindings, batch.Binding{Contact: b.Contact, Ends: b.Ends})
 	}

@@ -39,9 +39,13 @@ type Gated struct {
 	Why    string
 }
 
+// Adoptions: so many of the rows that are verified have been taken up by a phone.
+type Adoptions struct{ Wanted, Adopted int }
+
 // A Progress is how far work is.
 type Progress struct {
 	Listing   bool // users of the account, not rows
+	Proving   bool // passwords by SIP; Allowance is nil then
 	Total     int
 	Done      int
 	Failed    int // of those done, the ones that were not rotated

@@ -20,7 +20,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 	}
 	pending, rows := j.Pending(r.Engine.RetryFailed)
 	total := j.Info().Rows
-	proofs, err := r.prove(ctx, j, rows)
+	proofs, err := r.prove(ctx, j)
 	if err != nil {
 		return report.Digest{}, &RunError{r.Dir, err}
 	}
@@ -64,17 +64,17 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 
 // prove begins to prove passwords, if that is wanted: with the negative control,
 // and with the rows of earlier sessions that are not proved yet.
-func (r Rotation) prove(ctx context.Context, j *journal.Journal, pending iter.Seq2[batch.Row, error]) (*proving, error) {
+func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, error) {
 	if r.Proofs.Prover == nil {
 		return nil, nil
 	}
 	p := r.newProving(j, j.Info().Rows)
-	for row, err := range pending {
+	for entry, err := range j.Entries() {
 		if err != nil {
 			return nil, err
 		}
-		if row.Attempts.Count == 0 && row.SIPID != "" {
-			p.control(ctx, row)
+		if entry.Result.Outcome == batch.NotAttempted && entry.Result.Attempts.Count == 0 && entry.Row.SIPID != "" {
+			p.control(ctx, entry.Row, entry.Result.Proof)
 			break
 		}
 	}

@@ -3,6 +3,7 @@ package rotation
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -141,8 +142,8 @@ func (p *proving) finish() {
 
 // control is the negative control: a registrar that accepts a new password before
 // it was set accepts anything, and no proof counts.
-func (p *proving) control(ctx context.Context, row batch.Row) {
-	proof, asked := p.ask(ctx, probe{sipID: row.SIPID, password: row.Password})
+func (p *proving) control(ctx context.Context, row batch.Row, before batch.Proof) {
+	proof, asked := p.ask(ctx, probe{row: row.Number, sipID: row.SIPID, password: row.Password, before: before})
 	switch {
 	case !asked:
 	case proof.Verdict == registrar.Accepted:
@@ -179,7 +180,7 @@ func (p *proving) prove(ctx context.Context, row probe) {
 		return
 	}
 	now := toProof(proof)
-	now.Adopted = adopted(row.before, now)
+	now.Adopted, now.Answered = now.AdoptedSince(row.before), p.answers[row.sipID]
 	err := p.log.Prove(row.row, now)
 	if err == nil && row.unknown != nil && now.Verdict == batch.ProofAccepted {
 		settled := *row.unknown
@@ -192,10 +193,20 @@ func (p *proving) prove(ctx context.Context, row probe) {
 }
 
 // ask asks the registrar once, within the pace and the account's budget, and
-// reports whether it did.
+// reports whether it did. What it may take of the budget is recorded before.
 func (p *proving) ask(ctx context.Context, row probe) (proof registrar.Proof, asked bool) {
-	left := p.budget(row.sipID, time.Now())
-	if p.stopped != "" || left == 0 || row.sipID == "" || row.password.Empty() || p.limit.Wait(ctx) != nil {
+	if p.stopped != "" || row.sipID == "" || row.password.Empty() {
+		return proof, false
+	}
+	left := p.budget(row, time.Now())
+	if left == 0 || p.limit.Wait(ctx) != nil {
+		return proof, false
+	}
+	before := p.answers[row.sipID]
+	intent := row.before
+	intent.Answered = append(slices.Clip(before), slices.Repeat([]time.Time{time.Now()}, left)...)
+	if err := p.log.Prove(row.row, intent); err != nil {
+		p.stop("a proof could not be recorded: " + err.Error())
 		return proof, false
 	}
 	ask := p.Prover.Prove
@@ -203,15 +214,19 @@ func (p *proving) ask(ctx context.Context, row probe) (proof registrar.Proof, as
 		ask = p.Prover.ProveOnce
 	}
 	proof, err := ask(ctx, row.sipID, row.password.Reveal())
-	for range proof.Answers {
-		p.answers[row.sipID] = append(p.answers[row.sipID], time.Now())
-	}
+	p.answers[row.sipID] = append(slices.Clip(before), slices.Repeat([]time.Time{time.Now()}, proof.Answers)...)
 	if err != nil {
 		return proof, false
 	}
+	p.watch(proof)
+	return proof, true
+}
+
+// watch stops the proving where the registrar is of no use.
+func (p *proving) watch(proof registrar.Proof) {
 	if proof.Verdict != registrar.Unclear {
 		p.unclear = 0
-		return proof, true
+		return
 	}
 	switch p.unclear++; {
 	case proof.Stop:
@@ -219,16 +234,16 @@ func (p *proving) ask(ctx context.Context, row probe) (proof registrar.Proof, as
 	case p.unclear == unclearInARow:
 		p.stop("two proofs in a row were unclear, the latest since " + proof.Reason)
 	}
-	return proof, true
 }
 
-// budget returns how many more answers the account may get now.
-func (p *proving) budget(sipID string, now time.Time) int {
-	recent := p.answers[sipID]
-	for len(recent) > 0 && now.Sub(recent[0]) >= budgetWindow {
-		recent = recent[1:]
+// budget returns how many more answers the row's account may get now.
+func (p *proving) budget(row probe, now time.Time) int {
+	recent, known := p.answers[row.sipID]
+	if !known {
+		recent = row.before.Answered
 	}
-	p.answers[sipID] = recent
+	recent = slices.DeleteFunc(slices.Clone(recent), func(at time.Time) bool { return now.Sub(at) >= budgetWindow })
+	p.answers[row.sipID] = recent
 	return max(0, answerBudget-len(recent))
 }
 

@@ -79,7 +79,7 @@ func proveRows(t *testing.T, f *fakeRegistrar, rows int, control bool, edit func
 	must(t, j.Begin("test", false))
 	p := Rotation{Proofs: Proofs{Prover: f}, Events: func(e Event) { why = e.(ProvingStopped).Why }}.newProving(j, rows)
 	if control {
-		p.control(t.Context(), provedRow(1))
+		p.control(t.Context(), provedRow(1), batch.Proof{})
 	}
 	p.start(t.Context())
 	for i := range rows {

@@ -197,3 +197,8 @@ func shares(j *journal.Journal) (proved, adopted Share, err error) {
 	}
 	return Share(accepted) / Share(sent), Share(taken) / Share(sent), nil
 }
+
+// A Share is a part of a whole, from 0 to 1.
+type Share float64
+
+func (s Share) String() string { return fmt.Sprintf("%.4g%%", float64(s)*100) }

@@ -32,9 +32,10 @@ const (
 )
 
 var (
-	errNotSIP   = errors.New("the answer is not SIP")
-	errTooMuch  = errors.New("the answer does not end")
-	errNoServer = errors.New("cannot connect")
+	errNotSIP    = errors.New("the answer is not SIP")
+	errTooMuch   = errors.New("the answer does not end")
+	errNoServer  = errors.New("could not connect to the proxy")
+	errHandshake = errors.New("the TLS handshake failed")
 )
 
 // A link is a connection to the proxy. The library's own transports are not used:
@@ -58,14 +59,18 @@ func (c *Client) dial(ctx context.Context) (*link, error) {
 		l.stream = l.parser.NewSIPStream()
 	}
 	var err error
-	if c.tls != nil {
-		l.Conn, err = (&tls.Dialer{Config: c.tls}).DialContext(ctx, network, c.proxy)
-	} else {
-		l.Conn, err = (&net.Dialer{}).DialContext(ctx, network, c.proxy)
-	}
-	if err != nil {
+	if l.Conn, err = (&net.Dialer{}).DialContext(ctx, network, c.proxy); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoServer, err)
 	}
+	if c.tls == nil {
+		return l, nil
+	}
+	secured := tls.Client(l.Conn, c.tls)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("%w: %w", errHandshake, err)
+	}
+	l.Conn = secured
 	return l, nil
 }
 
@@ -177,6 +182,7 @@ func (c *Client) explain(err error) string {
 	var certificate *tls.CertificateVerificationError
 	var plain tls.RecordHeaderError
 	var lookup *net.DNSError
+	var alert tls.AlertError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("no answer within %v", c.timeout)
@@ -190,10 +196,13 @@ func (c *Client) explain(err error) string {
 		return "the proxy does not speak TLS there"
 	case errors.As(err, &lookup):
 		return "the proxy's name was not found"
-	case errors.Is(err, errNotSIP), errors.Is(err, errTooMuch):
-		return err.Error()
-	case errors.Is(err, errNoServer):
-		return "could not connect to the proxy"
+	case errors.As(err, &alert):
+		return errHandshake.Error() + ": " + alert.Error()
+	}
+	for _, known := range []error{errNotSIP, errTooMuch, errNoServer, errHandshake} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
 	}
 	return "the connection broke"
 }

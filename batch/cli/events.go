@@ -36,6 +36,16 @@ func (a *app) hear(event rotation.Event) {
 			how += ", since " + e.Because
 		}
 		a.say("looked up %s: %s, %s", count(e.Names, "name"), how, count(e.Requests, "request"))
+	case rotation.ProvingStopped:
+		a.say("warning: no more passwords are proved: %s; the rotation goes on", e.Why)
+	case rotation.Gated:
+		if e.Passed {
+			a.say("gate %d is open after %s", e.Gate, count(e.Rows, "row"))
+		} else {
+			a.say("gate %d stays closed after %s: %s", e.Gate, count(e.Rows, "row"), e.Why)
+		}
+	case rotation.Adoptions:
+		a.say("%s of %s adopted", number(e.Adopted), count(e.Wanted, "row"))
 	case rotation.Selected:
 		if e.Excluded >= 0 {
 			a.say("excluded: %s", count(e.Excluded, "device"))
@@ -149,6 +159,13 @@ func (a *app) rest() {
 
 // status says how far work is that went on for a while.
 func status(p rotation.Progress, worked time.Duration) report.Status {
+	if p.Proving {
+		s := report.Status{What: "proving", Total: p.Total, Done: p.Done, Took: worked, ETA: -1}
+		if p.Done > 0 {
+			s.ETA = time.Duration(float64(worked) * float64(p.Total-p.Done) / float64(p.Done))
+		}
+		return s
+	}
 	state := p.Allowance.State()
 	s := report.Status{Total: p.Total, Done: p.Done, Failed: p.Failed, Requests: state.Requests, Took: worked, ETA: -1}
 	switch left := p.Total - p.Done; {

@@ -86,8 +86,12 @@ func (a *app) explain(err error) (code int, hint string) {
 		return exitUsage, wrong.hint
 	case errors.As(err, &failed):
 		return exitFailure, failed.hint
-	case errors.Is(err, errTooOld):
+	case errors.Is(err, errTooOld), errors.Is(err, errOldAccepted):
 		return exitUnfinished, ""
+	case errors.Is(err, rotation.ErrRefused):
+		return exitUnfinished, "--refused-to FILE writes those rows as an INPUT, to set them again"
+	case errors.Is(err, rotation.ErrNotAdopted):
+		return exitUnfinished, "`siprotate verify` asks again"
 	case errors.As(err, &column):
 		return exitUsage, "the columns besides those that name devices are: " + cmp.Or(strings.Join(column.Columns, ", "), "none")
 	case errors.As(err, &input):

@@ -16,6 +16,7 @@ import (
 type resumeFlags struct {
 	accountFlags
 	sendFlags
+	proveFlags
 	retryFailed bool
 	dryRun      bool
 }
@@ -44,6 +45,7 @@ needed.`,
 	what.BoolVar(&o.retryFailed, "retry-failed", false, "also send failed rows again")
 	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be sent, send nothing, write nothing")
 	o.sendFlags.add(groups.add("Pace"), groups.add("Stop rules"), groups.add("Output"))
+	o.proveFlags.add(groups.add("Proof"), groups.add("Waves"))
 	o.accountFlags.add(groups.add("Account"))
 	groups.finish(a)
 	return cmd
@@ -71,22 +73,26 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	if o.dryRun {
 		return a.preview(r.PreviewResume())
 	}
+	var local func() (rotation.Proofs, error)
 	if e == sandboxEndpoint {
-		r.Client, err = sandboxOf(dir)
+		r.Client, local, err = sandboxOf(dir)
 	} else {
 		r.Client, err = a.client(e, r.Engine.Workers)
 	}
 	if err != nil {
 		return err
 	}
+	if err := o.proveFlags.apply(a, &r, e, local); err != nil {
+		return err
+	}
 	return a.conclude(cmd.Context(), r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Resume(ctx) })
 }
 
 // sandboxOf returns a client for a stand-in that holds the devices of a run.
-func sandboxOf(dir string) (*exotel.Client, error) {
+func sandboxOf(dir string) (*exotel.Client, func() (rotation.Proofs, error), error) {
 	v, err := journal.Read(dir, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer v.Close()
 	return standIn(func(yield func(batch.Row, error) bool) {

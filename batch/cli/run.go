@@ -50,6 +50,7 @@ as it was planned, also on a later date.`
 type runFlags struct {
 	accountFlags
 	sendFlags
+	proveFlags
 	out         string
 	all         bool
 	exclude     string
@@ -85,6 +86,7 @@ func newRun(a *app) *cobra.Command {
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&o.sandbox, "sandbox", false, "run against a built-in stand-in of the API that holds the input's users")
 	o.sendFlags.add(groups.add("Pace"), groups.add("Stop rules"), groups.add("Output"))
+	o.proveFlags.add(groups.add("Proof"), groups.add("Waves"))
 	o.accountFlags.add(groups.add("Account"))
 	groups.finish(a)
 	return cmd
@@ -138,11 +140,15 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 	if o.dryRun {
 		return a.preview(r.Preview(src))
 	}
+	var local func() (rotation.Proofs, error)
 	if o.sandbox {
 		r.Replace = o.out == ""
-		if r.Client, err = standIn(src.Rows()); err != nil {
+		if r.Client, local, err = standIn(src.Rows()); err != nil {
 			return err
 		}
+	}
+	if err := o.proveFlags.apply(a, &r, e, local); err != nil {
+		return err
 	}
 	if !o.yes && !o.sandbox {
 		r.Confirm = a.confirm

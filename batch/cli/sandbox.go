@@ -13,8 +13,10 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/pace"
+	"siprotate/batch/rotation"
 	"siprotate/exotel"
 	"siprotate/exotel/exoteltest"
+	"siprotate/exotel/registrar"
 )
 
 // sandboxOptions are those of the stand-in of run --sandbox. Its answers take as
@@ -24,8 +26,8 @@ var sandboxOptions = exoteltest.Options{
 }
 
 // standIn returns a client for a stand-in in this process that holds the devices
-// of the rows.
-func standIn(rows iter.Seq2[batch.Row, error]) (*exotel.Client, error) {
+// of the rows, and what begins to prove its passwords.
+func standIn(rows iter.Seq2[batch.Row, error]) (client *exotel.Client, local func() (rotation.Proofs, error), err error) {
 	server := exoteltest.New(sandboxOptions)
 	for row, err := range rows {
 		if err == nil && len(row.Faults) == 0 {
@@ -33,13 +35,32 @@ func standIn(rows iter.Seq2[batch.Row, error]) (*exotel.Client, error) {
 			_ = server.MakeUp(row.UserID, row.DeviceID, row.SIPID, row.Email)
 		}
 	}
-	return exotel.New(exotel.Config{
+	client, err = exotel.New(exotel.Config{
 		BaseURL: sandboxEndpoint.baseURL, AccountSID: sandboxAccount, Transport: server.Transport(),
 		Credentials: func() (key, token string, err error) {
 			return exoteltest.DefaultCredential, exoteltest.DefaultCredential, nil
 		},
 	})
+	return client, func() (rotation.Proofs, error) { return localRegistrar(server) }, err
 }
+
+// localRegistrar serves a registrar beside a stand-in of the API, for as long as
+// the process lives, and returns what asks it.
+func localRegistrar(server *exoteltest.Server) (rotation.Proofs, error) {
+	standIn, err := exoteltest.NewRegistrar(server, exoteltest.RegistrarOptions{})
+	if err != nil {
+		return rotation.Proofs{}, err
+	}
+	address, err := standIn.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return rotation.Proofs{}, err
+	}
+	client, err := registrar.New(registrar.Config{Proxy: address, Transport: registrar.TCP, Domain: standIn.Domain()})
+	return rotation.Proofs{Prover: client, Every: sandboxProofs}, err
+}
+
+// sandboxProofs is the pace of proofs against the stand-in, which bans nobody.
+const sandboxProofs = 50 * time.Millisecond
 
 // A sandbox is the flags of the stand-in.
 type sandbox struct {

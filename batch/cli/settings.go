@@ -18,8 +18,10 @@ type settings struct {
 // settingsOf collects the flags that were given.
 func settingsOf(e endpoint, f *pflag.FlagSet) json.RawMessage {
 	var send sendFlags
+	var prove proveFlags
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
 	send.add(known, known, known)
+	prove.add(known, known)
 	s := settings{BaseURL: e.baseURL, Flags: map[string]string{}}
 	f.Visit(func(flag *pflag.Flag) {
 		if known.Lookup(flag.Name) != nil && !momentary[flag.Name] {

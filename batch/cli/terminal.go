@@ -32,13 +32,18 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// confirm asks on the terminal whether to go ahead with a plan. Where nobody can
-// be asked it is an error.
+// confirm asks on the terminal whether to go ahead with a plan.
 func (a *app) confirm(ctx context.Context, p rotation.Plan) error {
+	return a.ask(ctx, "Rotate "+count(p.Left, "password")+" now?")
+}
+
+// ask asks a question on the terminal; nil is a yes. Where nobody can be asked it
+// is an error.
+func (a *app) ask(ctx context.Context, question string) error {
 	if !isTerminal(a.in) || !isTerminal(a.err) {
 		return usagef("--yes goes ahead without asking, --dry-run shows what would be done", "cannot ask for confirmation: not a terminal")
 	}
-	fmt.Fprintf(a.err, "Rotate %s now? [y/N] ", count(p.Left, "password"))
+	fmt.Fprintf(a.err, "%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(io.LimitReader(a.in, 1<<10)).ReadString('\n')

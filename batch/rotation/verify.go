@@ -7,6 +7,7 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
+	"siprotate/exotel/registrar"
 	"siprotate/report"
 )
 
@@ -140,4 +141,58 @@ func (p *proving) drain(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Old says what became of passwords that were replaced.
+type Old struct{ Asked, Refused, Accepted int }
+
+// VerifyOld asks for the passwords that an earlier run gave the devices of the
+// run in Dir: they must be refused by now. It records nothing but what that takes
+// of the accounts' budget.
+func (r Rotation) VerifyOld(ctx context.Context, earlier string, v Verification) (old Old, err error) {
+	r = r.complete()
+	before, err := journal.Read(earlier, r.Vault)
+	if err != nil {
+		return old, err
+	}
+	defer before.Close()
+	passwords := map[string]batch.Secret{}
+	for entry, err := range before.Entries() {
+		if err != nil {
+			return old, err
+		}
+		if entry.Result.Outcome == batch.Rotated {
+			passwords[batch.DeviceKey(entry.Row.UserID, entry.Row.DeviceID)] = entry.Row.Password
+		}
+	}
+	j, err := journal.Open(r.Dir, r.Vault)
+	if err != nil {
+		return old, err
+	}
+	defer j.Close()
+	if err := j.BeginVerify(r.Tool); err != nil {
+		return old, err
+	}
+	p := r.newProving(j, j.Info().Rows)
+	for entry, err := range j.Entries() {
+		if err != nil {
+			return old, err
+		}
+		password := passwords[batch.DeviceKey(entry.Row.UserID, entry.Row.DeviceID)]
+		if !v.wants(entry) || password.Empty() || password.Reveal() == entry.Row.Password.Reveal() {
+			continue
+		}
+		proof, asked := p.ask(ctx, probe{row: entry.Row.Number, sipID: entry.Row.SIPID, password: password, before: entry.Result.Proof})
+		if !asked {
+			continue
+		}
+		old.Asked++
+		switch proof.Verdict {
+		case registrar.Refused:
+			old.Refused++
+		case registrar.Accepted:
+			old.Accepted++
+		}
+	}
+	return old, j.Stop(journal.Totals{})
 }

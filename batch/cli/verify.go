@@ -1,0 +1,266 @@
+package cli
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/batch/rotation"
+	"siprotate/report"
+)
+
+// Verify flags are those of verify alone.
+type verifyFlags struct {
+	registrarFlags
+	accountFlags
+	outcomes  []string
+	rows      string
+	every     time.Duration
+	until     string
+	limit     time.Duration
+	refusedTo string
+	old       string
+	json      bool
+}
+
+func newVerify(a *app) *cobra.Command {
+	o := &verifyFlags{}
+	cmd := &cobra.Command{
+		Use:   "verify RUN-DIR",
+		Short: "prove by SIP that the new passwords work, and tell which phones use them",
+		Long: `Verify asks the SIP registrar for each password of a run that is or may be in
+force. It registers nothing and changes no registration.
+
+It says of each row whether a phone has taken the password up: adopted (a phone
+registered, or renewed, with it), old registration (a phone lives on what it
+registered before, until that ends), or offline. adoption.csv in the run directory
+has the rows. A second look tells more than the first one: adoption shows as a
+registration that was renewed in between.`,
+		Example: `  siprotate verify users.run
+  siprotate verify users.run --every 10m --until 98% --timeout 4h
+  siprotate verify users.run --refused-to again.csv`,
+		Args:              oneArg("RUN-DIR", "the folder that run made"),
+		ValidArgsFunction: completeRunDirs,
+		RunE:              a.do(func(cmd *cobra.Command, args []string) error { return a.verify(cmd, args[0], o) }),
+	}
+	groups := &flagGroups{cmd: cmd}
+	f := groups.add("What")
+	f.StringSliceVar(&o.outcomes, "outcome", []string{"rotated", "unknown"}, "rows that stand so")
+	f.StringVar(&o.rows, "row", "", "only these rows, such as 3,5-9")
+	f.StringVar(&o.refusedTo, "refused-to", "", "write the rows whose password is refused to this file, as an INPUT to set them again")
+	f.StringVar(&o.old, "old", "", "the directory of an earlier run: its passwords must be refused by now")
+	f.BoolVar(&o.json, "json", false, "print the rows as JSON lines on standard output")
+	wait := groups.add("Waiting for the phones")
+	wait.DurationVar(&o.every, "every", 0, "ask again so much later, at least 5m")
+	wait.StringVar(&o.until, "until", "100%", "until so many rows are adopted")
+	wait.DurationVar(&o.limit, "timeout", 0, "give up after this time (default never)")
+	o.registrarFlags.add(groups.add("Proof"))
+	o.accountFlags.add(groups.add("Account"))
+	groups.finish(a)
+	return cmd
+}
+
+func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
+	head, err := journal.ReadHead(dir)
+	if err != nil {
+		return err
+	}
+	e, err := a.endpointOf(head, readSettings(head), o.accountFlags)
+	if err != nil {
+		return err
+	}
+	a.at = e
+	r := rotation.Rotation{Dir: dir, Account: e.Account, Tool: tool(), Events: a.hear}
+	if r.Proofs, err = a.prover(o.registrarFlags, e); err != nil {
+		return err
+	}
+	v := rotation.Verification{Every: o.every, Limit: o.limit}
+	if v.Want, err = o.wants(); err != nil {
+		return err
+	}
+	if v.Until, err = parseShare(o.until); err != nil {
+		return flagError("until", o.until, err)
+	}
+	if o.every != 0 && o.every < rotation.MinEvery {
+		return usagef("an account may be asked twice in ten minutes, since registrars lock accounts out", "--every %v: want at least %v", o.every, rotation.MinEvery)
+	}
+	if o.old != "" {
+		return a.verifyOld(cmd, r, o.old, v)
+	}
+	digest, ended := r.Verify(cmd.Context(), v)
+	a.rest()
+	if len(digest.Formats) == 0 {
+		return ended
+	}
+	if err := a.sayAdoption(dir, v, o.json); err != nil {
+		return err
+	}
+	if o.refusedTo != "" {
+		if err := writeRefused(dir, v, o.refusedTo); err != nil {
+			return &failure{fmt.Errorf("write the refused rows: %w", err), ""}
+		}
+	}
+	return ended
+}
+
+// wants returns which rows are verified.
+func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
+	var outcomes []batch.Outcome
+	for _, name := range o.outcomes {
+		var outcome batch.Outcome
+		if err := outcome.UnmarshalText([]byte(name)); err != nil {
+			return nil, usage(err, "--outcome takes rotated and unknown")
+		}
+		outcomes = append(outcomes, outcome)
+	}
+	rows, err := parseRows(o.rows)
+	if err != nil {
+		return nil, err
+	}
+	return func(e batch.Entry) bool {
+		return slices.Contains(outcomes, e.Result.Outcome) && (rows == nil || rows(e.Row.Number))
+	}, nil
+}
+
+// parseRows reads rows such as "3,5-9"; nil means all.
+func parseRows(text string) (func(row int) bool, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var ranges [][2]int
+	for part := range strings.SplitSeq(text, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, err := strconv.Atoi(strings.TrimSpace(first))
+		to, err2 := strconv.Atoi(strings.TrimSpace(last))
+		if err != nil || err2 != nil || from < 1 || to < from {
+			return nil, usagef("", "--row %q: want rows such as 3,5-9", text)
+		}
+		ranges = append(ranges, [2]int{from, to})
+	}
+	return func(row int) bool {
+		return slices.ContainsFunc(ranges, func(r [2]int) bool { return r[0] <= row && row <= r[1] })
+	}, nil
+}
+
+// An adoptionLine is a row, and how its phones stand.
+type adoptionLine struct {
+	Row      int            `json:"row"`
+	UserID   string         `json:"user_id"`
+	DeviceID string         `json:"device_id"`
+	SIPID    string         `json:"sip_id"`
+	Email    string         `json:"email"`
+	Adoption batch.Adoption `json:"adoption"`
+	Until    report.Stamp   `json:"until"`
+	Proof    batch.Verdict  `json:"proof"`
+	Reason   string         `json:"proof_reason,omitempty"`
+}
+
+// sayAdoption says how many rows stand how.
+func (a *app) sayAdoption(dir string, v rotation.Verification, asJSON bool) error {
+	lines, err := verified(dir, v)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return jsonLines(a.out, lines)
+	}
+	counts, latest := map[string]int{}, time.Time{}
+	for _, l := range lines {
+		name := string(l.Adoption)
+		if l.Proof == batch.ProofRefused {
+			name = "refused: the registrar does not take the new password"
+		}
+		counts[name]++
+		if l.Until.After(latest) {
+			latest = l.Until.Time
+		}
+	}
+	a.say("%s verified", count(len(lines), "row"))
+	for _, name := range []string{"adopted", "old registration", "offline", "unclear", "refused: the registrar does not take the new password"} {
+		switch n := counts[name]; {
+		case n == 0:
+		case name == "old registration":
+			a.say("  %5d  %s, the last one until %s", n, name, latest.Local().Format("15:04"))
+		default:
+			a.say("  %5d  %s", n, name)
+		}
+	}
+	a.say("adoption  %s", report.AdoptionCSV.File+" in "+dir)
+	return nil
+}
+
+// verified returns the rows that were verified.
+func verified(dir string, v rotation.Verification) (lines []adoptionLine, err error) {
+	view, err := journal.Read(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	for entry, err := range view.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		proof := entry.Result.Proof
+		if proof.Verdict == "" || !v.Want(entry) {
+			continue
+		}
+		adoption, until := proof.Adoption()
+		lines = append(lines, adoptionLine{
+			Row: entry.Row.Number, UserID: entry.Row.UserID, DeviceID: entry.Row.DeviceID,
+			SIPID: report.Sanitize(entry.Row.SIPID), Email: report.Sanitize(entry.Row.Email),
+			Adoption: adoption, Until: report.Stamp{Time: until}, Proof: proof.Verdict, Reason: report.Sanitize(proof.Reason),
+		})
+	}
+	return lines, nil
+}
+
+// writeRefused writes the rows whose password the registrar refuses as an input:
+// the API needs no old password to set another one.
+func writeRefused(dir string, v rotation.Verification, file string) error {
+	lines, err := verified(dir, v)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	out := csv.NewWriter(f)
+	out.Write([]string{"user_id", "device_id", "sip_id", "email"})
+	for _, l := range lines {
+		if l.Proof == batch.ProofRefused {
+			out.Write([]string{l.UserID, l.DeviceID, l.SIPID, l.Email})
+		}
+	}
+	out.Flush()
+	return errors.Join(out.Error(), f.Close())
+}
+
+// verifyOld asks whether passwords of an earlier run are refused by now.
+func (a *app) verifyOld(cmd *cobra.Command, r rotation.Rotation, earlier string, v rotation.Verification) error {
+	old, err := r.VerifyOld(cmd.Context(), earlier, v)
+	a.rest()
+	if err != nil {
+		return err
+	}
+	a.say("%s of %s asked: %d refused, %d still accepted, %d unclear", count(old.Asked, "earlier password"), earlier, old.Refused, old.Accepted, old.Asked-old.Refused-old.Accepted)
+	if old.Accepted > 0 {
+		return errOldAccepted
+	}
+	return nil
+}
+
+// errOldAccepted says that the registrar still takes passwords that were replaced.
+var errOldAccepted = errors.New("the registrar still takes passwords that were replaced")

@@ -36,6 +36,8 @@ func (a *app) hear(event rotation.Event) {
 			how += ", since " + e.Because
 		}
 		a.say("looked up %s: %s, %s", count(e.Names, "name"), how, count(e.Requests, "request"))
+	case rotation.Nameless:
+		a.say("warning: %s no sip_id, and cannot be proved", has(e.Rows))
 	case rotation.ProvingStopped:
 		a.say("warning: no more passwords are proved: %s; the rotation goes on", e.Why)
 	case rotation.Gated:
@@ -194,6 +196,14 @@ func status(p rotation.Progress, worked time.Duration) report.Status {
 var thousands = message.NewPrinter(language.English)
 
 func number(n int) string { return thousands.Sprint(n) }
+
+// has says "1 row has", "3 rows have".
+func has(rows int) string {
+	if rows == 1 {
+		return "1 row has"
+	}
+	return count(rows, "row") + " have"
+}
 
 // count says how many things there are: "1 row", "3,000 rows".
 func count(n int, thing string) string {

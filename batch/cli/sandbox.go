@@ -72,6 +72,8 @@ type sandbox struct {
 	latency time.Duration
 	faults  string
 	seed    uint64
+	sip     bool
+	renew   time.Duration
 }
 
 var limiters = map[string]exoteltest.Kind{
@@ -111,6 +113,8 @@ call. Their names:
 	f.DurationVar(&s.latency, "latency", 0, "time that an answer takes")
 	f.StringVar(&s.faults, "faults", "", "faults and their probabilities")
 	f.Uint64Var(&s.seed, "seed", 0, "of everything random")
+	f.BoolVar(&s.sip, "sip", false, "serve a SIP registrar beside the API, with phones: six in ten learn a new password, three keep their old registration, one is off")
+	f.DurationVar(&s.renew, "phone-renew", time.Minute, "with --sip: how often phones renew their registration")
 	f.SortFlags = false
 	return cmd
 }
@@ -164,7 +168,8 @@ func (a *app) serve(ctx context.Context, s *sandbox) error {
 	if err != nil {
 		return usage(err, "")
 	}
-	server := &http.Server{Handler: exoteltest.New(o), ReadHeaderTimeout: 10 * time.Second}
+	standIn := exoteltest.New(o)
+	server := &http.Server{Handler: standIn, ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 
 	base := "http://" + l.Addr().String()
@@ -172,8 +177,43 @@ func (a *app) serve(ctx context.Context, s *sandbox) error {
 	a.say("serving %d users until interrupted; to use it:", s.users)
 	a.say("  export EXOTEL_BASE_URL=%s EXOTEL_ACCOUNT_SID=%s", base, exoteltest.DefaultCredential)
 	a.say("  export EXOTEL_API_KEY=%[1]s EXOTEL_API_TOKEN=%[1]s", exoteltest.DefaultCredential)
+	if s.sip {
+		registrar, err := a.serveSIP(standIn, s.renew)
+		if err != nil {
+			return err
+		}
+		defer registrar.Close()
+	}
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return &failure{err, ""}
 	}
 	return nil
+}
+
+// serveSIP serves a registrar with phones beside the stand-in of the API.
+func (a *app) serveSIP(server *exoteltest.Server, renew time.Duration) (*exoteltest.Registrar, error) {
+	if renew < time.Second {
+		return nil, usagef("", "--phone-renew %v: want at least 1s", renew)
+	}
+	standIn, err := exoteltest.NewRegistrar(server, exoteltest.RegistrarOptions{
+		Phone: func(i int) exoteltest.Phone {
+			phone := exoteltest.Phone{Expires: (2 * renew).Truncate(time.Second), Renew: renew}
+			switch i % 10 {
+			case 0:
+				return exoteltest.Phone{} // switched off
+			case 3, 6, 9:
+				phone.LearnsAfter = -1 // nobody gives it the new password
+			}
+			return phone
+		},
+	})
+	if err != nil {
+		return nil, usage(err, "")
+	}
+	address, err := standIn.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, usage(err, "")
+	}
+	a.say("  export EXOTEL_SIP_PROXY=%s EXOTEL_SIP_TRANSPORT=tcp EXOTEL_SIP_DOMAIN=%s", address, standIn.Domain())
+	return standIn, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -26,6 +27,9 @@ func settingsOf(e endpoint, f *pflag.FlagSet) json.RawMessage {
 	f.Visit(func(flag *pflag.Flag) {
 		if known.Lookup(flag.Name) != nil && !momentary[flag.Name] {
 			s.Flags[flag.Name] = flag.Value.String()
+			if list, ok := flag.Value.(pflag.SliceValue); ok {
+				s.Flags[flag.Name] = strings.Join(list.GetSlice(), ",")
+			}
 		}
 	})
 	text, err := json.Marshal(s)

@@ -28,6 +28,9 @@ type Working struct{ Progress func() Progress }
 // Rested ends what Working began.
 type Rested struct{}
 
+// Nameless: so many rows have no SIP id, and cannot be proved.
+type Nameless struct{ Rows int }
+
 // ProvingStopped: no more passwords are proved. The rotation goes on.
 type ProvingStopped struct{ Why string }
 

@@ -69,6 +69,18 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 		return nil, nil
 	}
 	p := r.newProving(j, j.Info().Rows)
+	nameless := 0
+	for entry, err := range j.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		if entry.Row.SIPID == "" && entry.Result.Outcome != batch.Invalid {
+			nameless++
+		}
+	}
+	if nameless > 0 {
+		r.Events(Nameless{nameless})
+	}
 	for entry, err := range j.Entries() {
 		if err != nil {
 			return nil, err

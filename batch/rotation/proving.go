@@ -11,6 +11,7 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
+	"siprotate/exotel"
 	"siprotate/exotel/registrar"
 )
 
@@ -106,7 +107,7 @@ func (p *proving) add(row batch.Row, result batch.Result) {
 }
 
 func (p *proving) hand(row batch.Row, result batch.Result) {
-	next := probe{row: row.Number, sipID: row.SIPID, password: row.Password, before: result.Proof}
+	next := probe{row: row.Number, sipID: exotel.SIPID(row.SIPID), password: row.Password, before: result.Proof}
 	if result.Outcome == batch.Unknown {
 		next.unknown = &result
 	}
@@ -143,7 +144,7 @@ func (p *proving) finish() {
 // control is the negative control: a registrar that accepts a new password before
 // it was set accepts anything, and no proof counts.
 func (p *proving) control(ctx context.Context, row batch.Row, before batch.Proof) {
-	proof, asked := p.ask(ctx, probe{row: row.Number, sipID: row.SIPID, password: row.Password, before: before})
+	proof, asked := p.ask(ctx, probe{row: row.Number, sipID: exotel.SIPID(row.SIPID), password: row.Password, before: before})
 	switch {
 	case !asked:
 	case proof.Verdict == registrar.Accepted:

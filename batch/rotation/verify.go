@@ -7,6 +7,7 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
+	"siprotate/exotel"
 	"siprotate/exotel/registrar"
 	"siprotate/report"
 )
@@ -182,7 +183,7 @@ func (r Rotation) VerifyOld(ctx context.Context, earlier string, v Verification)
 		if !v.wants(entry) || password.Empty() || password.Reveal() == entry.Row.Password.Reveal() {
 			continue
 		}
-		proof, asked := p.ask(ctx, probe{row: entry.Row.Number, sipID: entry.Row.SIPID, password: password, before: entry.Result.Proof})
+		proof, asked := p.ask(ctx, probe{row: entry.Row.Number, sipID: exotel.SIPID(entry.Row.SIPID), password: password, before: entry.Result.Proof})
 		if !asked {
 			continue
 		}

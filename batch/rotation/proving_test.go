@@ -21,6 +21,7 @@ type fakeRegistrar struct {
 	t       *testing.T
 	say     map[string]registrar.Proof // by SIP id: whatever the password is
 	force   map[string]string          // by SIP id: the password in force
+	phone   func(sipID string) []registrar.Binding
 	stale   bool                       // each question takes two answers
 	answers map[string][]time.Time
 	last    time.Time
@@ -52,6 +53,9 @@ func (f *fakeRegistrar) ProveOnce(_ context.Context, sipID, password string) (re
 	proof := registrar.Proof{Verdict: registrar.Refused, Code: 401, Reason: "Unauthorized", Challenged: true, Answers: 1}
 	if f.force[sipID] == password {
 		proof.Verdict, proof.Code, proof.Reason = registrar.Accepted, 200, "OK"
+		if f.phone != nil {
+			proof.Bindings = f.phone(sipID)
+		}
 	}
 	return proof, nil
 }

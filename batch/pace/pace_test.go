@@ -250,7 +250,7 @@ func TestEvenSpreadsRequests(t *testing.T) {
 }
 
 // What others used up is waited for until the reset that answers tell, however
-// wrong the far side's clock is.
+// wrong the server's clock is.
 func TestTheResetIsWaitedFor(t *testing.T) {
 	for _, skew := range []time.Duration{0, -7 * time.Hour, 400 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -309,8 +309,8 @@ var days = flag.Int("days", 40, "days that TestNeverMoreThanAllowed simulates, a
 
 // TestNeverMoreThanAllowed simulates days of work under random allowances,
 // latencies and numbers of workers, with crashes at random instants after each
-// of which a new pacer is primed with what a journal knows. However the far
-// side counts, it never counts more than the allowance, and refuses nothing.
+// of which a new pacer is primed with what a journal knows. However the
+// server counts, it never counts more than the allowance, and refuses nothing.
 func TestNeverMoreThanAllowed(t *testing.T) {
 	var simulated time.Duration
 	for seed := uint64(0); simulated < time.Duration(*days)*24*time.Hour; seed++ {

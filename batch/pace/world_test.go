@@ -13,13 +13,13 @@ import (
 	"siprotate/exotel/exoteltest"
 )
 
-// A world is a far side in virtual time: a limiter, perhaps with headers, and
+// A world is a server in virtual time: a limiter, perhaps with headers, and
 // perhaps with others who send to it, too.
 type world struct {
 	limit     exoteltest.Limit
 	headers   exoteltest.HeaderMode
 	advertise int           // what the headers say, if not the truth
-	skew      time.Duration // of the far side's clock
+	skew      time.Duration // of the server's clock
 	wait      time.Duration // what Retry-After says, if not the truth
 	latency   time.Duration
 	jitter    time.Duration

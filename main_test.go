@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
 			// A program with the race detector in it would sleep a second as it ends.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
-			env.Values[farKey{}] = newFar()
+			env.Values[serverKey{}] = newServer()
 			return settle(env.WorkDir)
 		},
 		Cmds: commands,
@@ -64,9 +64,9 @@ func settle(folder string) error {
 	})
 }
 
-type farKey struct{}
+type serverKey struct{}
 
-func farSide(ts *testscript.TestScript) *far { return ts.Value(farKey{}).(*far) }
+func serverOf(ts *testscript.TestScript) *server { return ts.Value(serverKey{}).(*server) }
 
 // commands are what scripts can do beside testscript's own commands.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
@@ -76,7 +76,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":    exits,
 	"holds":    holds,
 	"requests": requests,
-	"strike":   armStrike,
+	"signal":   sendSignals,
 	"await":    awaitRequests,
 	"utf16":    encodeUTF16,
 	"get":      get,
@@ -102,7 +102,7 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	rate := f.String("rate", "unlimited", "")
 	faults := f.String("faults", "", "")
 	length := f.Int("length", 0, "refuse passwords of any other length")
-	total := f.Int("total", 0, "the total that every list tells")
+	total := f.Int("total", 0, "the total that every list gives")
 	leaves := f.Int("leaves", 0, "the page, counted from 1, before which the first user leaves the account")
 	f.BoolVar(&o.NullWhenEmpty, "null", false, "")
 	f.BoolVar(&o.TextIDs, "text-ids", false, "")
@@ -127,19 +127,19 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	if *total > 0 {
 		o.Total = func(int) int { return *total }
 	}
-	far := farSide(ts)
+	s := serverOf(ts)
 	if *leaves > 0 {
 		o.OnList = func(offset int) {
 			if offset == (*leaves-1)*exotel.MaxPageSize {
-				far.RemoveUser(exoteltest.GeneratedUser(0).ID)
+				s.RemoveUser(exoteltest.GeneratedUser(0).ID)
 			}
 		}
 	}
-	far.filters = *filters
-	far.Server = exoteltest.New(o)
-	server := httptest.NewServer(far)
-	ts.Defer(server.Close)
-	ts.Setenv("EXOTEL_BASE_URL", server.URL)
+	s.filters = *filters
+	s.Server = exoteltest.New(o)
+	listening := httptest.NewServer(s)
+	ts.Defer(listening.Close)
+	ts.Setenv("EXOTEL_BASE_URL", listening.URL)
 	ts.Setenv("EXOTEL_ACCOUNT_SID", o.AccountSID)
 	ts.Setenv("EXOTEL_API_KEY", o.Key)
 	ts.Setenv("EXOTEL_API_TOKEN", o.Token)
@@ -176,7 +176,7 @@ func writeUsers(ts *testscript.TestScript, _ bool, args []string) {
 //
 //	device USER-ID DEVICE-ID SIP-ID EMAIL
 func addDevice(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(farSide(ts).AddDevice(args[0], args[1], args[2], args[3]))
+	ts.Check(serverOf(ts).AddDevice(args[0], args[1], args[2], args[3]))
 }
 
 // exits runs a command and wants an exit code; that of a killed one is -1:
@@ -196,7 +196,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // holds wants each device to hold the password that the credentials of a run
-// tell, and no device but those a password that was set:
+// name, and no device but those a password that was set:
 //
 //	holds RUN-DIR
 func holds(ts *testscript.TestScript, neg bool, args []string) {
@@ -205,16 +205,16 @@ func holds(ts *testscript.TestScript, neg bool, args []string) {
 	for _, line := range lines {
 		known[line["user_id"]+"/"+line["device_id"]] = line["password"]
 	}
-	far := farSide(ts)
-	far.settle()
+	s := serverOf(ts)
+	s.waitIdle()
 	wrong := 0
-	for held := range far.Passwords() {
+	for held := range s.Passwords() {
 		if held.Password != known[held.UserID+"/"+held.DeviceID] {
 			wrong++
 		}
 	}
 	if (wrong > 0) != neg {
-		ts.Fatalf("%d devices hold another password than %s tells", wrong, args[0])
+		ts.Fatalf("%d devices hold another password than %s has", wrong, args[0])
 	}
 }
 
@@ -222,9 +222,9 @@ func holds(ts *testscript.TestScript, neg bool, args []string) {
 //
 //	requests N
 func requests(ts *testscript.TestScript, _ bool, args []string) {
-	far := farSide(ts)
-	far.settle()
-	if got := far.Stats().Requests; strconv.Itoa(got) != args[0] {
+	s := serverOf(ts)
+	s.waitIdle()
+	if got := s.Stats().Requests; strconv.Itoa(got) != args[0] {
 		ts.Fatalf("%d requests, want %s", got, args[0])
 	}
 }
@@ -277,20 +277,19 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// armStrike makes the stand-in's next request but N-1 strike: before it is
-// looked at, the program whose process id stands in the file pid gets the
-// signals, all at once, or each more than a second after the one before if -apart
-// is given. With -hold the request waits until the program has gone, and takes
-// effect all the same:
+// sendSignals sends signals with the stand-in's next request but N-1: before it
+// is looked at, the program whose process id is in the file pid gets them, all at
+// once, or each more than a second after the one before if -apart is given. With
+// -hold the request waits until the program has gone, and takes effect all the same:
 //
-//	strike [-hold] [-apart] N SIGNAL ...
-func armStrike(ts *testscript.TestScript, _ bool, args []string) {
-	s := strike{pid: ts.MkAbs("pid")}
+//	signal [-hold] [-apart] N SIGNAL ...
+func sendSignals(ts *testscript.TestScript, _ bool, args []string) {
+	o := onRequest{pid: ts.MkAbs("pid")}
 	if args[0] == "-hold" {
-		s.hold, args = true, args[1:]
+		o.hold, args = true, args[1:]
 	}
 	if args[0] == "-apart" {
-		s.apart, args = 1200*time.Millisecond, args[1:]
+		o.apart, args = 1200*time.Millisecond, args[1:]
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -299,9 +298,9 @@ func armStrike(ts *testscript.TestScript, _ bool, args []string) {
 		if !known {
 			ts.Fatalf("no signal is called %s", name)
 		}
-		s.signals = append(s.signals, signal)
+		o.signals = append(o.signals, signal)
 	}
-	farSide(ts).arm(n, s)
+	serverOf(ts).arm(n, o)
 }
 
 // awaitRequests returns once that many requests have come to the stand-in:
@@ -310,10 +309,10 @@ func armStrike(ts *testscript.TestScript, _ bool, args []string) {
 func awaitRequests(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	far := farSide(ts)
+	s := serverOf(ts)
 	for range n {
 		select {
-		case <-far.came:
+		case <-s.came:
 		case <-time.After(time.Minute):
 			ts.Fatalf("the requests do not come")
 		}
@@ -342,29 +341,29 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// A far is the stand-in that a script talks to.
-type far struct {
+// A server is the stand-in that a script talks to.
+type server struct {
 	*exoteltest.Server
 	filters  string        // what becomes of lists of certain users
 	came     chan struct{} // a token for each request
 	underWay sync.RWMutex  // each request holds it for reading
 
-	mu     sync.Mutex // guards what follows
-	left   int        // requests up to the strike; 0: none
-	strike strike
+	mu   sync.Mutex // guards what follows
+	left int        // requests up to the one with signals; 0 or less: none
+	next onRequest
 }
 
-func newFar() *far { return &far{came: make(chan struct{}, 1000)} }
+func newServer() *server { return &server{came: make(chan struct{}, 1000)} }
 
-func (f *far) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.underWay.RLock()
-	defer f.underWay.RUnlock()
-	f.came <- struct{}{}
-	if s, due := f.count(); due {
-		r = s.hit(r)
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.underWay.RLock()
+	defer s.underWay.RUnlock()
+	s.came <- struct{}{}
+	if o, due := s.count(); due {
+		r = o.send(r)
 	}
 	if query := r.URL.Query(); query.Has("email") || query.Has("devices.contact_uri") {
-		switch f.filters {
+		switch s.filters {
 		case "ignored":
 			query.Del("email")
 			query.Del("devices.contact_uri")
@@ -373,31 +372,32 @@ func (f *far) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		r.URL.RawQuery = query.Encode()
 	}
-	f.Server.ServeHTTP(w, r)
+	s.Server.ServeHTTP(w, r)
 }
 
-// settle returns once no request is under way: one can outlive its program.
-func (f *far) settle() {
-	f.underWay.Lock()
-	defer f.underWay.Unlock()
+// waitIdle returns once no request is under way: one can outlive its program.
+func (s *server) waitIdle() {
+	s.underWay.Lock()
+	defer s.underWay.Unlock()
 }
 
-func (f *far) arm(left int, s strike) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.left, f.strike = left, s
+func (s *server) arm(left int, o onRequest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left, s.next = left, o
 }
 
-// count counts a request, and returns the strike if its turn has come.
-func (f *far) count() (strike, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.left--
-	return f.strike, f.left == 0
+// count counts a request, and reports whether it is the one with signals.
+func (s *server) count() (onRequest, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left--
+	return s.next, s.left == 0
 }
 
-// A strike is signals that the program gets while a request of it is under way.
-type strike struct {
+// An onRequest is the signals that the program gets while a request of it is
+// under way.
+type onRequest struct {
 	pid     string // the file with the program's process id
 	signals []os.Signal
 	hold    bool // the request outlives the program
@@ -406,22 +406,22 @@ type strike struct {
 
 var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT, "KILL": os.Kill}
 
-// hit sends the signals, and returns the request that the stand-in shall look
+// send sends the signals, and returns the request that the stand-in shall look
 // at. What goes wrong shows in the program's exit code.
-func (s strike) hit(r *http.Request) *http.Request {
+func (o onRequest) send(r *http.Request) *http.Request {
 	// Only once the body is read, the request's context tells that the peer has gone.
 	body, _ := io.ReadAll(r.Body)
-	text, _ := os.ReadFile(s.pid)
+	text, _ := os.ReadFile(o.pid)
 	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
 		program, _ := os.FindProcess(pid)
-		for i, signal := range s.signals {
+		for i, signal := range o.signals {
 			if i > 0 {
-				time.Sleep(s.apart)
+				time.Sleep(o.apart)
 			}
 			_ = program.Signal(signal)
 		}
 	}
-	if s.hold {
+	if o.hold {
 		<-r.Context().Done()
 		r = r.WithContext(context.WithoutCancel(r.Context()))
 	}

@@ -22,7 +22,7 @@ type fakeRegistrar struct {
 	say     map[string]registrar.Proof // by SIP id: whatever the password is
 	force   map[string]string          // by SIP id: the password in force
 	phone   func(sipID string) []registrar.Binding
-	stale   bool                       // each question takes two answers
+	stale   bool // each question takes two answers
 	answers map[string][]time.Time
 	last    time.Time
 	asked   int

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"runtime/debug"
 	"time"
@@ -23,7 +24,7 @@ func (r *run) attempts(row *Row) (last Receipt, err error) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
 			err = panicked(thrown)
-			row.Attempts.Doubt = note(err)
+			row.Attempts.Doubt = cmp.Or(row.Attempts.Doubt, note(err))
 			r.Logger.Error("internal error", "row", row.Number, "err", err, "stack", string(debug.Stack()))
 		}
 	}()

@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -46,6 +47,7 @@ type run struct {
 	set Setter
 	log Log
 
+	caller  context.Context // Run's
 	pool    *errgroup.Group
 	sending context.Context // the pool's: done once nothing is sent any more
 	taking  context.Context // done: no row is taken up any more
@@ -59,7 +61,7 @@ type run struct {
 }
 
 func newRun(ctx context.Context, c Config, set Setter, log Log) *run {
-	r := &run{Config: c, set: set, log: log, rules: newStopRules(c)}
+	r := &run{Config: c, set: set, log: log, rules: newStopRules(c), caller: ctx}
 	r.pool, r.sending = errgroup.WithContext(ctx)
 	r.taking, r.drain = context.WithCancelCause(r.sending)
 	return r
@@ -75,6 +77,8 @@ func (r *run) feed(rows iter.Seq2[Row, error], jobs chan<- Row) error {
 			return &Stop{Broken, err}
 		case len(row.Faults) > 0:
 			continue
+		case row.Password.Empty():
+			return &Stop{Broken, fmt.Errorf("row %d has no password that can be sent", row.Number)}
 		}
 		if r.Canary > 0 && fed == r.Canary {
 			r.await(fed)
@@ -134,7 +138,10 @@ func (r *run) hand(row Row, jobs chan<- Row) bool {
 
 // leave notes that a row is left without a verdict. The caller holds mu.
 func (r *run) leave() {
-	if r.stopped == nil {
+	switch {
+	case r.caller.Err() != nil: // whatever else has stopped the run
+		r.stopped = context.Cause(r.caller)
+	case r.stopped == nil:
 		r.stopped = context.Cause(r.taking)
 	}
 }
@@ -156,6 +163,9 @@ func (r *run) settle(row Row) error {
 	before := row.Attempts.Count
 	receipt, err := r.attempts(&row)
 	stop := stopFor(err)
+	if row.Attempts.Count == before && errors.As(err, new(*panicError)) {
+		stop = &Stop{Broken, err} // not a fault of the row's
+	}
 	if stop != nil {
 		r.drain(stop) // before the result is written, so that no worker sends in vain
 	}
@@ -215,9 +225,11 @@ func (r *run) verdict(err error) error {
 	case r.stopped == nil:
 		return nil
 	}
-	stop := &Stop{Interrupted, r.stopped}
-	errors.As(r.stopped, &stop)
-	return stop
+	var stop *Stop
+	if errors.As(r.stopped, &stop) {
+		return stop
+	}
+	return &Stop{Interrupted, r.stopped}
 }
 
 // classify says how a row stands after its last attempt.

@@ -364,14 +364,16 @@ func dialPlain(ctx context.Context, network, address string) (net.Conn, error) {
 }
 
 func dialTLS(ctx context.Context, network, address string, config *tls.Config) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	config = config.Clone()
-	if config.ServerName, _, err = net.SplitHostPort(address); err != nil {
-		return nil, err
-	}
+	config.ServerName = host
 	secure := tls.Client(conn, config)
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()

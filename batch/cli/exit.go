@@ -114,7 +114,10 @@ func (a *app) explain(err error) (code int, hint string) {
 	if code, hint := a.explainDirectory(err); code != exitOK && !errors.As(err, new(*rotation.PlanError)) {
 		return code, hint
 	}
-	return exitFailure, "nothing was sent"
+	if errors.As(err, new(*rotation.PlanError)) {
+		return exitFailure, "nothing was sent"
+	}
+	return exitFailure, ""
 }
 
 // explainRun explains why a run that had begun did not rotate every row.
@@ -185,7 +188,9 @@ func (a *app) explainDirectory(err error) (code int, hint string) {
 		return exitUsage, "use the version of siprotate that wrote it"
 	case errors.As(err, &damage):
 		return exitFailure, "nothing was sent; the passwords in the journal can still be read; put back an undamaged copy of the file"
-	case errors.As(err, &path) && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO):
+	case errors.As(err, &path) && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO)):
+		return exitFailure, "nothing was sent"
+	case errors.As(err, &path):
 		return exitUsage, "name another folder with -o; nothing was sent"
 	}
 	return exitOK, ""

@@ -20,7 +20,7 @@ func TestExplain(t *testing.T) {
 		hint string
 	}{
 		{fmt.Errorf("users.csv %w", rotation.ErrChanged), exitUsage, "once nothing writes the file any more; nothing was sent"},
-		{errors.New("unexpected"), exitFailure, "nothing was sent"},
+		{errors.New("unexpected"), exitFailure, ""},
 		{&rotation.PlanError{Err: &fs.PathError{Op: "write", Path: "journal.jsonl", Err: syscall.EACCES}}, exitFailure, "nothing was sent"},
 		{&fs.PathError{Op: "mkdir", Path: "users.run", Err: syscall.EACCES}, exitUsage, "name another folder with -o; nothing was sent"},
 		{&fs.PathError{Op: "mkdir", Path: "users.run", Err: syscall.ENOSPC}, exitFailure, "nothing was sent"},

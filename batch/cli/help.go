@@ -155,7 +155,7 @@ func suggest(root *cobra.Command, args []string, err error) error {
 
 // The completions of arguments.
 func completeRunDirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return []string{"run"}, cobra.ShellCompDirectiveFilterDirs
+	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
 func completeCSV(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

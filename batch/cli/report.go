@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"siprotate/batch/journal"
@@ -37,7 +35,7 @@ func (a *app) report(r rotation.Rotation) error {
 	digest, err := r.Report()
 	if err != nil {
 		if code, _ := a.explainDirectory(err); code == exitOK {
-			err = &failure{fmt.Errorf("write the reports: %w", err), ""}
+			err = &failure{err, ""}
 		}
 		return err
 	}

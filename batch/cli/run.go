@@ -345,6 +345,10 @@ func (a *app) nextCommand(dir string, sum report.Summary) string {
 	return ""
 }
 
+// hookDelay is how long what the user's command leaves in the background may hold
+// its output open.
+const hookDelay = 2 * time.Second
+
 // onFinish runs the user's command with the summary on its standard input. The
 // exit code stays the run's.
 func (a *app) onFinish(command string, sum report.Summary) {
@@ -354,6 +358,7 @@ func (a *app) onFinish(command string, sum report.Summary) {
 		return
 	}
 	shell := shellCommand(command)
+	shell.WaitDelay = hookDelay
 	shell.Stdin, shell.Stdout, shell.Stderr = &text, a.err, a.err
 	shell.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "EXOTEL_API_KEY") || strings.HasPrefix(variable, "EXOTEL_API_TOKEN")

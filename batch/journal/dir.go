@@ -1,12 +1,14 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -178,11 +180,16 @@ func (d *folder) checkEntries() error {
 	return nil
 }
 
+const lockPatience = 500 * time.Millisecond
+
 // takeLock takes the run directory for this process, or fails with ErrLocked.
 func (d *folder) takeLock() error {
 	l := flock.New(filepath.Join(d.path, lockName), flock.SetPermissions(0o600))
-	held, err := l.TryLock()
-	if err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	// One that only looks whether the run is live has the lock for a moment.
+	held, err := l.TryLockContext(ctx, lockPatience/10)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("lock %s: %w", d.path, err)
 	}
 	if !held {

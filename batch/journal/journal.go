@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -340,6 +341,30 @@ func (j *Journal) append(record any) (from, to int64, err error) {
 		j.length = to
 	}
 	return from, to, err
+}
+
+// Remove removes the run, with its reports: all files of the directory, which are
+// the program's own, but for the lock. A directory that holds a folder is left as
+// it is, and an error.
+func (j *Journal) Remove() error {
+	entries, err := os.ReadDir(j.Dir())
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			return fmt.Errorf("%s holds %s, which no run made", j.Dir(), entry.Name())
+		}
+	}
+	for _, entry := range entries {
+		if entry.Name() == lockName {
+			continue
+		}
+		if err := os.Remove(filepath.Join(j.Dir(), entry.Name())); err != nil {
+			return err
+		}
+	}
+	return syncDir(j.Dir())
 }
 
 // Close syncs, closes the journal and frees the run directory. Another call

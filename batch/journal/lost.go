@@ -169,6 +169,9 @@ func (j *Journal) Rescue(stateFolder string) (path string, err error) {
 	if err == nil || stateFolder == "" {
 		return path, err
 	}
+	if path != "" {
+		return path, err
+	}
 	if making := os.MkdirAll(stateFolder, 0o700); making != nil {
 		return "", errors.Join(err, making)
 	}
@@ -191,10 +194,7 @@ func (j *Journal) rescueInto(folder string) (path string, err error) {
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = syncDir(folder)
 	}
-	if err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
-	}
-	return f.Name(), nil
+	return f.Name(), err // what could be written is worth having
 }
 
 func (j *Journal) writeRescue(to io.Writer) error {

@@ -111,10 +111,10 @@ func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (repor
 	if errors.As(stopped, &stop) {
 		totals.Stopped = stop.Error()
 	}
-	if lost := r.rescue(j, stopped); lost != nil {
+	writing := j.Stop(totals)
+	if lost := r.rescue(j, errors.Join(stopped, writing)); lost != nil {
 		return report.Digest{}, &RunError{r.Dir, errors.Join(lost, a.close())}
 	}
-	writing := j.Stop(totals)
 	digest, reporting := r.render(&j.View, report.Owner)
 	closing := errors.Join(j.Close(), a.close())
 	r.Events(Rested{})
@@ -140,6 +140,8 @@ type LostError struct {
 
 func (e *LostError) Error() string {
 	switch {
+	case e.Failed != nil && e.Rescue != "":
+		return fmt.Sprintf("%v; of the passwords in force, what could be rescued stands in %s: %v", e.Err, e.Rescue, e.Failed)
 	case e.Failed != nil:
 		return fmt.Sprintf("%v; the passwords in force could not be rescued: %v", e.Err, e.Failed)
 	case e.Rescue == "":

@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -192,10 +191,10 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 		err = a.prime(j.Recent(), j.Held())
 	}
 	if err != nil {
-		j.Close()
 		if r.Replace && (errors.As(err, new(*FinishedError)) || errors.As(err, new(*OtherSourceError))) {
-			return nil, os.RemoveAll(r.Dir)
+			return nil, errors.Join(j.Remove(), j.Close())
 		}
+		j.Close()
 		return nil, err
 	}
 	r.Events(Planned{a.schedule(p, r.Engine.StopAfter)})

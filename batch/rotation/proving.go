@@ -15,10 +15,9 @@ import (
 	"siprotate/exotel/registrar"
 )
 
-// A Prover asks the SIP registrar whether a password is in force. An
-// [*registrar.Client] is one.
+// A Prover asks the SIP registrar whether a password is in force, and answers one
+// challenge at most. A [*registrar.Client] is one.
 type Prover interface {
-	Prove(ctx context.Context, sipID, password string) (registrar.Proof, error)
 	ProveOnce(ctx context.Context, sipID, password string) (registrar.Proof, error)
 	Reset()
 }
@@ -144,7 +143,7 @@ func (p *proving) finish() {
 // control is the negative control: a registrar that accepts a new password before
 // it was set accepts anything, and no proof counts.
 func (p *proving) control(ctx context.Context, row batch.Row, before batch.Proof) {
-	proof, asked := p.ask(ctx, probe{row: row.Number, sipID: exotel.SIPID(row.SIPID), password: row.Password, before: before})
+	proof, asked := p.askFresh(ctx, probe{row: row.Number, sipID: exotel.SIPID(row.SIPID), password: row.Password, before: before})
 	switch {
 	case !asked:
 	case proof.Verdict == registrar.Accepted:
@@ -163,22 +162,25 @@ func (p *proving) stop(why string) {
 	}
 }
 
+// sip401 is the code of a challenge.
+const sip401 = 401
+
 const notConfirmed = "refused once; the account may not be asked again for ten minutes"
 
 // prove asks for the row's password, confirms a refusal once, and records what
 // that says. A row that is in doubt is settled by an accepted password, and by
 // nothing else.
 func (p *proving) prove(ctx context.Context, row probe) {
-	proof, asked := p.ask(ctx, row)
-	if asked && proof.Verdict == registrar.Refused {
+	proof, asked := p.askFresh(ctx, row)
+	switch {
+	case !asked:
+		return
+	case proof.Verdict == registrar.Refused:
 		p.Prover.Reset() // some registrars remember credentials
 		again, asked := p.ask(ctx, row)
 		if proof = again; !asked {
 			proof = registrar.Proof{Verdict: registrar.Unclear, Reason: notConfirmed}
 		}
-	}
-	if !asked {
-		return
 	}
 	now := toProof(proof)
 	now.Adopted, now.Answered = now.AdoptedSince(row.before), p.answers[row.sipID]
@@ -193,28 +195,34 @@ func (p *proving) prove(ctx context.Context, row probe) {
 	}
 }
 
+// askFresh asks, and once more where the registrar calls its nonce stale.
+func (p *proving) askFresh(ctx context.Context, row probe) (proof registrar.Proof, asked bool) {
+	proof, asked = p.ask(ctx, row)
+	if asked && proof.Verdict == registrar.Unclear && proof.Code == sip401 {
+		if again, asked := p.ask(ctx, row); asked {
+			return again, true
+		}
+	}
+	return proof, asked
+}
+
 // ask asks the registrar once, within the pace and the account's budget, and
 // reports whether it did. What it may take of the budget is recorded before.
 func (p *proving) ask(ctx context.Context, row probe) (proof registrar.Proof, asked bool) {
 	if p.stopped != "" || row.sipID == "" || row.password.Empty() {
 		return proof, false
 	}
-	left := p.budget(row, time.Now())
-	if left == 0 || p.limit.Wait(ctx) != nil {
+	if p.budget(row, time.Now()) == 0 || p.limit.Wait(ctx) != nil {
 		return proof, false
 	}
 	before := p.answers[row.sipID]
 	intent := row.before
-	intent.Answered = append(slices.Clip(before), slices.Repeat([]time.Time{time.Now()}, left)...)
+	intent.Answered = append(slices.Clip(before), time.Now())
 	if err := p.log.Prove(row.row, intent); err != nil {
 		p.stop("a proof could not be recorded: " + err.Error())
 		return proof, false
 	}
-	ask := p.Prover.Prove
-	if left < answerBudget {
-		ask = p.Prover.ProveOnce
-	}
-	proof, err := ask(ctx, row.sipID, row.password.Reveal())
+	proof, err := p.Prover.ProveOnce(ctx, row.sipID, row.password.Reveal())
 	p.answers[row.sipID] = append(slices.Clip(before), slices.Repeat([]time.Time{time.Now()}, proof.Answers)...)
 	if err != nil {
 		return proof, false

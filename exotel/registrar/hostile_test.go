@@ -236,8 +236,9 @@ func TestOddAnswersAreRead(t *testing.T) {
 					io.WriteString(w, "\r\n\r\n"+"OPTIONS sip:you SIP/2.0\r\nContent-Length: 3\r\n\r\nabc"+r.reply("100 Trying")+r.reply(tt.status, tt.challenge))
 					return true
 				}
-				if r.header("Authorization")+r.header("Proxy-Authorization") == "" {
-					t.Error("no answer")
+				answer := r.header("Authorization") + r.header("Proxy-Authorization")
+				if answer == "" || strings.Contains(tt.challenge, "auth\"") && !strings.Contains(answer, "qop=auth,") {
+					t.Errorf("answered %q", answer)
 				}
 				headers := []string{"X-Odd: yes"}
 				if tt.granted != "" {
@@ -281,6 +282,10 @@ func TestKeptConnection(t *testing.T) {
 			io.WriteString(w, r.reply("200 OK")+"garbage\r\n")
 			return true
 		},
+		"the beginning of another answer": func(w io.Writer, r request) bool {
+			io.WriteString(w, r.reply("200 OK")+"SIP/2.0 200 OK\r\nContent-Length: 9000\r\n\r\n")
+			return true
+		},
 		"the answer twice": func(w io.Writer, r request) bool {
 			io.WriteString(w, r.reply("200 OK")+r.reply("403 Forbidden"))
 			return true
@@ -295,6 +300,66 @@ func TestKeptConnection(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAnswersAreNotRepeated holds that an answer to a challenge that gets no answer
+// is not sent again, neither on another connection nor as another datagram: a
+// registrar may count each copy as a wrong password.
+func TestAnswersAreNotRepeated(t *testing.T) {
+	t.Run("tcp", func(t *testing.T) {
+		var mu sync.Mutex
+		answers := 0
+		c := dial(t, hostile(t, func(w io.Writer, r request, n int) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case r.header("Authorization") == "":
+				io.WriteString(w, r.reply("401 Unauthorized", challenge))
+				return true
+			case n == 2: // the first question on this connection is granted
+				io.WriteString(w, r.reply("200 OK"))
+				return true
+			}
+			answers++
+			return false
+		}))
+		prove(t, c, "asha", first)
+		check(t, prove(t, c, "asha", first), "unclear 0 the connection broke", false)
+		if answers != 1 {
+			t.Errorf("answered %d times", answers)
+		}
+	})
+	t.Run("udp", func(t *testing.T) {
+		t.Parallel()
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted := make(chan int)
+		go func() {
+			answers, buf := 0, make([]byte, 64<<10)
+			for {
+				n, from, err := conn.ReadFrom(buf)
+				if err != nil {
+					counted <- answers
+					return
+				}
+				if r := request(buf[:n]); r.header("Authorization") != "" {
+					answers++
+				} else {
+					conn.WriteTo([]byte(r.reply("401 Unauthorized", challenge)), from)
+				}
+			}
+		}()
+		c := dial(t, registrar.Config{
+			Proxy: conn.LocalAddr().String(), Transport: registrar.UDP, Domain: "a.example", Timeout: 1200 * time.Millisecond,
+		})
+		check(t, prove(t, c, "asha", first), "unclear 0 no answer within 1.2s", false)
+		conn.Close()
+		if answers := <-counted; answers != 1 {
+			t.Errorf("answered %d times", answers)
+		}
+	})
 }
 
 // TestQuestionsWait holds that one request is outstanding at a time.

@@ -176,7 +176,7 @@ func (k *kamailio) cmd(t testing.TB, args ...string) string {
 // phone adds the binding of a phone.
 func (k *kamailio) phone(t testing.TB, user, contact string) {
 	t.Helper()
-	k.cmd(t, "ul.add", "location", user, contact, "3600", "f:1.0", "s:0", "0", "0", "0")
+	k.cmd(t, "ul.add", "location", user, contact, "3600", "1.0", "s:0", "0", "0", "0")
 }
 
 func TestPasswordsAgainstKamailio(t *testing.T) {

@@ -20,12 +20,15 @@ import (
 // wrong password.
 func TestDatagrams(t *testing.T) {
 	for _, tt := range []struct {
-		repeat bool
-		sent   int // within 10 s: at 0, 0.5, 1.5, 3.5 and 7.5
-	}{{true, 5}, {false, 1}} {
+		stream, repeat bool
+		sent           int // within 10 s: at 0, 0.5, 1.5, 3.5 and 7.5
+	}{{false, true, 5}, {false, false, 1}, {true, true, 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			ours, theirs := net.Pipe()
 			l := &link{Conn: ours, parser: sip.NewParser(), buffer: make([]byte, maxMessage)}
+			if tt.stream {
+				l.stream = l.parser.NewSIPStream()
+			}
 			sent := make(chan int)
 			go func() {
 				n := 0
@@ -44,7 +47,7 @@ func TestDatagrams(t *testing.T) {
 				t.Errorf("%v after %v", err, time.Since(began))
 			}
 			if got := <-sent; got != tt.sent {
-				t.Errorf("repeat %v: sent %d times, want %d", tt.repeat, got, tt.sent)
+				t.Errorf("%+v: sent %d times", tt, got)
 			}
 		})
 	}

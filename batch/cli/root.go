@@ -38,6 +38,9 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		newRun(a), newResume(a), newReport(a), newUsers(a), newStatus(a), newRuns(a), newVerify(a), newCheck(a), newSandbox(a), newVersion(),
 	)
+	for _, extra := range extraCommands {
+		root.AddCommand(extra(a))
+	}
 	root.SetHelpCommand(newHelp(a))
 	for _, cmd := range root.Commands() {
 		completeValues(cmd, "region", "singapore", "mumbai")
@@ -49,6 +52,9 @@ func newRoot(a *app) *cobra.Command {
 	}
 	return root
 }
+
+// extraCommands are those that only some builds have.
+var extraCommands []func(*app) *cobra.Command
 
 // do marks that a command has begun: what went wrong before is a command line
 // that makes no sense.

@@ -20,6 +20,7 @@ type state struct {
 	flights  map[int]sendRecord // rows with a request under way
 	lost     map[int]sendRecord // rows whose last request was under way when a session died
 	reissues map[int]int64      // rows with another password: the offset of its record
+	beside   map[int][]int64    // rows with others that may be in force instead: their offsets, 0 for the plan's
 
 	session   sessionRecord
 	sessionAt int64 // offset of the session's record, 0 before the first
@@ -51,7 +52,7 @@ const (
 func (s standing) outcome() batch.Outcome { return batch.Outcome(s & outcomeBits) }
 
 func newState() *state {
-	return &state{flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{}}
+	return &state{flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{}, beside: map[int][]int64{}}
 }
 
 func (s *state) addRow() {
@@ -125,6 +126,19 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// addReissue gives a row another password. The one before stays beside it where
+// nobody could open it and it may be in force; where no request is in doubt,
+// none before can be.
+func (s *state) addReissue(r reissueRecord, at int64) {
+	switch {
+	case r.Doubt == "":
+		delete(s.beside, r.Row)
+	case r.Unopened:
+		s.beside[r.Row] = append(s.beside[r.Row], s.reissues[r.Row])
+	}
+	s.reissues[r.Row] = at
 }
 
 func (s *state) addStop(r stopRecord) {

@@ -224,8 +224,7 @@ func (b *bitwarden) Close() error {
 // newOnePassword writes what 1Password imports as a CSV of logins. The first line
 // may name the columns.
 //
-// Source: support.1password.com/import-csv, "Login items"; formerly
-// support.1password.com/cs/import-mac, "Item types".
+// Source: support.1password.com/cs/import-mac, "Item types", Login items.
 func newOnePassword(w io.Writer, columns []string) Writer {
 	return newTable(w, []string{"title", "website", "username", "password", "notes"}, func(c *Credential) []string {
 		var notes []string

@@ -105,6 +105,20 @@ func ReadHead(dir string) (Head, error) {
 // Close closes what [Read] opened.
 func (v *View) Close() error { return errors.Join(v.file.Close(), v.folder.close()) }
 
+// Current sees that the journal is still the file that the View reads: ErrPurged
+// says that another one, without the passwords, took its place.
+func (v *View) Current() error {
+	named, err := v.folder.root.Lstat(Name)
+	if err != nil {
+		return err
+	}
+	opened, err := v.file.Stat()
+	if err == nil && !os.SameFile(named, opened) {
+		err = ErrPurged
+	}
+	return err
+}
+
 // Dir returns the run directory.
 func (v *View) Dir() string { return v.folder.path }
 

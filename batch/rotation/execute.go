@@ -20,6 +20,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		return report.Digest{}, &RunError{r.Dir, err}
 	}
 	pending, rows := j.Pending(r.Engine.RetryFailed)
+	r.warnOfRenewals(rows)
 	var done, failed atomic.Int64
 	c := r.Engine
 	c.Pacer = a.Pacer
@@ -37,7 +38,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 	r.Events(Working{func() Progress {
 		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})
-	stopped := batch.Run(ctx, c, rows, setter{r.Client}, j)
+	stopped := batch.Run(ctx, c, r.renew(j, rows), setter{r.Client}, j)
 	return r.finish(a, j, stopped)
 }
 
@@ -113,19 +114,25 @@ func (e *RunError) Error() string { return e.Err.Error() }
 func (e *RunError) Unwrap() error { return e.Err }
 
 // Report renders the reports of the run in dir from its journal, also of one
-// that another process is at work on, or that died.
+// that another process is at work on, or that died. Without a vault no password is
+// opened, and those that write passwords are left out.
 func Report(dir string, vault journal.Vault, formats []report.Format) (report.Digest, error) {
 	v, err := journal.Read(dir, vault)
 	if err != nil {
 		return report.Digest{}, err
 	}
 	defer v.Close()
-	return write(v, report.Reader, formats)
+	return write(v, report.Reader, formatsFor(vault, formats))
 }
 
 // write renders the reports of a run into its directory.
 func write(v *journal.View, role report.Role, formats []report.Format) (report.Digest, error) {
 	return report.Write(v.Root(), role, func() (report.Run, iter.Seq2[batch.Entry, error], error) {
+		if role == report.Reader {
+			if err := v.Current(); err != nil { // a purge must not be undone
+				return report.Run{}, nil, err
+			}
+		}
 		info := v.Info()
 		return report.Run{
 			ID: info.Run, Version: info.Tool, Account: info.Account, Host: info.Host,
@@ -145,12 +152,12 @@ func took(info journal.Info) time.Duration {
 
 // reported reports whether the reports in a run directory are those of its
 // journal: a crash may have come between the two.
-func reported(v *journal.View) bool {
+func reported(v *journal.View, formats []report.Format) bool {
 	log, err := v.Root().Stat(journal.Name)
 	if err != nil {
 		return false
 	}
-	for _, format := range report.Formats {
+	for _, format := range formats {
 		view, err := v.Root().Stat(format.File)
 		if err != nil || view.ModTime().Before(log.ModTime()) {
 			return false

@@ -93,7 +93,7 @@ func Unfinished(dir string, src Source, acc Account) (bool, error) {
 	defer v.Close()
 	info := v.Info()
 	digest, err := src.Digest()
-	if err != nil || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
+	if err != nil || info.Vault == journal.Purged || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
 		return false, err
 	}
 	pending, _ := v.Pending(false)

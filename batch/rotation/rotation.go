@@ -103,6 +103,7 @@ func (r Rotation) complete() Rotation {
 	if r.Formats == nil {
 		r.Formats = report.Formats
 	}
+	r.Formats = formatsFor(r.Vault, r.Formats)
 	if r.Confirm == nil {
 		r.Confirm = func(context.Context, Plan) error { return nil }
 	}
@@ -164,6 +165,9 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 		return nil, err
 	}
 	p, err := r.mayResume(&j.View, src)
+	if err == nil {
+		err = r.learn(j, src)
+	}
 	if err != nil {
 		j.Close()
 		return nil, err
@@ -237,7 +241,7 @@ func (r Rotation) mayResume(v *journal.View, src Source) (Plan, error) {
 		return Plan{}, err
 	}
 	pending, _ := v.Pending(false)
-	if pending == 0 && reported(v) {
+	if pending == 0 && reported(v, r.Formats) {
 		failed, _ := v.Pending(true)
 		return Plan{}, &FinishedError{r.Dir, failed}
 	}

@@ -100,6 +100,9 @@ func explain(err error) (code int, hint string) {
 	case errors.As(err, &stop):
 		return exitStopped, ""
 	}
+	if code, hint := explainSealed(err); code != exitOK {
+		return code, hint
+	}
 	if code, hint := explainDirectory(err); code != exitOK && !errors.As(err, new(*rotation.PlanError)) {
 		return code, hint
 	}

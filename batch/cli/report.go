@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
 	"siprotate/report"
 )
@@ -17,7 +16,11 @@ func newReport(a *app) *cobra.Command {
 		Example: `  siprotate report users.run`,
 		Args:    oneArg("RUN-DIR", "the folder that run made"),
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			digest, err := rotation.Report(args[0], journal.Plain, report.Formats)
+			vault, err := a.vaultToReport(args[0])
+			if err != nil {
+				return reportError(err)
+			}
+			digest, err := rotation.Report(args[0], vault, report.Formats)
 			if err != nil {
 				return reportError(err)
 			}

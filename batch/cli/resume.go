@@ -16,29 +16,35 @@ func newResume(a *app) *cobra.Command {
 		acc         accountFlags
 		send        sendFlags
 		retryFailed bool
+		identity    string
 	)
 	cmd := &cobra.Command{
 		Use:   "resume RUN-DIR",
 		Short: "go on with an unfinished run",
 		Long: `Resume sends the rows of a run that have no verdict: those that were never
 sent, and those whose outcome is unknown, with the same passwords. The account
-is that of the run; only the credentials are needed.`,
+is that of the run; only the credentials are needed.
+
+The passwords of a sealed run are the same only with the identity that opens
+them. Without it these rows get new ones, sealed to the same recipients; one that
+may be in force is kept beside the new one until that is confirmed.`,
 		Example: `  siprotate resume users.run
   siprotate resume users.run --retry-failed`,
 		Args: oneArg("RUN-DIR", "the folder that run made"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
-			return a.resume(cmd.Context(), args[0], acc, &send, retryFailed)
+			return a.resume(cmd.Context(), args[0], acc, &send, retryFailed, identity)
 		}),
 	}
 	f := cmd.Flags()
 	f.BoolVar(&retryFailed, "retry-failed", false, "also send failed rows again")
+	f.StringVar(&identity, "identity", "", identityUsage)
 	acc.add(f)
 	send.add(f)
 	f.SortFlags = false
 	return cmd
 }
 
-func (a *app) resume(ctx context.Context, dir string, acc accountFlags, send *sendFlags, retryFailed bool) error {
+func (a *app) resume(ctx context.Context, dir string, acc accountFlags, send *sendFlags, retryFailed bool, identity string) error {
 	head, err := journal.ReadHead(dir)
 	if err != nil {
 		return err
@@ -52,6 +58,9 @@ func (a *app) resume(ctx context.Context, dir string, acc accountFlags, send *se
 		return err
 	}
 	r.Engine.RetryFailed = retryFailed
+	if r.Vault, _, err = a.vaultOf(dir, head, identity); err != nil {
+		return err
+	}
 	if e == sandboxEndpoint {
 		r.Client, err = sandboxOf(dir)
 	} else {

@@ -33,6 +33,7 @@ Environment:
   EXOTEL_ACCOUNT_SID, EXOTEL_REGION, EXOTEL_BASE_URL   the account, where no flag names it
   EXOTEL_API_KEY, EXOTEL_API_TOKEN                     the credentials
   EXOTEL_API_KEY_FILE, EXOTEL_API_TOKEN_FILE           files that hold them instead
+  AGE_IDENTITY_FILE                                    the identity that opens sealed runs
 `
 
 func newRoot(a *app) *cobra.Command {
@@ -47,7 +48,7 @@ func newRoot(a *app) *cobra.Command {
 		RunE:          a.do(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
 	}
 	root.SetUsageTemplate(root.UsageTemplate() + environment + exitCodes)
-	root.AddCommand(newRun(a), newResume(a), newReport(a), newUsers(a), newStatus(a), newSandbox(a), newVersion())
+	root.AddCommand(newRun(a), newResume(a), newReport(a), newCredentials(a), newPurge(a), newUsers(a), newStatus(a), newSandbox(a), newVersion())
 	return root
 }
 

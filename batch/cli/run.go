@@ -57,6 +57,7 @@ type runFlags struct {
 	dryRun      bool
 	yes         bool
 	skipInvalid bool
+	sealTo      []string
 }
 
 func newRun(a *app) *cobra.Command {
@@ -82,6 +83,7 @@ func newRun(a *app) *cobra.Command {
 	o.sendFlags.add(f)
 	f.BoolVar(&o.dryRun, "dry-run", false, "check everything, say what would be done, send nothing, write nothing")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
+	f.StringArrayVar(&o.sealTo, "seal-to", nil, sealToUsage)
 	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "report invalid rows as such and rotate the others")
 	f.SortFlags = false
 	return cmd
@@ -120,6 +122,9 @@ func (a *app) rotate(ctx context.Context, args []string, o *runFlags) error {
 		if r.Client, err = a.client(e, r.Engine.Workers); err != nil {
 			return err
 		}
+	}
+	if r.Vault, err = a.sealTo(o.sealTo); err != nil {
+		return err
 	}
 	src, err := a.source(ctx, args, o, e)
 	if err != nil {

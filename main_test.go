@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/text/encoding/unicode"
 
@@ -82,6 +83,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"get":      get,
 	"outcomes": outcomes,
 	"mode":     mode,
+	"agekey":   writeAgeKey,
+	"hides":    hides,
 }
 
 // startStandIn serves a stand-in of the API with generated users, and points
@@ -215,6 +218,43 @@ func holds(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if (wrong > 0) != neg {
 		ts.Fatalf("%d devices hold another password than %s has", wrong, args[0])
+	}
+}
+
+// writeAgeKey writes a fresh age identity to a file, and its recipient to that
+// file with .pub behind its name, and to a variable:
+//
+//	agekey FILE VARIABLE
+func writeAgeKey(ts *testscript.TestScript, _ bool, args []string) {
+	id, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(id.String()+"\n"), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0])+".pub", []byte("# sample\n"+id.Recipient().String()+"\n"), 0o644))
+	ts.Setenv(args[1], id.Recipient().String())
+}
+
+// hides wants no byte of any file of a run directory to tell the password of a
+// device:
+//
+//	hides RUN-DIR
+func hides(ts *testscript.TestScript, neg bool, args []string) {
+	server := serverOf(ts)
+	server.settle()
+	telling := ""
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for held := range server.Passwords() {
+			if held.Password != "" && bytes.Contains(text, []byte(held.Password)) {
+				telling = path
+			}
+		}
+		return err
+	}))
+	if (telling != "") != neg {
+		ts.Fatalf("the file that tells a password: %q", telling)
 	}
 }
 

@@ -109,6 +109,14 @@ type Result struct {
 type Entry struct {
 	Row    Row
 	Result Result
+	Beside []Kept // of an Unknown row: passwords sent before its own that may be in force instead, the oldest first
+}
+
+// Kept is a password as it is known: in plain, or sealed where there is no key to
+// open it.
+type Kept struct {
+	Password Secret
+	Sealed   string
 }
 
 // DeviceKey returns what two spellings of one device's ids have in common.

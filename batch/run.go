@@ -3,7 +3,6 @@ package batch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -77,8 +76,6 @@ func (r *run) feed(rows iter.Seq2[Row, error], jobs chan<- Row) error {
 			return &Stop{Broken, err}
 		case len(row.Faults) > 0:
 			continue
-		case row.Password.Empty():
-			return &Stop{Broken, fmt.Errorf("row %d has no password that can be sent", row.Number)}
 		}
 		if r.Canary > 0 && fed == r.Canary {
 			r.await(fed)

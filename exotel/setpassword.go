@@ -52,7 +52,10 @@ func checkSetPassword(userID, deviceID, password string) error {
 	if err := checkID("device id", deviceID); err != nil {
 		return err
 	}
-	if !utf8.ValidString(password) {
+	switch {
+	case password == "":
+		return &PolicyError{Faults: []string{"is empty"}}
+	case !utf8.ValidString(password):
 		return &PolicyError{Faults: []string{notUTF8}}
 	}
 	return nil

@@ -111,6 +111,9 @@ func (a *app) explain(err error) (code int, hint string) {
 	case errors.As(err, &stop):
 		return exitStopped, ""
 	}
+	if code, hint := explainSealed(err); code != exitOK {
+		return code, hint
+	}
 	if code, hint := a.explainDirectory(err); code != exitOK && !errors.As(err, new(*rotation.PlanError)) {
 		return code, hint
 	}

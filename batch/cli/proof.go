@@ -173,5 +173,5 @@ func parseShare(text string) (rotation.Share, error) {
 
 // askGate asks a person whether the next wave may be sent.
 func (a *app) askGate(ctx context.Context, gate rotation.Gated) error {
-	return a.ask(ctx, fmt.Sprintf("%s sent. Send the next wave?", count(gate.Rows, "row")))
+	return a.ask(ctx, fmt.Sprintf("%s sent. Send the next wave?", count(gate.Rows, "row")), "the next wave was not confirmed")
 }

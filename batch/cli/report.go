@@ -32,6 +32,9 @@ func (a *app) report(r rotation.Rotation) error {
 	defer v.Close()
 	info := v.Info()
 	a.at = newEndpoint(info.Account, readSettings(info.Head).BaseURL)
+	if r.Vault, err = a.vaultToReport(r.Dir); err != nil {
+		return err
+	}
 	digest, err := r.Report()
 	if err != nil {
 		if code, _ := a.explainDirectory(err); code == exitOK {

@@ -19,6 +19,7 @@ type resumeFlags struct {
 	proveFlags
 	retryFailed bool
 	dryRun      bool
+	identity    string
 }
 
 func newResume(a *app) *cobra.Command {
@@ -31,7 +32,11 @@ sent, and those whose outcome is unknown, with the same passwords.
 
 Account, host, rate, workers and guards are those that the run was started with,
 unless a flag says otherwise; --stop-after counts anew. Only the credentials are
-needed.`,
+needed.
+
+The passwords of a sealed run are the same only with the identity that opens
+them. Without it these rows get new ones, sealed to the same recipients; one that
+may be in force is kept beside the new one until that is confirmed.`,
 		Example: `  siprotate resume users.run
   siprotate resume users.run --retry-failed`,
 		Args:              oneArg("RUN-DIR", "the folder that run made"),
@@ -44,6 +49,7 @@ needed.`,
 	what := groups.add("What")
 	what.BoolVar(&o.retryFailed, "retry-failed", false, "also send failed rows again")
 	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be sent, send nothing, write nothing")
+	what.StringVar(&o.identity, "identity", "", identityUsage)
 	o.sendFlags.add(groups.add("Pace"), groups.add("Stop rules"), groups.add("Output"))
 	o.proveFlags.add(groups.add("Proof"), groups.add("Waves"))
 	o.accountFlags.add(groups.add("Account"))
@@ -70,6 +76,9 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 		return err
 	}
 	r.Engine.RetryFailed = o.retryFailed
+	if r.Vault, _, err = a.vaultOf(dir, head, o.identity); err != nil {
+		return err
+	}
 	if o.dryRun {
 		return a.preview(r.PreviewResume())
 	}

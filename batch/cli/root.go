@@ -36,7 +36,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetUsageFunc(a.usage)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(
-		newRun(a), newResume(a), newReport(a), newUsers(a), newStatus(a), newRuns(a), newVerify(a), newCheck(a), newSandbox(a), newVersion(),
+		newRun(a), newResume(a), newReport(a), newCredentials(a), newPurge(a), newUsers(a), newStatus(a), newRuns(a), newVerify(a), newCheck(a), newSandbox(a), newVersion(),
 	)
 	for _, extra := range extraCommands {
 		root.AddCommand(extra(a))

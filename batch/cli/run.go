@@ -60,6 +60,7 @@ type runFlags struct {
 	dryRun      bool
 	yes         bool
 	skipInvalid bool
+	sealTo      []string
 }
 
 func newRun(a *app) *cobra.Command {
@@ -81,6 +82,7 @@ func newRun(a *app) *cobra.Command {
 	f.StringVar(&o.exclude, "exclude", "", "with --all: leave out the users and devices that this CSV file names")
 	f.StringVar(&o.history, "history", "", "with --all and --older-than: the folder with the run directories of earlier runs")
 	f.Var(&o.olderThan, "older-than", "leave out what a run in the history rotated less than this ago, such as 90d")
+	f.StringArrayVar(&o.sealTo, "seal-to", nil, sealToUsage)
 	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "report invalid rows as such and rotate the others")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "check everything, say what would be done, send nothing, write nothing")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
@@ -129,6 +131,9 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 		if r.Client, err = a.client(e, r.Engine.Workers); err != nil {
 			return err
 		}
+	}
+	if r.Vault, err = a.sealTo(o.sealTo); err != nil {
+		return err
 	}
 	src, err := a.source(ctx, args, o, e)
 	if err != nil {

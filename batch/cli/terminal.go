@@ -11,6 +11,7 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/rotation"
+	"siprotate/report"
 )
 
 // terminalWidth returns the columns of the terminal that w is, 80 if it does not
@@ -34,16 +35,16 @@ func isTerminal(stream any) bool {
 
 // confirm asks on the terminal whether to go ahead with a plan.
 func (a *app) confirm(ctx context.Context, p rotation.Plan) error {
-	return a.ask(ctx, "Rotate "+count(p.Left, "password")+" now?")
+	return a.ask(ctx, "Rotate "+count(p.Left, "password")+" now?", "not confirmed: nothing was sent and nothing was written")
 }
 
-// ask asks a question on the terminal; nil is a yes. Where nobody can be asked it
-// is an error.
-func (a *app) ask(ctx context.Context, question string) error {
+// ask asks a question on the terminal. The error is nil if the answer is yes, and
+// otherwise says what follows from a no. Where nobody can be asked it is an error.
+func (a *app) ask(ctx context.Context, question, no string) error {
 	if !isTerminal(a.in) || !isTerminal(a.err) {
 		return usagef("--yes goes ahead without asking, --dry-run shows what would be done", "cannot ask for confirmation: not a terminal")
 	}
-	fmt.Fprintf(a.err, "%s [y/N] ", question)
+	fmt.Fprintf(a.err, "%s [y/N] ", report.Sanitize(question))
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(io.LimitReader(a.in, 1<<10)).ReadString('\n')
@@ -54,7 +55,7 @@ func (a *app) ask(ctx context.Context, question string) error {
 		if line == "y" || line == "yes" {
 			return nil
 		}
-		return usagef("", "not confirmed: nothing was sent and nothing was written")
+		return usagef("", "%s", no)
 	case <-ctx.Done():
 		fmt.Fprintln(a.err)
 		return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}

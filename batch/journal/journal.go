@@ -270,19 +270,26 @@ func (j *Journal) end(record resultRecord) error {
 // Reissue records that the row gets another password, row.Password, since the
 // API refused the one before: row.Attempts says how often. Once it returns nil
 // the password is on disk.
-func (j *Journal) Reissue(row *batch.Row) error {
+func (j *Journal) Reissue(row *batch.Row) error { return j.reissue(row, false) }
+
+// Replace records that the row gets another password, row.Password, since the one
+// before could not be opened. Where that may be in force, as row.Attempts says,
+// both are kept: see [batch.Entry]. Once it returns nil the password is on disk.
+func (j *Journal) Replace(row *batch.Row) error { return j.reissue(row, true) }
+
+func (j *Journal) reissue(row *batch.Row, unopened bool) error {
 	sealed, err := j.vault.Seal(j.state.header.Run, row.Number, row.Password)
 	if err != nil {
 		return err
 	}
 	record := reissueRecord{
 		Type: kindReissue, Row: row.Number, Attempts: row.Attempts.Count, Doubt: row.Attempts.Doubt,
-		Refused: row.Attempts.Refused, Reissued: row.Attempts.Reissued, Password: sealed,
+		Refused: row.Attempts.Refused, Reissued: row.Attempts.Reissued, Unopened: unopened, Password: sealed,
 	}
 	j.mu.Lock()
 	at, end, err := j.append(record)
 	if err == nil {
-		j.state.addReissue(row.Number, at)
+		j.state.addReissue(record, at)
 	}
 	j.mu.Unlock()
 	if err != nil {

@@ -65,6 +65,12 @@ func (s *scanner) damaged(at int64, what string) error {
 // disk, count as lost: see state.loss. The error is a *DamageError,
 // ErrUnplanned, ErrNotAJournal, or one of reading.
 func load(path string, r io.Reader) (s *state, size int64, err error) {
+	return walk(path, r, func([]byte) error { return nil })
+}
+
+// walk loads a journal, and shows each line that counts to see, whose error ends
+// it.
+func walk(path string, r io.Reader, see func(line []byte) error) (s *state, size int64, err error) {
 	s = newState()
 	in := newScanner(path, r)
 	for {
@@ -94,6 +100,9 @@ func load(path string, r io.Reader) (s *state, size int64, err error) {
 				return nil, 0, fmt.Errorf("%s: %w", path, err)
 			}
 			return nil, 0, in.damaged(at, err.Error())
+		}
+		if err := see(line); err != nil {
+			return nil, 0, err
 		}
 		size = end
 		if !whole { // all but the line end was written
@@ -280,7 +289,7 @@ func (s *state) applyEvent(kind string, line []byte, at int64) error {
 		return with(line, func(r gateRecord) error { s.addGate(r); return nil })
 	case kindReissue:
 		return with(line, func(r reissueRecord) error {
-			return s.ifRow(r.Row, func() { s.addReissue(r.Row, at) })
+			return s.ifRow(r.Row, func() { s.addReissue(r, at) })
 		})
 	}
 	return fmt.Errorf("a record of unknown kind %q", kind)

@@ -159,7 +159,8 @@ func (s *spare) close() error {
 //
 // The file is a CSV that can be an input again, with the columns row, user_id,
 // device_id, sip_id, email, password and outcome. Passwords stand in it as they
-// stand in the journal: sealed, if the vault seals.
+// stand in the journal. Those of a vault that seals stand in a column sealed and not
+// in password: an input that gave them as passwords would set them as they are.
 func (j *Journal) Rescue(stateFolder string) (path string, err error) {
 	counts := j.Counts()
 	if counts[batch.Rotated]+counts[batch.Unknown] == 0 {
@@ -201,15 +202,22 @@ func (j *Journal) writeRescue(to io.Writer) error {
 	sealed := j.View
 	sealed.vault = Plain // nothing is opened
 	out := csv.NewWriter(to)
-	_ = out.Write([]string{"row", "user_id", "device_id", "sip_id", "email", "password", "outcome"}) // Error returns the first error
+	column := "sealed"
+	if j.vault.Name() == Plain.Name() {
+		column = "password"
+	}
+	_ = out.Write([]string{"row", "user_id", "device_id", "sip_id", "email", column, "outcome"}) // Error returns the first error
 	for entry, err := range sealed.Entries() {
 		if err != nil {
 			return err
 		}
 		row, outcome := entry.Row, entry.Result.Outcome
-		if outcome == batch.Rotated || outcome == batch.Unknown {
+		if outcome != batch.Rotated && outcome != batch.Unknown {
+			continue
+		}
+		for _, kept := range append([]batch.Kept{{Password: row.Password}}, entry.Beside...) {
 			_ = out.Write([]string{
-				strconv.Itoa(row.Number), row.UserID, row.DeviceID, row.SIPID, row.Email, row.Password.Reveal(), outcome.String(),
+				strconv.Itoa(row.Number), row.UserID, row.DeviceID, row.SIPID, row.Email, kept.Password.Reveal(), outcome.String(),
 			})
 		}
 	}

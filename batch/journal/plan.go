@@ -13,13 +13,15 @@ import (
 
 // A Head says whose run it is and how it was started. It starts the journal.
 type Head struct {
-	Run      string          `json:"run"`     // the run's name
-	Tool     string          `json:"tool"`    // the program's name and version
-	Account  string          `json:"account"` // whose devices they are
-	Host     string          `json:"host"`    // of the API
-	Input    string          `json:"input"`   // what the rows come from, for people
-	Vault    string          `json:"vault"`   // the name of the vault; [Create] sets it
-	Settings json.RawMessage `json:"settings,omitempty"`
+	Run     string `json:"run"`     // the run's name
+	Tool    string `json:"tool"`    // the program's name and version
+	Account string `json:"account"` // whose devices they are
+	Host    string `json:"host"`    // of the API
+	Input   string `json:"input"`   // what the rows come from, for people
+	Vault   string `json:"vault"`   // the name of the vault; [Create] sets it
+	// Recipients are to whom the vault seals, if it seals to somebody; [Create] sets them.
+	Recipients []string        `json:"recipients,omitempty"`
+	Settings   json.RawMessage `json:"settings,omitempty"`
 	// Settings say how the run was started. They mean nothing to the journal.
 }
 
@@ -53,7 +55,7 @@ func create(dir string, h Head, v Vault, d disk) (*Plan, error) {
 		return nil, errors.Join(err, folder.close())
 	}
 	p := &Plan{folder: folder, file: f, vault: v, out: newPlanWriter(f), state: newState()}
-	h.Vault = v.Name()
+	h.Vault, h.Recipients = v.Name(), recipientsOf(v)
 	p.state.header = headerRecord{Type: kindHeader, Format: format, At: time.Now().UTC(), Head: h}
 	if _, err := p.out.append(p.state.header); err != nil {
 		return nil, errors.Join(p.fail(err), p.Discard())

@@ -162,7 +162,8 @@ type reissueRecord struct {
 	Doubt    string `json:"doubt,omitempty"`
 	Refused  int    `json:"refused"` // times that the API refused the password before
 	Reissued int    `json:"reissued"`
-	Password string `json:"password"` // sealed
+	Unopened bool   `json:"unopened,omitempty"` // drawn because the password before could not be opened
+	Password string `json:"password"`           // sealed
 }
 
 type stopRecord struct {

@@ -22,6 +22,7 @@ type state struct {
 	reissues map[int]int64      // rows with another password: the offset of its record
 	proofs   map[int]int64      // rows whose password was proved: the offset of the latest record
 	gates    int                // that were passed
+	beside   map[int][]int64    // rows with others that may be in force instead: their offsets, 0 for the plan's
 
 	session   sessionRecord
 	sessionAt int64 // offset of the session's record, 0 before the first
@@ -55,7 +56,10 @@ const (
 func (s standing) outcome() batch.Outcome { return batch.Outcome(s & outcomeBits) }
 
 func newState() *state {
-	return &state{flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{}, proofs: map[int]int64{}}
+	return &state{
+		flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{},
+		proofs: map[int]int64{}, beside: map[int][]int64{},
+	}
 }
 
 func (s *state) addRow() {
@@ -96,12 +100,6 @@ func (s *state) addSend(r sendRecord) {
 	s.sends++
 	s.latest = r.At
 	s.flights[r.Row] = r
-}
-
-// addReissue notes another password, of which nothing is proved.
-func (s *state) addReissue(row int, at int64) {
-	s.reissues[row] = at
-	delete(s.proofs, row)
 }
 
 func (s *state) addGate(r gateRecord) {
@@ -156,6 +154,20 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// addReissue gives a row another password. The one before stays beside it where
+// nobody could open it and it may be in force; where no request is in doubt,
+// none before can be.
+func (s *state) addReissue(r reissueRecord, at int64) {
+	switch {
+	case r.Doubt == "":
+		delete(s.beside, r.Row)
+	case r.Unopened:
+		s.beside[r.Row] = append(s.beside[r.Row], s.reissues[r.Row])
+	}
+	s.reissues[r.Row] = at
+	delete(s.proofs, r.Row) // of the other password
 }
 
 func (s *state) addStop(r stopRecord) {

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"siprotate/batch"
@@ -12,7 +13,8 @@ import (
 // that, such as a key, is its own business. It must be safe for concurrent use.
 type Vault interface {
 	// Name says how passwords stand in a journal. The journal's header holds
-	// it, and a vault of another name is refused with ErrVault.
+	// it, and a vault of another name is refused with ErrVault. So is one whose
+	// method Recipients() []string, if it has it, names others than the header.
 	Name() string
 	// Seal returns the text that stands in the journal for the password of a
 	// run's row. The text is UTF-8.
@@ -22,9 +24,26 @@ type Vault interface {
 	Open(run string, row int, sealed string) (batch.Secret, error)
 }
 
+// recipientsOf returns to whom a vault seals, if it seals to somebody. That is
+// public, and stands in the journal's header, so that whoever resumes the run
+// seals to the same.
+func recipientsOf(v Vault) []string {
+	if r, ok := v.(interface{ Recipients() []string }); ok {
+		return r.Recipients()
+	}
+	return nil
+}
+
+// sameSet reports whether two lists without repetitions hold the same.
+func sameSet(x, y []string) bool {
+	x, y = slices.Sorted(slices.Values(x)), slices.Sorted(slices.Values(y))
+	return slices.Equal(x, y)
+}
+
 // The errors of a vault.
 var (
-	// ErrVault says that a journal's passwords were sealed by another vault.
+	// ErrVault says that a journal's passwords were sealed by another vault, or to
+	// others.
 	ErrVault = errors.New("the passwords of the journal are sealed in another way")
 	// ErrSealed is what a Vault's Open returns where it has no key. A row whose
 	// password it meets is read all the same: see [View.Entries].

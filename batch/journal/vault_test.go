@@ -166,3 +166,87 @@ func TestAPasswordThatJSONCannotHoldIsRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A password that nobody can open stays beside the one that was drawn in its
+// place while it may be in force, and not longer.
+func TestPasswordsThatMayBeInForceStayBeside(t *testing.T) {
+	j := planned(t, 1)
+	replace := func(password string) {
+		row := onlyPending(t, j)
+		row.Password = batch.NewSecret(password)
+		must(t, j.Replace(&row))
+	}
+	want := func(password, beside string) {
+		t.Helper()
+		j = crash(t, j)
+		begin(t, j)
+		for entry, err := range j.Entries() {
+			must(t, err)
+			var got []string
+			for _, kept := range entry.Beside {
+				got = append(got, kept.Password.Reveal())
+			}
+			if entry.Row.Password.Reveal() != password || strings.Join(got, " ") != beside || entry.Row.PasswordSource != batch.Generated {
+				t.Errorf("%s beside %q, want %s beside %q", entry.Row.Password.Reveal(), got, password, beside)
+			}
+		}
+	}
+	begin(t, j)
+	replace("Pass-word-A")
+	want("Pass-word-A", "") // the plan's was never sent
+	send(t, j, 1, 1)
+	want("Pass-word-A", "")
+	replace("Pass-word-B")
+	want("Pass-word-B", "Pass-word-A")
+	send(t, j, 1, 2)
+	replaced := result(1, batch.Unknown)
+	must(t, j.Finish(replaced))
+	replace("Pass-word-C")
+	want("Pass-word-C", "Pass-word-A Pass-word-B")
+
+	// The API refused C, and said so: A and B still may be in force.
+	row := onlyPending(t, j)
+	row.Password = batch.NewSecret("Pass-word-D")
+	must(t, j.Reissue(&row))
+	want("Pass-word-D", "Pass-word-A Pass-word-B")
+
+	path, err := j.Rescue("")
+	must(t, err)
+	text, err := os.ReadFile(path)
+	must(t, err)
+	for _, kept := range []string{"A", "B", "D"} {
+		if !strings.Contains(string(text), "Pass-word-"+kept) {
+			t.Errorf("%s was not rescued", kept)
+		}
+	}
+	must(t, j.Finish(result(1, batch.Rotated)))
+	want("Pass-word-D", "")
+}
+
+// A club is a vault that seals to somebody.
+type club struct {
+	safe
+	members []string
+}
+
+func (c club) Recipients() []string { return c.members }
+
+func TestOtherRecipientsAreRefused(t *testing.T) {
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, club{members: []string{"b", "a"}})
+	must(t, err)
+	j, err := p.Seal("", nil)
+	must(t, err)
+	must(t, j.Close())
+	head, err := ReadHead(j.Dir())
+	if err != nil || strings.Join(head.Recipients, "") != "ba" {
+		t.Errorf("%+v: %v", head, err)
+	}
+	for _, other := range [][]string{nil, {"a"}, {"a", "b", "c"}, {"a", "c"}} {
+		if _, err := Open(j.Dir(), club{members: other}); !errors.Is(err, ErrVault) {
+			t.Errorf("to %q: %v", other, err)
+		}
+	}
+	j, err = Open(j.Dir(), club{members: []string{"a", "b"}})
+	must(t, err)
+	must(t, j.Close())
+}

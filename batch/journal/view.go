@@ -68,10 +68,17 @@ func (d *folder) view(v Vault) (*View, error) {
 
 // checkVault sees that v is the vault of the journal.
 func (s *state) checkVault(path string, v Vault) error {
-	if v == nil || v.Name() == s.header.Vault {
+	switch {
+	case v == nil:
 		return nil
+	case s.header.Vault == Purged:
+		return fmt.Errorf("%s: %w", path, ErrPurged)
+	case v.Name() != s.header.Vault:
+		return fmt.Errorf("%s: %w: as %q, not as %q", path, ErrVault, s.header.Vault, v.Name())
+	case !sameSet(recipientsOf(v), s.header.Recipients):
+		return fmt.Errorf("%s: %w: to other recipients", path, ErrVault)
 	}
-	return fmt.Errorf("%s: %w: as %q, not as %q", path, ErrVault, s.header.Vault, v.Name())
+	return nil
 }
 
 // ReadHead says whose run dir holds, from the first record of its journal
@@ -100,6 +107,20 @@ func ReadHead(dir string) (Head, error) {
 
 // Close closes what [Read] opened.
 func (v *View) Close() error { return errors.Join(v.file.Close(), v.folder.close()) }
+
+// Current sees that the journal is still the file that the View reads: ErrPurged
+// says that another one, without the passwords, took its place.
+func (v *View) Current() error {
+	named, err := v.folder.root.Lstat(Name)
+	if err != nil {
+		return err
+	}
+	opened, err := v.file.Stat()
+	if err == nil && !os.SameFile(named, opened) {
+		err = ErrPurged
+	}
+	return err
+}
 
 // Dir returns the run directory.
 func (v *View) Dir() string { return v.folder.path }
@@ -268,11 +289,15 @@ func (v *View) entry(number int, line []byte, results *lineReader) (batch.Entry,
 	if err != nil {
 		return batch.Entry{}, err
 	}
-	sealed, err := v.sealed(planned, &result, results)
+	sealed, err := v.sealed(&row, planned, &result, results)
 	if err == nil {
 		err = v.unseal(&row, sealed)
 	}
-	return batch.Entry{Row: row, Result: result}, err
+	entry := batch.Entry{Row: row, Result: result}
+	if err == nil && result.Outcome == batch.Unknown {
+		entry.Beside, err = v.beside(planned, results)
+	}
+	return entry, err
 }
 
 const (
@@ -332,7 +357,7 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 
 // sealed returns the password that the row has now, as it stands in the journal:
 // that of the plan, or the latest that was drawn instead.
-func (v *View) sealed(planned rowRecord, result *batch.Result, results *lineReader) (string, error) {
+func (v *View) sealed(row *batch.Row, planned rowRecord, result *batch.Result, results *lineReader) (string, error) {
 	v.guard.Lock()
 	at, reissued := v.state.reissues[planned.Row]
 	later := at > v.state.last[planned.Row-1]
@@ -340,19 +365,47 @@ func (v *View) sealed(planned rowRecord, result *batch.Result, results *lineRead
 	if !reissued {
 		return planned.Password, nil
 	}
-	var record reissueRecord
-	line, err := results.read(at)
-	if err == nil {
-		err = json.Unmarshal(line, &record)
-	}
+	record, err := readReissue(results, at)
 	if err != nil {
 		return "", err
 	}
+	row.PasswordSource = batch.Generated
 	result.Attempts.Reissued = record.Reissued
 	if later {
 		result.Attempts.Refused = 0
 	}
 	return record.Password, nil
+}
+
+func readReissue(results *lineReader, at int64) (record reissueRecord, err error) {
+	line, err := results.read(at)
+	if err == nil {
+		err = json.Unmarshal(line, &record)
+	}
+	return record, err
+}
+
+// beside returns the passwords that may be in force instead of the row's own.
+func (v *View) beside(planned rowRecord, results *lineReader) (all []batch.Kept, err error) {
+	v.guard.Lock()
+	places := slices.Clone(v.state.beside[planned.Row])
+	v.guard.Unlock()
+	for _, at := range places {
+		sealed := planned.Password
+		if at != 0 {
+			record, err := readReissue(results, at)
+			if err != nil {
+				return nil, err
+			}
+			sealed = record.Password
+		}
+		row := batch.Row{Number: planned.Row}
+		if err := v.unseal(&row, sealed); err != nil {
+			return nil, err
+		}
+		all = append(all, batch.Kept{Password: row.Password, Sealed: row.Sealed})
+	}
+	return all, nil
 }
 
 // unseal opens the password of a row, if it has one and there is a vault.

@@ -19,6 +19,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		return report.Digest{}, &RunError{r.Dir, err}
 	}
 	pending, rows := j.Pending(r.Engine.RetryFailed)
+	r.warnOfRenewals(rows)
 	total := j.Info().Rows
 	proofs, err := r.prove(ctx, j)
 	if err != nil {
@@ -52,7 +53,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 	r.Events(Working{func() Progress {
 		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})
-	stopped := batch.Run(ctx, c, waves.rows, setter{r.Client}, j)
+	stopped := batch.Run(ctx, c, r.renew(j, waves.rows), setter{r.Client}, j)
 	if proofs != nil {
 		proofs.finish()
 	}
@@ -177,21 +178,28 @@ func (e *RunError) Error() string { return e.Err.Error() }
 func (e *RunError) Unwrap() error { return e.Err }
 
 // Report renders the reports of the run in Dir from its journal, also of one
-// that another process is at work on, or that died.
+// that another process is at work on, or that died. With a nil Vault no password is
+// opened, and the reports that hold passwords are left out.
 func (r Rotation) Report() (report.Digest, error) {
+	vault := r.Vault
 	r = r.complete()
-	v, err := journal.Read(r.Dir, r.Vault)
+	v, err := journal.Read(r.Dir, vault)
 	if err != nil {
 		return report.Digest{}, err
 	}
 	defer v.Close()
-	r.Engine.Canary = 0
+	r.Engine.Canary, r.Formats = 0, formatsFor(vault, r.Formats)
 	return r.render(v, report.Reader)
 }
 
 // render renders the reports of a run into its directory.
 func (r Rotation) render(v *journal.View, role report.Role) (report.Digest, error) {
 	return report.Write(v.Root(), role, func() (report.Run, iter.Seq2[batch.Entry, error], error) {
+		if role == report.Reader {
+			if err := v.Current(); err != nil { // a purge must not be undone
+				return report.Run{}, nil, err
+			}
+		}
 		info := v.Info()
 		return report.Run{
 			ID: info.Run, Version: info.Tool, Account: info.Account, Host: info.Host,
@@ -204,12 +212,12 @@ func (r Rotation) render(v *journal.View, role report.Role) (report.Digest, erro
 
 // reported reports whether the reports in a run directory are those of its
 // journal: a crash may have come between the two.
-func reported(v *journal.View) bool {
+func reported(v *journal.View, formats []report.Format) bool {
 	log, err := v.Root().Stat(journal.Name)
 	if err != nil {
 		return false
 	}
-	for _, format := range report.Formats {
+	for _, format := range formats {
 		view, err := v.Root().Stat(format.File)
 		if err != nil || view.ModTime().Before(log.ModTime()) {
 			return false

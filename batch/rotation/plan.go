@@ -147,7 +147,7 @@ func readRun(dir string, src Source, acc Account) (*journal.View, error) {
 	}
 	info := v.Info()
 	digest, err := src.Digest()
-	if err != nil || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
+	if err != nil || info.Vault == journal.Purged || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
 		return nil, errors.Join(err, v.Close())
 	}
 	return v, nil

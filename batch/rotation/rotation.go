@@ -110,6 +110,7 @@ func (r Rotation) complete() Rotation {
 	if r.Formats == nil {
 		r.Formats = report.Formats
 	}
+	r.Formats = formatsFor(r.Vault, r.Formats)
 	if r.Confirm == nil {
 		r.Confirm = func(context.Context, Plan) error { return nil }
 	}
@@ -188,6 +189,9 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 	}
 	p, err := r.mayResume(&j.View, src)
 	if err == nil {
+		err = r.learn(j, src)
+	}
+	if err == nil {
 		err = a.prime(j.Recent(), j.Held())
 	}
 	if err != nil {
@@ -261,7 +265,7 @@ func (r Rotation) left(v *journal.View) (Plan, error) {
 		return Plan{}, err
 	}
 	pending, _ := v.Pending(r.Engine.RetryFailed)
-	if pending == 0 && reported(v) {
+	if pending == 0 && reported(v, r.Formats) {
 		failed, _ := v.Pending(true)
 		return Plan{}, &FinishedError{r.Dir, failed}
 	}

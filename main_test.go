@@ -239,7 +239,7 @@ func writeAgeKey(ts *testscript.TestScript, _ bool, args []string) {
 //	hides RUN-DIR
 func hides(ts *testscript.TestScript, neg bool, args []string) {
 	server := serverOf(ts)
-	server.settle()
+	server.waitIdle()
 	telling := ""
 	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {

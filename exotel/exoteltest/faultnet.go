@@ -93,7 +93,11 @@ func (n *Network) Start() error {
 			if err != nil {
 				return // stopped
 			}
-			n.running.Go(func() { n.connect(ctx, client.(*net.TCPConn)) })
+			n.mu.Lock()
+			number := n.accepted
+			n.accepted++
+			n.mu.Unlock()
+			n.running.Go(func() { n.connect(ctx, number, client.(*net.TCPConn)) })
 		}
 	})
 	return nil
@@ -111,8 +115,9 @@ func (n *Network) Stop() {
 	n.running.Wait()
 }
 
-// connect serves one connection until both directions have ended, or ctx has.
-func (n *Network) connect(ctx context.Context, client *net.TCPConn) {
+// connect serves the connection of a number until both directions have ended, or
+// ctx has.
+func (n *Network) connect(ctx context.Context, number int, client *net.TCPConn) {
 	defer client.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -127,10 +132,6 @@ func (n *Network) connect(ctx context.Context, client *net.TCPConn) {
 		client.Close()
 		server.Close()
 	})
-	n.mu.Lock()
-	number := n.accepted
-	n.accepted++
-	n.mu.Unlock()
 	var both sync.WaitGroup
 	for _, s := range []*stream{{n, number, true, client, server, 0}, {n, number, false, server, client, 0}} {
 		both.Go(func() {

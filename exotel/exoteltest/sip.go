@@ -60,7 +60,7 @@ func newRegistrar(s *Server, opt RegistrarOptions) (*Registrar, error) {
 
 // Listen serves a transport, "udp", "tcp" or "tls", at an address such as
 // "127.0.0.1:0", and returns the address with its port. It may be called for
-// several, one after another.
+// several, one after another, and not once the registrar is closed.
 func (r *Registrar) Listen(transport, address string) (string, error) {
 	if transport == "udp" {
 		conn, err := net.ListenPacket("udp", address)
@@ -98,7 +98,11 @@ func (r *Registrar) Listen(transport, address string) (string, error) {
 }
 
 // Domain returns the SIP domain of the registrar's users.
-func (r *Registrar) Domain() string { return r.opt.Domain }
+func (r *Registrar) Domain() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opt.Domain
+}
 
 // CA returns the PEM certificate that vouches for the registrar, nil unless it
 // listens on TLS.

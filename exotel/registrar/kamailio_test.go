@@ -1,3 +1,5 @@
+//go:build unix
+
 package registrar_test
 
 import (
@@ -129,6 +131,7 @@ func (k *kamailio) run(t testing.TB, program string) {
 	}
 	cmd := exec.Command(program, "-DD", "-E", "-m", "32", "-Y", k.Dir, "-f", filepath.Join(k.Dir, "kamailio.cfg"))
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +145,7 @@ func (k *kamailio) run(t testing.TB, program string) {
 			cmd.Process.Kill()
 			<-ended
 		}
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // a child that missed the end, as one does that was just forked
 		log.Close()
 		if text, _ := os.ReadFile(log.Name()); t.Failed() {
 			t.Logf("Kamailio's log:\n%s", text)

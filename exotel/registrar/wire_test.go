@@ -27,6 +27,13 @@ func (tp *tap) Write(b []byte) (int, error) {
 	return tp.sent.Write(b)
 }
 
+// seen returns what was sent so far, and over how many connections.
+func (tp *tap) seen() (sent string, conns int) {
+	tp.mu.Lock()
+	defer tp.mu.Unlock()
+	return tp.sent.String(), tp.conns
+}
+
 // listen passes connections on to the proxy of config, and returns config with
 // the tap in its place.
 func (tp *tap) listen(t *testing.T, config registrar.Config) registrar.Config {
@@ -149,9 +156,7 @@ func TestWireHasNoContactNoExpiresNoPassword(t *testing.T) {
 			prove(t, c, sipID(0), first)
 			prove(t, c, sipID(0), second)
 			c.Close()
-			tp.mu.Lock()
-			sent := tp.sent.String()
-			tp.mu.Unlock()
+			sent, _ := tp.seen()
 			requests := strings.Count(sent, "REGISTER sip:sandbox.voip.exotel.com SIP/2.0\r\n")
 			if requests < 2 || requests != strings.Count(sent, "User-Agent: siprotate/test\r\n") {
 				t.Errorf("%s, %+v: %d requests:\n%s", transport, opt, requests, sent)
@@ -182,7 +187,7 @@ func TestStrongestAlgorithm(t *testing.T) {
 		w.put(t, exoteltest.GeneratedUser(0), first)
 		tp := &tap{}
 		check(t, prove(t, dial(t, tp.listen(t, w.config(registrar.TCP))), sipID(0), first), "accepted 200 OK", false)
-		if sent := tp.sent.String(); !strings.Contains(sent, "algorithm="+want+",") {
+		if sent, _ := tp.seen(); !strings.Contains(sent, "algorithm="+want+",") {
 			t.Errorf("of %v, not %s:\n%s", offered, want, sent)
 		}
 	}
@@ -197,13 +202,13 @@ func TestOneConnectionUntilReset(t *testing.T) {
 		for range 3 {
 			check(t, prove(t, c, sipID(0), first), "accepted 200 OK", false)
 		}
-		if tp.conns != 1 {
-			t.Errorf("%d connections", tp.conns)
+		if _, conns := tp.seen(); conns != 1 {
+			t.Errorf("%d connections", conns)
 		}
 		c.Reset()
 		check(t, prove(t, c, sipID(0), first), "accepted 200 OK", false)
-		if tp.conns != 2 {
-			t.Errorf("%d connections after a reset", tp.conns)
+		if _, conns := tp.seen(); conns != 2 {
+			t.Errorf("%d connections after a reset", conns)
 		}
 	}
 }

@@ -222,13 +222,26 @@ func holds(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // writeAgeKey writes a fresh age identity to a file, and its recipient to that
-// file with .pub behind its name, and to a variable:
+// file with .pub behind its name, and to a variable. A passphrase protects it:
 //
-//	agekey FILE VARIABLE
+//	agekey FILE VARIABLE [PASSPHRASE]
 func writeAgeKey(ts *testscript.TestScript, _ bool, args []string) {
 	id, err := age.GenerateX25519Identity()
 	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(id.String()+"\n"), 0o600))
+	var text bytes.Buffer
+	fmt.Fprintln(&text, id)
+	if len(args) > 2 {
+		r, err := age.NewScryptRecipient(args[2])
+		ts.Check(err)
+		r.SetWorkFactor(10)
+		plain := bytes.Clone(text.Bytes())
+		text.Reset()
+		w, err := age.Encrypt(&text, r)
+		ts.Check(err)
+		_, err = w.Write(plain)
+		ts.Check(errors.Join(err, w.Close()))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text.Bytes(), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0])+".pub", []byte("# sample\n"+id.Recipient().String()+"\n"), 0o644))
 	ts.Setenv(args[1], id.Recipient().String())
 }

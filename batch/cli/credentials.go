@@ -27,8 +27,8 @@ A template is Go's text/template over a row's columns: row, user_id, device_id,
 sip_id, email, password, outcome and account, and the input's others by their
 names: {{.mac}}, or {{index . "MAC address"}}. Functions: xml, ini, json, shell
 and url escape a text, line refuses what is not one plain line, sipuser is the
-user name in a sip_id, column NAME DEFAULT takes a column that need not be there.
-Everything is made once before the first file is written.
+user name in a sip_id, and column . "team" "none" takes a column that need not be
+there. Everything is made once before the first file is written.
 
 The command of --to runs in /bin/sh -c (cmd /C on Windows) with the row as a JSON
 object on its standard input, as --format jsonl prints it. Its environment is
@@ -45,7 +45,7 @@ const credentialsExample = `  siprotate credentials users.run --row 3,5-9
   siprotate credentials users.run --format bitwarden >import.json
   siprotate credentials users.run --identity key.txt --user asha@example.com
   siprotate credentials users.run --template yealink --name '{{.mac}}.cfg' --out phones
-  siprotate credentials users.run --to 'vault kv put "secret/sip/$(date +%s)" -' --parallel 4`
+  siprotate credentials users.run --to ./deliver.sh --parallel 4`
 
 // Credentials flags are those of credentials alone.
 type credentialsFlags struct {
@@ -64,24 +64,32 @@ func newCredentials(a *app) *cobra.Command {
 		Long:    credentialsLong,
 		Example: credentialsExample,
 		Args:    oneArg("RUN-DIR", "the folder that run made"),
+
+		ValidArgsFunction: completeRunDirs,
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
 			return a.handOut(cmd.Context(), args[0], o)
 		}),
 	}
-	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "", "csv, jsonl, bitwarden (its JSON import) or 1password (its CSV import), on standard output (default csv)")
+	groups := &flagGroups{cmd: cmd}
+	f := groups.add("Which")
 	f.StringVar(&o.outcome, "outcome", "rotated", "rotated, unknown, or both with a comma between")
 	f.StringVar(&o.rows, "row", "", "only these rows, such as 3,5-9")
 	f.StringVar(&o.user, "user", "", "only the rows of this user: a user id, an email or a SIP id")
 	f.StringVar(&o.identity, "identity", "", identityUsage)
+	f = groups.add("As data")
+	f.StringVar(&o.format, "format", "", "csv, jsonl, bitwarden (its JSON import) or 1password (its CSV import), on standard output (default csv)")
+	f = groups.add("As files")
 	f.StringVar(&o.template, "template", "", "make one file a row: a template file, yealink or polycom")
 	f.StringVar(&o.name, "name", "", "with --template: the template of the files' names, such as '{{.mac}}.cfg'")
 	f.StringVar(&o.out, "out", "", "with --template: the folder to write to")
+	f = groups.add("To a command")
 	f.StringVar(&o.to, "to", "", "run this command once a row, with the row as JSON on its standard input")
 	f.IntVar(&o.parallel, "parallel", 1, "with --to: commands at once")
 	f.StringVar(&o.maxFailures, "max-failures", "", "with --to: stop once so many failed: N, or N% of those finished (default ten in a row)")
 	f.DurationVar(&o.timeout, "timeout", batch.DefaultTimeout, "with --to: time for one command")
-	f.SortFlags = false
+	groups.finish(a)
+	completeValues(cmd, "format", "csv", "jsonl", "bitwarden", "1password")
+	completeValues(cmd, "outcome", "rotated", "unknown", "rotated,unknown")
 	return cmd
 }
 
@@ -102,7 +110,7 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	if err != nil {
 		return err
 	}
-	vault, opens, err := a.vaultOf(dir, head, o.identity)
+	vault, opens, err := a.vaultOf(ctx, dir, head, o.identity)
 	if err != nil {
 		return err
 	}

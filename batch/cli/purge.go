@@ -23,12 +23,14 @@ on write, or a backup may still hold what they held, and overwriting them would
 not change that.`,
 		Example: `  siprotate purge users.run`,
 		Args:    oneArg("RUN-DIR", "the folder that run made"),
+
+		ValidArgsFunction: completeRunDirs,
 		RunE: a.do(func(cmd *cobra.Command, args []string) error {
 			return a.purge(cmd.Context(), args[0], yes, force)
 		}),
 	}
 	f := cmd.Flags()
-	f.BoolVar(&yes, "yes", false, "do not ask")
+	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&force, "force", false, "also where rows have no verdict: nobody will know their passwords")
 	f.SortFlags = false
 	return cmd

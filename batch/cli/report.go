@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"siprotate/batch/journal"
@@ -16,15 +18,15 @@ func newReport(a *app) *cobra.Command {
   siprotate report users.run --by team`,
 		Args:              oneArg("RUN-DIR", "the folder that run made"),
 		ValidArgsFunction: completeRunDirs,
-		RunE: a.do(func(_ *cobra.Command, args []string) error {
-			return a.report(rotation.Rotation{Dir: args[0], By: by})
+		RunE: a.do(func(cmd *cobra.Command, args []string) error {
+			return a.report(cmd.Context(), rotation.Rotation{Dir: args[0], By: by})
 		}),
 	}
 	cmd.Flags().StringVar(&by, "by", "", "count rows by the values of this column of the input, too, such as team")
 	return cmd
 }
 
-func (a *app) report(r rotation.Rotation) error {
+func (a *app) report(ctx context.Context, r rotation.Rotation) error {
 	v, err := journal.Read(r.Dir, nil)
 	if err != nil {
 		return err
@@ -32,7 +34,7 @@ func (a *app) report(r rotation.Rotation) error {
 	defer v.Close()
 	info := v.Info()
 	a.at = newEndpoint(info.Account, readSettings(info.Head).BaseURL)
-	if r.Vault, err = a.vaultToReport(r.Dir); err != nil {
+	if r.Vault, err = a.vaultToReport(ctx, r.Dir, info.Head); err != nil {
 		return err
 	}
 	digest, err := r.Report()

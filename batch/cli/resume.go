@@ -76,7 +76,7 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 		return err
 	}
 	r.Engine.RetryFailed = o.retryFailed
-	if r.Vault, _, err = a.vaultOf(dir, head, o.identity); err != nil {
+	if r.Vault, _, err = a.vaultOf(cmd.Context(), dir, head, o.identity); err != nil {
 		return err
 	}
 	if o.dryRun {

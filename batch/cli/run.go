@@ -132,7 +132,7 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 			return err
 		}
 	}
-	if r.Vault, err = a.sealTo(o.sealTo); err != nil {
+	if r.Vault, err = a.sealTo(ctx, o.sealTo); err != nil {
 		return err
 	}
 	src, err := a.source(ctx, args, o, e)

@@ -1,15 +1,18 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 
 	"golang.org/x/term"
 
+	"siprotate/batch"
 	"siprotate/batch/handout"
 	"siprotate/batch/journal"
 	"siprotate/batch/vault"
+	"siprotate/report"
 )
 
 // identityVariable names the file with the identities that open a sealed run, for
@@ -24,7 +27,7 @@ const (
 // sealTo returns the vault for the recipients that --seal-to names, and nil where
 // it names none. An identity in the environment opens what an earlier session of
 // the run sealed.
-func (a *app) sealTo(args []string) (journal.Vault, error) {
+func (a *app) sealTo(ctx context.Context, args []string) (journal.Vault, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
@@ -32,7 +35,7 @@ func (a *app) sealTo(args []string) (journal.Vault, error) {
 	if err != nil {
 		return nil, usage(fmt.Errorf("--seal-to: %w", err), "nothing was sent")
 	}
-	v, err := a.sealer(recipients, a.getenv(identityVariable))
+	v, err := a.sealer(ctx, recipients, a.getenv(identityVariable))
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +45,7 @@ func (a *app) sealTo(args []string) (journal.Vault, error) {
 
 // sealer returns the vault for recipients, opened by the identities in a file if one
 // is named.
-func (a *app) sealer(recipients []string, identityFile string) (*vault.Sealer, error) {
+func (a *app) sealer(ctx context.Context, recipients []string, identityFile string) (*vault.Sealer, error) {
 	v, err := vault.New(recipients)
 	if err != nil {
 		return nil, usage(fmt.Errorf("seal the passwords: %w", err), "")
@@ -50,16 +53,19 @@ func (a *app) sealer(recipients []string, identityFile string) (*vault.Sealer, e
 	if identityFile == "" {
 		return v, nil
 	}
-	ids, err := vault.Identities(identityFile, a.passphrase)
+	ids, err := vault.Identities(identityFile, func(prompt string) ([]byte, error) { return a.passphrase(ctx, prompt) })
 	if err == nil {
 		if err = v.Unlock(ids...); err != nil {
 			err = fmt.Errorf("%s: %w", identityFile, err)
 		}
 	}
 	var wrong *usageError
+	var stop *batch.Stop
 	switch {
 	case errors.As(err, &wrong):
 		return nil, wrong
+	case errors.As(err, &stop):
+		return nil, stop
 	case errors.Is(err, vault.ErrIdentity):
 		return nil, usage(err, "the run is sealed to "+sealedTo(recipients))
 	case err != nil:
@@ -85,11 +91,11 @@ func sealedTo(recipients []string) string {
 
 // vaultOf returns the vault of a run: sealed runs say in their head to whom, and
 // identity names the file that opens them; empty: the variable does, if it is set.
-func (a *app) vaultOf(dir string, head journal.Head, identity string) (v journal.Vault, opens bool, err error) {
+func (a *app) vaultOf(ctx context.Context, dir string, head journal.Head, identity string) (v journal.Vault, opens bool, err error) {
 	switch head.Vault {
 	case vault.Name:
 		identity = a.setting(identity, identityVariable)
-		s, err := a.sealer(head.Recipients, identity)
+		s, err := a.sealer(ctx, head.Recipients, identity)
 		if err != nil {
 			return nil, false, err
 		}
@@ -105,30 +111,46 @@ func (a *app) vaultOf(dir string, head journal.Head, identity string) (v journal
 
 // vaultToReport is the vault for reports: none where no password can be opened, so
 // that they leave the credentials as they are.
-func (a *app) vaultToReport(dir string) (journal.Vault, error) {
-	head, err := journal.ReadHead(dir)
-	if err != nil {
-		return nil, err
-	}
+func (a *app) vaultToReport(ctx context.Context, dir string, head journal.Head) (journal.Vault, error) {
 	if head.Vault == journal.Purged {
 		return nil, nil
 	}
-	v, opens, err := a.vaultOf(dir, head, "")
+	v, opens, err := a.vaultOf(ctx, dir, head, "")
 	if err != nil || !opens {
 		return nil, err
 	}
 	return v, nil
 }
 
-// passphrase asks for one on the terminal.
-func (a *app) passphrase(prompt string) ([]byte, error) {
+// passphrase asks for one on the terminal, which shows again what is typed when ctx
+// ends it.
+func (a *app) passphrase(ctx context.Context, prompt string) ([]byte, error) {
 	if !isTerminal(a.in) || !isTerminal(a.err) {
 		return nil, usagef("a job needs an identity without a passphrase, in a file that only it can read", "cannot ask for the %s: not a terminal", prompt)
 	}
-	fmt.Fprintf(a.err, "%s: ", prompt)
-	text, err := term.ReadPassword(int(a.in.(fder).Fd()))
-	fmt.Fprintln(a.err)
-	return text, err
+	terminal := int(a.in.(fder).Fd())
+	state, err := term.GetState(terminal)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(a.err, "%s: ", report.Sanitize(prompt))
+	defer fmt.Fprintln(a.err)
+	type line struct {
+		text []byte
+		err  error
+	}
+	typed := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(terminal)
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		return l.text, l.err
+	case <-ctx.Done():
+		_ = term.Restore(terminal, state)
+		return nil, &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+	}
 }
 
 // explainSealed explains an error of passwords that are sealed, or gone; the code

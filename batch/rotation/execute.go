@@ -194,7 +194,7 @@ func (r Rotation) Report() (report.Digest, error) {
 
 // render renders the reports of a run into its directory.
 func (r Rotation) render(v *journal.View, role report.Role) (report.Digest, error) {
-	return report.Write(v.Root(), role, func() (report.Run, iter.Seq2[batch.Entry, error], error) {
+	digest, err := report.Write(v.Root(), role, func() (report.Run, iter.Seq2[batch.Entry, error], error) {
 		if role == report.Reader {
 			if err := v.Current(); err != nil { // a purge must not be undone
 				return report.Run{}, nil, err
@@ -208,6 +208,10 @@ func (r Rotation) render(v *journal.View, role report.Role) (report.Digest, erro
 			Requests: info.Requests, Throttled: info.Throttled, Waited: info.Waited, Stopped: info.Stopped,
 		}, v.Entries(), nil
 	}, r.Formats...)
+	if _, sealed := r.Vault.(sealer); sealed {
+		digest.Formulas = 0 // what it warns of is in no CSV that could be imported as it is
+	}
+	return digest, err
 }
 
 // reported reports whether the reports in a run directory are those of its

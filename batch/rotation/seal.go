@@ -59,8 +59,11 @@ func (v *sealedView) Begin(run report.Run) (err error) {
 	if v.sealed, err = v.sealer.Encrypt(v.to); err != nil {
 		return err
 	}
+	if run.BOM {
+		_, err = io.WriteString(v.sealed, "\ufeff")
+	}
 	v.csv = handout.SealedCSV.New(v.sealed, run.Columns)
-	return nil
+	return err
 }
 
 func (v *sealedView) Entry(e *report.Entry) error {

@@ -148,7 +148,7 @@ func testGrowing(t *testing.T, rng *rand.Rand, early bool) {
 	t.Helper()
 	const rows, begun = 500, 20
 	long := func(i int) string { return givenToAll(i) + strings.Repeat("-and-on", 30) }
-	r := newRotation(t, rng, rows, nil)
+	r := newRotation(t, rng, exoteltest.Options{Users: rows})
 	must(t, writeInput(r.input, rows, long))
 	whole, err := os.ReadFile(r.input)
 	must(t, err)
@@ -179,6 +179,8 @@ func testGrowing(t *testing.T, rng *rand.Rand, early bool) {
 			t.Errorf("it does not say %q: %s", want, p.stderr.String())
 		}
 	}
+	r.api.mu.Lock()
+	defer r.api.mu.Unlock()
 	for row := range rows {
 		for password := range r.api.sent[device(row+1)] {
 			if password != long(row) {
@@ -205,12 +207,11 @@ func (w *growingFile) write() error {
 	piece := w.rest[:min(17, len(w.rest))]
 	_, err = f.Write(piece)
 	w.rest = w.rest[len(piece):]
-	if now := time.Now(); !w.latest.IsZero() {
+	now := time.Now()
+	if !w.latest.IsZero() {
 		w.longest = max(w.longest, now.Sub(w.latest))
-		w.latest = now
-	} else {
-		w.latest = now
 	}
+	w.latest = now
 	return errors.Join(err, f.Close())
 }
 

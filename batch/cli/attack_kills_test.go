@@ -33,8 +33,7 @@ func TestAttackKills(t *testing.T) {
 		kills.times += n
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
-			r := newRotation(t, rng, *attackRows, nil)
-			r.api.Server = exoteltest.New(exoteltest.Options{Users: r.rows, Faults: every(), SlowBy: time.Minute, Seed: rng.Uint64()})
+			r := newRotation(t, rng, exoteltest.Options{Users: *attackRows, Faults: every(), SlowBy: time.Minute})
 			// A slow answer exceeds the timeout. On a busy machine so do ten others in
 			// a row, for which a run would stop: that is not what is tried here.
 			r.maxAttempts, r.retryFailed, r.flags = 1, true, []string{"--timeout", "400ms", "--max-failures", "1000000"}

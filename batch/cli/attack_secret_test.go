@@ -204,8 +204,7 @@ func TestAttackCore(t *testing.T) {
 		for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {
 			t.Run(fmt.Sprint(level, " ", signal), func(t *testing.T) {
 				n.times++
-				r := faultless(t, n.times)
-				r.api.Server = exoteltest.New(exoteltest.Options{Users: r.rows, Latency: 20 * time.Millisecond})
+				r := newRotation(t, choices(t)(n.times), exoteltest.Options{Users: *attackRows, Latency: 20 * time.Millisecond})
 				p := launch{
 					shell: `cd "$WORK" && ulimit -c unlimited && exec "$0" "$@"`,
 					env:   []string{"WORK=" + t.TempDir(), "GOTRACEBACK=" + level},

@@ -29,9 +29,8 @@ func TestAttackSignals(t *testing.T) {
 
 func testSignals(t *testing.T, rng *rand.Rand) {
 	t.Helper()
-	r := newRotation(t, rng, *attackRows, nil)
+	r := newRotation(t, rng, exoteltest.Options{Users: *attackRows, Latency: 10 * time.Millisecond, Jitter: 20 * time.Millisecond})
 	r.maxAttempts = 1
-	r.api.Server = exoteltest.New(exoteltest.Options{Users: r.rows, Latency: 10 * time.Millisecond, Jitter: 20 * time.Millisecond, Seed: rng.Uint64()})
 	p := launch{}.start(t, r.base, r.runArgs()...)
 	wait := func(most time.Duration) { time.Sleep(time.Duration(rng.Int64N(int64(most)))) }
 	wait(250 * time.Millisecond)

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"testing"
 	"time"
+
+	"siprotate/exotel/exoteltest"
 )
 
 // The attacks try to make a run lose a password, send one twice, leak a secret
@@ -65,7 +67,7 @@ func faultless(t *testing.T, i int) *rotation {
 
 func faultlessOf(t *testing.T, i, rows int) *rotation {
 	t.Helper()
-	r := newRotation(t, choices(t)(i), rows, nil)
+	r := newRotation(t, choices(t)(i), exoteltest.Options{Users: rows})
 	r.maxAttempts = 1
 	return r
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"siprotate/exotel/exoteltest"
 )
 
 var (
@@ -33,7 +35,7 @@ func TestCrash(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			rng := choose(i)
-			r := newRotation(t, rng, 200+rng.IntN(200), faults)
+			r := newRotation(t, rng, exoteltest.Options{Users: 200 + rng.IntN(200), Faults: faults})
 			for range 1 + rng.IntN(4) {
 				r.killSending()
 			}
@@ -61,7 +63,7 @@ func (r *rotation) killSending() {
 func TestCrashWhilePlanning(t *testing.T) {
 	const rows, planned = 4000, 600_000 // the size of the plan in bytes, rather less
 	rng := choices(t)(0)
-	r := newRotation(t, rng, rows, nil)
+	r := newRotation(t, rng, exoteltest.Options{Users: rows})
 	for unplanned := 0; unplanned < 3; unplanned++ {
 		r.killWriting("journal.jsonl", int64(rng.IntN(planned)))
 		if readJournal(t, r.dir).sealed {
@@ -75,7 +77,7 @@ func TestCrashWhilePlanning(t *testing.T) {
 // TestCrashWhileReporting kills runs while they write their reports. A report
 // that is there is whole, and the next one takes no further request.
 func TestCrashWhileReporting(t *testing.T) {
-	r := newRotation(t, choices(t)(0), 3000, nil)
+	r := newRotation(t, choices(t)(0), exoteltest.Options{Users: 3000})
 	for _, name := range []string{".credentials.csv.tmp", ".report.csv.tmp", "credentials.csv", "report.csv"} {
 		r.killWriting(name, 0)
 		r.wholeReports()

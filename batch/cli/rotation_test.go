@@ -43,20 +43,22 @@ var faults = map[exoteltest.Fault]float64{
 	exoteltest.HTML200:      0.01,
 }
 
-// newRotation prepares a rotation. No device has a password from the start: the
+// newRotation prepares a rotation of a row for each of the stand-in's users, whose
+// seed rng draws. No device has a password from the start: the
 // stand-in holds an empty one where the old one stands.
-func newRotation(t *testing.T, rng *rand.Rand, rows int, faults map[exoteltest.Fault]float64) *rotation {
+func newRotation(t *testing.T, rng *rand.Rand, o exoteltest.Options) *rotation {
 	t.Helper()
-	api := newRecorder(exoteltest.Options{Users: rows, Faults: faults, Seed: rng.Uint64()})
+	o.Seed = rng.Uint64()
+	api := newRecorder(o)
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	folder := t.TempDir()
 	r := &rotation{
-		t: t, rng: rng, rows: rows, api: api, base: server.URL,
+		t: t, rng: rng, rows: o.Users, api: api, base: server.URL,
 		input: filepath.Join(folder, "users.csv"), dir: filepath.Join(folder, "users.run"),
 		maxAttempts: 1 + rng.IntN(2), // a second one adds waits to be killed in
 	}
-	must(t, writeInput(r.input, rows, givenToHalf))
+	must(t, writeInput(r.input, r.rows, givenToHalf))
 	return r
 }
 

@@ -2,7 +2,7 @@ package report
 
 import (
 	"bytes"
-		"io"
+	"io"
 	"slices"
 	"strconv"
 	"strings"

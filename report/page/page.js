@@ -23,8 +23,10 @@
   const filled = value => value !== "" && value !== null && value !== undefined;
 
   all.sort((a, b) => a[ROW] - b[ROW]);
-  // A column of which no row has anything is left out, such as the lines of a listing.
-  const shown = columns.map((_, i) => i).filter(i => i === ROW || all.some(r => filled(r[i]) && r[i] !== 0));
+  // How it ended comes first, then who it is, then the rest. A column of which no
+  // row has anything is left out, such as the lines of a listing.
+  const input = columns.map((_, i) => i).slice(own);
+  const shown = [ROW, 1, OUTCOME, CODE, WHY, 3, ...input, 4, 5, 6, 9, 10, 11, TOOK].filter(i => i === ROW || all.some(r => filled(r[i]) && r[i] !== 0));
   const plain = text => String(text).replaceAll("_", " ");
   const show = (row, i) => {
     const value = row[i];

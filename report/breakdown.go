@@ -19,6 +19,7 @@ type Part struct {
 
 // A breakdown counts rows by the values of a column.
 type breakdown struct {
+	name   string
 	column int // among the input's other columns; below 0 if there is none
 	parts  map[string]*Part
 	rest   *Part // nil unless there are too many values
@@ -28,7 +29,7 @@ func newBreakdown(run Run) breakdown {
 	if run.By == "" {
 		return breakdown{column: -1}
 	}
-	return breakdown{column: FindColumn(run.Columns, run.By), parts: map[string]*Part{}}
+	return breakdown{name: run.By, column: FindColumn(run.Columns, run.By), parts: map[string]*Part{}}
 }
 
 func (b *breakdown) add(e *Entry) {
@@ -75,6 +76,26 @@ func (b *breakdown) sorted() []Part {
 	return parts
 }
 
+// summary returns the counts as summary.json spells them; nil if none were asked
+// for.
+func (b *breakdown) summary() *BySummary {
+	if b.name == "" {
+		return nil
+	}
+	by := &BySummary{Column: b.name, Values: []PartSummary{}}
+	for _, p := range b.sorted() {
+		s := PartSummary{
+			Value: &p.Value, Rows: p.Rows, Rotated: p.Outcomes[batch.Rotated], Failed: p.Outcomes[batch.Failed],
+			Unknown: p.Outcomes[batch.Unknown], Invalid: p.Outcomes[batch.Invalid], NotAttempted: p.Outcomes[batch.NotAttempted],
+		}
+		if p.Rest {
+			s.Value = nil
+		}
+		by.Values = append(by.Values, s)
+	}
+	return by
+}
+
 // sum returns one part for many.
 func sum(parts []Part) Part {
 	all := Part{Outcomes: map[batch.Outcome]int{}, Rest: true}
@@ -90,7 +111,7 @@ func sum(parts []Part) Part {
 // text returns how the rows stand: "30 of 34 rotated, 3 failed, 1 unknown".
 func (p Part) text() string {
 	text := fmt.Sprintf("%d of %d rotated", p.Outcomes[batch.Rotated], p.Rows)
-	for _, outcome := range []batch.Outcome{batch.Failed, batch.Unknown, batch.Invalid, batch.NotAttempted} {
+	for _, outcome := range readingOrder[1:] {
 		if n := p.Outcomes[outcome]; n > 0 {
 			text += fmt.Sprintf(", %d %s", n, strings.ReplaceAll(outcome.String(), "_", " "))
 		}

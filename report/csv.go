@@ -71,9 +71,9 @@ func (t *table) End(Digest) error {
 
 func reportCells(e *Entry) []string {
 	row, result, answer := &e.Row, &e.Result, &e.Answer
-	first, duration := result.Attempts.FirstSent, ""
-	if !first.IsZero() && !result.Finished.IsZero() {
-		duration = strconv.FormatInt(max(0, result.Finished.Sub(first).Milliseconds()), 10)
+	duration := ""
+	if took, ok := e.took(); ok {
+		duration = strconv.FormatInt(took.Milliseconds(), 10)
 	}
 	return []string{
 		strconv.Itoa(row.Number), strconv.Itoa(row.Line), row.UserID, row.DeviceID, row.SIPID, row.Email,
@@ -87,7 +87,7 @@ func reportCells(e *Entry) []string {
 		EscapeFormula(answer.Description()),
 		strconv.Itoa(result.Attempts.Count),
 		string(row.PasswordSource),
-		stamp(first),
+		stamp(result.Attempts.FirstSent),
 		stamp(result.Finished),
 		duration,
 		string(result.Proof.Verdict),

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"siprotate/batch"
 )
@@ -25,7 +26,10 @@ type Digest struct {
 	Summary Summary
 	Groups  []Group  // why rows were not rotated: most rows first, [Group.Rest] last
 	Parts   []Part   // how the rows stand by Run.By: most rows left first, [Part.Rest] last; nil without such a column
+	Traffic []Minute // when requests left, as far as the rows tell
 	Formats []Format // what was installed
+
+	LastRotated time.Time // when the API last confirmed a password; zero if never
 
 	// Formulas counts the passwords in credentials.csv that begin with a character
 	// that a spreadsheet takes for a formula. They are written as they are.
@@ -62,12 +66,14 @@ type tally struct {
 	formulas int
 	names    names
 	parts    breakdown
+	traffic  traffic
+	last     time.Time // when the API last confirmed a password
 }
 
 func newTally(run Run) *tally {
 	return &tally{
 		run: run, by: map[batch.Outcome]int{}, proofs: map[batch.Verdict]int{}, groups: map[groupKey]*Group{},
-		names: namesOf(run.Columns), parts: newBreakdown(run),
+		names: namesOf(run.Columns), parts: newBreakdown(run), traffic: traffic{},
 	}
 }
 
@@ -81,7 +87,11 @@ func (t *tally) add(e *Entry) {
 		t.formulas++
 	}
 	t.parts.add(e)
+	t.traffic.add(e)
 	if e.Result.Outcome == batch.Rotated {
+		if e.Result.Finished.After(t.last) {
+			t.last = e.Result.Finished
+		}
 		return
 	}
 	code, reason := e.Why()
@@ -116,7 +126,8 @@ func (t *tally) group(key groupKey) *Group {
 
 func (t *tally) digest() Digest {
 	return Digest{
-		Run: t.run, Summary: t.summary(), Groups: t.sorted(), Parts: t.parts.sorted(), Formulas: t.formulas,
+		Run: t.run, Summary: t.summary(), Groups: t.sorted(), Parts: t.parts.sorted(),
+		Traffic: t.traffic.sorted(), Formulas: t.formulas, LastRotated: t.last,
 	}
 }
 
@@ -142,6 +153,7 @@ func (t *tally) summary() Summary {
 		Refused:      t.proofs[batch.ProofRefused],
 		Unproved:     t.proofs[batch.ProofUnclear] + t.proofs[""],
 		PerMinute:    perMinute(t.run.Requests, t.run.Took),
+		By:           t.parts.summary(),
 	}
 }
 

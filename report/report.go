@@ -10,14 +10,15 @@
 // What the API said is shown as text that does nothing (see [Sanitize]), and
 // cells that a spreadsheet would run as a formula are escaped (see
 // [EscapeFormula]). What the input said, and the passwords, are written byte for
-// byte. A password stands in credentials.csv and nowhere else.
+// byte, but for report.html, which shows all text as text that does nothing. A
+// password stands in credentials.csv and nowhere else.
 package report
 
 import (
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
+	"slices"
 	"time"
 
 	"siprotate/batch"
@@ -47,8 +48,14 @@ type Run struct {
 	Waited    time.Duration // spent waiting for the allowance
 	Stopped   string        // why the run stopped early; empty if it did not
 
+	Allowance float64 // requests a minute that were allowed; 0 if that is not known
+
 	Canary int    // rows that went first and were all rotated; 0 if there were none
 	By     string // the input's column by whose values rows are counted; empty for none
+
+	// Only names the outcomes of the rows that the views get; empty for all. The
+	// other rows are counted all the same.
+	Only []batch.Outcome
 }
 
 // A View renders a run, one entry after the other. The first error ends it.
@@ -57,24 +64,6 @@ type View interface {
 	Entry(*Entry) error // may keep no pointer to the entry
 	End(Digest) error
 }
-
-// A Format is one way to render a run.
-type Format struct {
-	Name string      // one word, such as "report"
-	File string      // its name in a run directory
-	Perm fs.FileMode // of that file, less the umask
-	New  func(io.Writer) View
-}
-
-// The formats there are.
-var (
-	CredentialsCSV = Format{"credentials", "credentials.csv", 0o600, newCredentials}
-	ReportCSV      = Format{"report", "report.csv", 0o644, newReport}
-	SummaryJSON    = Format{"summary", "summary.json", 0o644, newSummary}
-)
-
-// Formats lists every format, in the order in which [Write] installs the files.
-var Formats = []Format{CredentialsCSV, ReportCSV, SummaryJSON}
 
 // An Entry is a row, how it stands, and the answer as it may be shown.
 type Entry struct {
@@ -119,6 +108,9 @@ func render(views []View, run Run, entries iter.Seq2[batch.Entry, error]) (Diges
 		last = e.Row.Number
 		entry := &Entry{e, answer(&e)}
 		counts.add(entry)
+		if len(run.Only) > 0 && !slices.Contains(run.Only, e.Result.Outcome) {
+			continue
+		}
 		if err := all(func(v View) error { return v.Entry(entry) }); err != nil {
 			return Digest{}, err
 		}

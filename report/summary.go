@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"time"
+
+	"siprotate/batch"
 )
 
 // A Summary holds the counts and the times of a run, as summary.json spells
@@ -30,6 +32,45 @@ type Summary struct {
 	Refused      int     `json:"refused"`             // or refused
 	Unproved     int     `json:"unproved"`            // rows that are rotated or unknown, and neither
 	PerMinute    float64 `json:"requests_per_minute"` // over the time at work; 0 if that is not known
+
+	By *BySummary `json:"by,omitempty"` // how the rows stand by a column, where that was asked for
+}
+
+// A BySummary holds the counts by the values of one of the input's columns.
+type BySummary struct {
+	Column string        `json:"column"`
+	Values []PartSummary `json:"values"` // empty if the input has no such column
+}
+
+// A PartSummary holds the counts of the rows that have one value.
+type PartSummary struct {
+	Value        *string `json:"value"` // null for all values beyond the first hundred
+	Rows         int     `json:"rows"`
+	Rotated      int     `json:"rotated"`
+	Failed       int     `json:"failed"`
+	Unknown      int     `json:"unknown"`
+	Invalid      int     `json:"invalid"`
+	NotAttempted int     `json:"not_attempted"`
+}
+
+// readingOrder is the order in which people read how rows stand.
+var readingOrder = []batch.Outcome{batch.Rotated, batch.Failed, batch.Unknown, batch.Invalid, batch.NotAttempted}
+
+// Count returns how many rows have an outcome.
+func (s Summary) Count(o batch.Outcome) int {
+	switch o {
+	case batch.Rotated:
+		return s.Rotated
+	case batch.Failed:
+		return s.Failed
+	case batch.Unknown:
+		return s.Unknown
+	case batch.Invalid:
+		return s.Invalid
+	case batch.NotAttempted:
+		return s.NotAttempted
+	}
+	return 0
 }
 
 // A summaryView writes the summary of a run.

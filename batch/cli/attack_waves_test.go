@@ -25,7 +25,7 @@ func TestAttackWaves(t *testing.T) {
 	for i := range 5 * *attackTimes {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			const rows = 30
-			r := newRotation(t, choose(i), rows, nil)
+			r := newRotation(t, choose(i), exoteltest.Options{Users: rows})
 			registrar, err := exoteltest.NewRegistrar(r.api.Server, exoteltest.RegistrarOptions{})
 			must(t, err)
 			t.Cleanup(func() { must(t, registrar.Close()) })

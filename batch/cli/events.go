@@ -23,7 +23,8 @@ func (a *app) hear(event rotation.Event) {
 	case rotation.Planned:
 		a.sayPlan(e.Plan)
 	case rotation.Working:
-		a.watch(e.Progress)
+		began := time.Now()
+		a.watch(func() report.Status { return status(e.Progress(), time.Since(began)) })
 	case rotation.Rested:
 		a.rest()
 	case rotation.Listed:
@@ -132,14 +133,12 @@ func devices(users []exotel.User) (n int) {
 }
 
 // watch shows how far work is, until rest.
-func (a *app) watch(progress func() rotation.Progress) {
+func (a *app) watch(status func() report.Status) {
 	if a.quiet || a.log != nil {
 		return
 	}
-	began := time.Now()
 	moving := isTerminal(a.err) && a.getenv("TERM") != "dumb"
-	p := report.NewProgress(a.err, moving, func() int { return terminalWidth(a.err) },
-		func() report.Status { return status(progress(), time.Since(began)) })
+	p := report.NewProgress(a.err, moving, func() int { return terminalWidth(a.err) }, status)
 	a.mu.Lock()
 	a.tell = p.Println
 	a.mu.Unlock()

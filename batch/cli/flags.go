@@ -73,6 +73,7 @@ type sendFlags struct {
 	json           bool
 	by             string
 	bom            bool
+	formats        []string
 	onFinish       string
 }
 
@@ -85,6 +86,7 @@ func (o *sendFlags) add(f, stop, output *pflag.FlagSet) {
 	stop.Var((*window)(&o.stopAfter), "stop-after", "stop taking rows after this time, such as 2h or 90m")
 	output.BoolVar(&o.json, "json", false, "print the summary as JSON on standard output")
 	output.StringVar(&o.by, "by", "", "count rows by the values of this column of the input, too, such as team")
+	output.StringSliceVar(&o.formats, "format", nil, "write this report, too: jsonl, html or prometheus; may be repeated")
 	output.BoolVar(&o.bom, "bom", runtime.GOOS == "windows", "begin CSV files with a byte order mark, for Excel on Windows")
 	output.StringVar(&o.onFinish, "on-finish", "", "a command to run once the run comes to rest, with the summary as JSON on its standard input")
 }
@@ -126,6 +128,11 @@ func (o *sendFlags) apply(a *app, r *rotation.Rotation) (err error) {
 		return err
 	}
 	r.By, r.BOM = o.by, o.bom
+	formats, err := parseFormats(o.formats)
+	if err != nil {
+		return err
+	}
+	r.Formats = withFormats(formats)
 	c := &r.Engine
 	c.Canary, c.StopAfter = o.canary, o.stopAfter
 	if c.Workers, err = parseWorkers(o.workers); err != nil {

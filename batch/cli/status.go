@@ -5,9 +5,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -27,6 +30,7 @@ type statusFlags struct {
 	offline bool
 	csv     bool
 	json    bool
+	format  string
 }
 
 func newStatus(a *app) *cobra.Command {
@@ -41,7 +45,8 @@ most come first.
 With --max-age it exits with 3 if a device was rotated longer ago than that, or
 never.`,
 		Example: `  siprotate status --history .
-  siprotate status --history /var/lib/siprotate --max-age 90d --csv`,
+  siprotate status --history /var/lib/siprotate --max-age 90d --csv
+  siprotate status --history /var/lib/siprotate --max-age 90d --format prometheus`,
 		Args: cobra.NoArgs,
 		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), o) }),
 	}
@@ -50,18 +55,27 @@ never.`,
 	f.StringVar(&o.history, "history", "", "the folder with the run directories (required)")
 	f.Var(&o.maxAge, "max-age", "what was rotated longer ago is too old, such as 90d")
 	f.BoolVar(&o.offline, "offline", false, "ask the API for nothing: the devices that the runs know")
-	f.BoolVar(&o.csv, "csv", false, "CSV instead of a table")
-	f.BoolVar(&o.json, "json", false, "JSON lines instead of a table")
+	f.StringVar(&o.format, "format", "table", "table, csv, jsonl, prometheus or summary (the counts as JSON)")
+	f.BoolVar(&o.csv, "csv", false, "the same as --format csv")
+	f.BoolVar(&o.json, "json", false, "the same as --format jsonl")
 	o.accountFlags.add(groups.add("Account"))
 	o.paceFlags.add(groups.add("Pace"), groups.add("Output"))
 	groups.finish(a)
-	cmd.MarkFlagsMutuallyExclusive("csv", "json")
+	cmd.MarkFlagsMutuallyExclusive("csv", "json", "format")
 	return cmd
 }
 
 func (a *app) status(ctx context.Context, o *statusFlags) error {
 	if o.history == "" {
 		return usagef("name the folder that holds the run directories, such as . for the current one", "--history is not given")
+	}
+	switch {
+	case o.csv:
+		o.format = "csv"
+	case o.json:
+		o.format = "jsonl"
+	case !slices.Contains(statusFormats, o.format):
+		return flagError("format", o.format, errors.New("want one of "+strings.Join(statusFormats, ", ")))
 	}
 	e, err := a.endpoint(o.accountFlags)
 	if err != nil {
@@ -82,7 +96,7 @@ func (a *app) status(ctx context.Context, o *statusFlags) error {
 	}
 	lines := statusLines(users, past, time.Duration(o.maxAge), time.Now())
 	var text bytes.Buffer
-	if err := o.encode(&text, lines, terminalWidth(a.out)); err != nil {
+	if err := o.encode(&text, lines, e, terminalWidth(a.out)); err != nil {
 		return err
 	}
 	if err := a.deliver("", text.Bytes()); err != nil {
@@ -164,14 +178,43 @@ func statusLines(users []exotel.User, past *journal.History, limit time.Duration
 	return lines
 }
 
-func (o *statusFlags) encode(w io.Writer, lines []statusLine, width int) error {
-	switch {
-	case o.csv:
+// statusFormats are what status can print.
+var statusFormats = []string{"table", "csv", "jsonl", "prometheus", "summary"}
+
+func (o *statusFlags) encode(w io.Writer, lines []statusLine, e endpoint, width int) error {
+	switch o.format {
+	case "csv":
 		return statusCSV(w, lines)
-	case o.json:
+	case "jsonl":
 		return jsonLines(w, lines)
+	case "prometheus", "summary":
+		return o.figures(w, lines, e)
 	}
 	return statusTable(w, lines, width)
+}
+
+// figures writes counts alone.
+func (o *statusFlags) figures(w io.Writer, lines []statusLine, e endpoint) error {
+	var oldest time.Time
+	states := map[string]int{}
+	for _, l := range lines {
+		states[string(l.State)]++
+		if !l.RotatedAt.IsZero() && (oldest.IsZero() || l.RotatedAt.Before(oldest)) {
+			oldest = l.RotatedAt
+		}
+	}
+	if o.format == "prometheus" {
+		return report.WriteAges(w, e.SID, e.Host, []string{string(rotatedState), string(oldState), string(neverState)}, states, oldest)
+	}
+	return json.NewEncoder(w).Encode(struct {
+		Account string       `json:"account"`
+		Host    string       `json:"host"`
+		Devices int          `json:"devices"`
+		Rotated int          `json:"rotated"`
+		Old     int          `json:"old"`
+		Never   int          `json:"never"`
+		Oldest  report.Stamp `json:"oldest_rotation_at"`
+	}{e.SID, e.Host, len(lines), states[string(rotatedState)], states[string(oldState)], states[string(neverState)], report.Stamp{Time: oldest}})
 }
 
 func statusCSV(w io.Writer, lines []statusLine) error {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"sync/atomic"
+	"time"
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
@@ -200,18 +202,52 @@ func (r Rotation) render(v *journal.View, role report.Role) (report.Digest, erro
 				return report.Run{}, nil, err
 			}
 		}
-		info := v.Info()
-		return report.Run{
-			ID: info.Run, Version: info.Tool, Account: info.Account, Host: info.Host,
-			Length: v.Length(), Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns, By: r.By, BOM: r.BOM, Canary: r.Engine.Canary,
-			StartedAt: info.StartedAt, FinishedAt: info.StoppedAt, Took: info.Worked,
-			Requests: info.Requests, Throttled: info.Throttled, Waited: info.Waited, Stopped: info.Stopped,
-		}, v.Entries(), nil
+		return r.describe(v), v.Entries(), nil
 	}, r.Formats...)
 	if _, sealed := r.Vault.(sealer); sealed {
 		digest.Formulas = 0 // what it warns of is in no CSV that could be imported as it is
 	}
 	return digest, err
+}
+
+// describe tells the views about the run as a whole.
+func (r Rotation) describe(v *journal.View) report.Run {
+	info := v.Info()
+	return report.Run{
+		ID: info.Run, Version: info.Tool, Account: info.Account, Host: info.Host,
+		Length: v.Length(), Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns, By: r.By, BOM: r.BOM, Canary: r.Engine.Canary,
+		StartedAt: info.StartedAt, FinishedAt: info.StoppedAt, Took: info.Worked,
+		Requests: info.Requests, Throttled: info.Throttled, Waited: info.Waited, Stopped: info.Stopped,
+		Allowance: r.allowed(),
+	}
+}
+
+// allowed returns how many requests a minute the rotation may send; 0 if that is
+// not bounded.
+func (r Rotation) allowed() float64 {
+	rate := r.Pace.Rate
+	if rate.IsUnlimited() {
+		return 0
+	}
+	return float64(rate.N) * float64(time.Minute) / float64(rate.Per)
+}
+
+// Render writes the run in Dir to w in one format, also one that another process is
+// at work on, or that died. The view gets the rows with one of the outcomes only, or
+// all if none is named; all rows are counted. Nothing is written into the run
+// directory. With a nil Vault no password is opened.
+func (r Rotation) Render(w io.Writer, format report.Format, only ...batch.Outcome) (report.Digest, error) {
+	vault := r.Vault
+	r = r.complete()
+	v, err := journal.Read(r.Dir, vault)
+	if err != nil {
+		return report.Digest{}, err
+	}
+	defer v.Close()
+	r.Engine.Canary = 0
+	run := r.describe(v)
+	run.Only = only
+	return report.Render(w, run, v.Entries(), format)
 }
 
 // reported reports whether the reports in a run directory are those of its

@@ -205,7 +205,7 @@ func TestARescueOpensNoVault(t *testing.T) {
 	text, err := os.ReadFile(path)
 	must(t, err)
 	sealed, _ := safe{}.Seal("r", 2, batch.NewSecret("Pass-word-again"))
-	if !bytes.Contains(text, []byte(sealed)) {
+	if !bytes.Contains(text, []byte(sealed)) || !bytes.HasPrefix(text, []byte("row,user_id,device_id,sip_id,email,sealed,outcome\n")) {
 		t.Errorf("rescued:\n%s", text)
 	}
 }

@@ -101,7 +101,8 @@ type message struct {
 
 const padTo = 128
 
-// Seal returns the password as an age message in unpadded base64.
+// Seal returns the password as an age message in unpadded base64: `base64 -d`
+// and `age -d -i KEY-FILE` open it, too, into a JSON object.
 func (s *Sealer) Seal(run string, row int, password batch.Secret) (string, error) {
 	if !utf8.ValidString(password.Reveal()) {
 		return "", fmt.Errorf("the password of row %d is not UTF-8", row)

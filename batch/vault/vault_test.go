@@ -200,13 +200,13 @@ func TestPasswordsComeBackByteForByte(t *testing.T) {
 	s := sealer(t, p.recipient)
 	ids, err := Identities(write(t, p.identity), nil)
 	must(t, err)
+	other := sealer(t, s.Recipients()...)
+	must(t, other.Unlock(ids...))
 	rapid.Check(t, func(rt *rapid.T) {
 		run, row := rapid.String().Draw(rt, "run"), rapid.Int().Draw(rt, "row")
 		password := rapid.String().Draw(rt, "password")
 		sealed, err := s.Seal(run, row, batch.NewSecret(password))
 		must(t, err)
-		other := sealer(t, s.Recipients()...)
-		must(t, other.Unlock(ids...))
 		if got, err := other.Open(run, row, sealed); err != nil || got.Reveal() != password {
 			rt.Fatalf("%q came back as %q: %v", password, got.Reveal(), err)
 		}

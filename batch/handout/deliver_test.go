@@ -19,34 +19,34 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A delivery run in a folder of its own, whose commands find that folder as $DIR.
-type desk struct {
+// A delivering is a run directory whose commands find it as $DIR.
+type delivering struct {
 	t    *testing.T
 	dir  string
 	root *os.Root
 }
 
-func newDesk(t *testing.T) *desk {
+func newDelivering(t *testing.T) *delivering {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
 	must(t, err)
 	t.Cleanup(func() { root.Close() })
-	return &desk{t, dir, root}
+	return &delivering{t, dir, root}
 }
 
-func (d *desk) deliver(ctx context.Context, to Delivery, s Selection, all ...batch.Entry) (Delivered, error) {
+func (d *delivering) deliver(ctx context.Context, to Delivery, s Selection, all ...batch.Entry) (Delivered, error) {
 	to.Environ = []string{"DIR=" + d.dir, "PATH=" + os.Getenv("PATH")}
 	return Deliver(ctx, d.root, to, columns, s.Pick(sequence(all), new(int)))
 }
 
-func (d *desk) want(what string, got Delivered, err error, want Delivered) {
+func (d *delivering) want(what string, got Delivered, err error, want Delivered) {
 	d.t.Helper()
 	if err != nil || got != want {
 		d.t.Errorf("%s: %+v: %v, want %+v", what, got, err, want)
 	}
 }
 
-func (d *desk) read(name string) string {
+func (d *delivering) read(name string) string {
 	d.t.Helper()
 	text, err := os.ReadFile(filepath.Join(d.dir, name))
 	must(d.t, err)
@@ -63,7 +63,7 @@ func rotated(n int) (all []batch.Entry) {
 const collect = `cat >>"$DIR/got"; echo "$0 $*" >>"$DIR/args"; env >>"$DIR/env"`
 
 func TestACommandGetsEachRowOnce(t *testing.T) {
-	d := newDesk(t)
+	d := newDelivering(t)
 	ctx := context.Background()
 	got, err := d.deliver(ctx, Delivery{Command: collect}, everything, entries()...)
 	d.want("at first", got, err, Delivered{Delivered: 4})
@@ -100,7 +100,7 @@ func TestACommandGetsEachRowOnce(t *testing.T) {
 }
 
 func TestADeliveryGoesOnWhereItStopped(t *testing.T) {
-	d := newDesk(t)
+	d := newDelivering(t)
 	failing := `read -r line; case "$line" in *'"row":3,'*) test -e "$DIR/ok" || { echo first; echo "cannot take $line" >&2; exit 7; };; esac; printf '%s\n' "$line" >>"$DIR/got"`
 	var said []string
 	to := Delivery{Command: failing, Parallel: 3, Failed: func(row int, err error) { said = append(said, fmt.Sprintf("%d: %v", row, err)) }}
@@ -127,7 +127,7 @@ func TestADeliveryGoesOnWhereItStopped(t *testing.T) {
 }
 
 func TestStopRulesOfADelivery(t *testing.T) {
-	d := newDesk(t)
+	d := newDelivering(t)
 	got, err := d.deliver(context.Background(), Delivery{Command: "exit 1"}, Selection{}, rotated(30)...)
 	var stop *batch.Stop
 	if !errors.As(err, &stop) || stop.Reason != batch.TooManyFailures || got.Failed != 10 || got.Left != 20 {
@@ -158,7 +158,7 @@ func TestStopRulesOfADelivery(t *testing.T) {
 }
 
 func TestACommandThatTakesTooLong(t *testing.T) {
-	d := newDesk(t)
+	d := newDelivering(t)
 	var said error
 	got, err := d.deliver(context.Background(), Delivery{
 		Command: "sleep 1000 & wait", Timeout: 50_000_000, Failed: func(_ int, err error) { said = err },
@@ -170,7 +170,7 @@ func TestACommandThatTakesTooLong(t *testing.T) {
 }
 
 func TestASecondDeliveryIsRefused(t *testing.T) {
-	d := newDesk(t)
+	d := newDelivering(t)
 	log, err := openDeliveries(d.root, "x")
 	must(t, err)
 	if _, err := d.deliver(context.Background(), Delivery{Command: "true"}, Selection{}, rotated(1)...); !errors.Is(err, ErrBusy) {

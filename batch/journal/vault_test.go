@@ -223,16 +223,16 @@ func TestPasswordsThatMayBeInForceStayBeside(t *testing.T) {
 	want("Pass-word-D", "")
 }
 
-// A club is a vault that seals to somebody.
-type club struct {
+// An addressed is a vault that seals to somebody.
+type addressed struct {
 	safe
 	members []string
 }
 
-func (c club) Recipients() []string { return c.members }
+func (c addressed) Recipients() []string { return c.members }
 
 func TestOtherRecipientsAreRefused(t *testing.T) {
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, club{members: []string{"b", "a"}})
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, addressed{members: []string{"b", "a"}})
 	must(t, err)
 	j, err := p.Seal("", nil)
 	must(t, err)
@@ -242,11 +242,11 @@ func TestOtherRecipientsAreRefused(t *testing.T) {
 		t.Errorf("%+v: %v", head, err)
 	}
 	for _, other := range [][]string{nil, {"a"}, {"a", "b", "c"}, {"a", "c"}} {
-		if _, err := Open(j.Dir(), club{members: other}); !errors.Is(err, ErrVault) {
+		if _, err := Open(j.Dir(), addressed{members: other}); !errors.Is(err, ErrVault) {
 			t.Errorf("to %q: %v", other, err)
 		}
 	}
-	j, err = Open(j.Dir(), club{members: []string{"a", "b"}})
+	j, err = Open(j.Dir(), addressed{members: []string{"a", "b"}})
 	must(t, err)
 	must(t, j.Close())
 }

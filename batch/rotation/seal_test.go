@@ -178,16 +178,16 @@ func (w *sealedWorld) checkHidden(when string) {
 	}
 }
 
-// A mortal is a journal whose process dies at its n-th record of a request:
+// A killedAt is a journal whose process dies at its n-th record of a request:
 // before that is written, or right after the request left.
-type mortal struct {
+type killedAt struct {
 	killable
 	left  int
 	after bool
 	mu    sync.Mutex
 }
 
-func (m *mortal) Sending(row *batch.Row, at time.Time) error {
+func (m *killedAt) Sending(row *batch.Row, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.left == 0 && !m.after {
@@ -213,7 +213,7 @@ func (w *sealedWorld) session(v journal.Vault, n int, after bool) bool {
 	r := w.rotation(v).complete()
 	pacer, err := pace.New(r.Pace)
 	must(w.t, err)
-	log := &mortal{killable: killable{Journal: j}, left: n, after: after}
+	log := &killedAt{killable: killable{Journal: j}, left: n, after: after}
 	c := r.Engine
 	c.Pacer, c.Workers = pacer, 1
 	c.Redraw = func() (batch.Secret, error) { p, err := r.Generate(); return batch.NewSecret(p), err }
@@ -237,7 +237,7 @@ func (w *sealedWorld) plan(v journal.Vault, n int) {
 // without. At every death the run directory holds each password that may be in
 // force, and in the end exactly those that are.
 func TestSealedRunsSurviveAKillAtEveryRequest(t *testing.T) {
-	const rows = 4
+	const rows = 3
 	faults := map[exoteltest.Fault]float64{exoteltest.ResetAfter: 0.3, exoteltest.ResetBefore: 0.2}
 	for _, unlocked := range []bool{false, true} {
 		for _, after := range []bool{false, true} {

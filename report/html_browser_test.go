@@ -61,7 +61,7 @@ func browse(t *testing.T, run Run, entries iter.Seq2[batch.Entry, error]) *brows
 	t.Cleanup(end)
 	ctx, closePage := chromedp.NewContext(allocator, chromedp.WithListener(p.listen))
 	t.Cleanup(closePage)
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // waits for the browser's end
 		cancel()

@@ -32,6 +32,9 @@ const (
 	ProofUnclear  Verdict = "unclear"  // nobody knows
 )
 
+// Verdicts lists those that a proof may have.
+var Verdicts = []Verdict{ProofAccepted, ProofRefused, ProofUnclear}
+
 // An Adoption says whether the phones of a row have taken its new password up.
 type Adoption string
 

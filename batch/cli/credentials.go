@@ -49,11 +49,11 @@ const credentialsExample = `  siprotate credentials users.run --row 3,5-9
 
 // Credentials flags are those of credentials alone.
 type credentialsFlags struct {
-	format, outcome, rows, user, identity string
-	template, name, out                   string
-	to, maxFailures                       string
-	parallel                              int
-	timeout                               time.Duration
+	format, outcome, rows, user, proof, identity string
+	template, name, out                          string
+	to, maxFailures                              string
+	parallel                                     int
+	timeout                                      time.Duration
 }
 
 func newCredentials(a *app) *cobra.Command {
@@ -75,6 +75,7 @@ func newCredentials(a *app) *cobra.Command {
 	f.StringVar(&o.outcome, "outcome", "rotated", "rotated, unknown, or both with a comma between")
 	f.StringVar(&o.rows, "row", "", "only these rows, such as 3,5-9")
 	f.StringVar(&o.user, "user", "", "only the rows of this user: a user id, an email or a SIP id")
+	f.StringVar(&o.proof, "proof", "", "only rows of whose password the SIP registrar says so: accepted, refused or unclear")
 	f.StringVar(&o.identity, "identity", "", identityUsage)
 	f = groups.add("As data")
 	f.StringVar(&o.format, "format", "", "csv, jsonl, bitwarden (its JSON import) or 1password (its CSV import), on standard output (default csv)")
@@ -89,6 +90,7 @@ func newCredentials(a *app) *cobra.Command {
 	f.DurationVar(&o.timeout, "timeout", batch.DefaultTimeout, "with --to: time for one command")
 	groups.finish(a)
 	completeValues(cmd, "format", "csv", "jsonl", "bitwarden", "1password")
+	completeValues(cmd, "proof", "accepted", "refused", "unclear")
 	completeValues(cmd, "outcome", "rotated", "unknown", "rotated,unknown")
 	return cmd
 }
@@ -110,13 +112,9 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	if err != nil {
 		return err
 	}
-	vault, opens, err := a.vaultOf(ctx, dir, head, o.identity)
+	vault, err := a.toOpen(ctx, dir, head, o.identity)
 	if err != nil {
 		return err
-	}
-	if !opens {
-		return usagef("--identity, or "+identityVariable+", names the file that opens them; they are sealed to "+sealedTo(head.Recipients),
-			"the passwords of %s are sealed", dir)
 	}
 	v, err := journal.Read(dir, vault)
 	if err != nil {
@@ -147,6 +145,15 @@ func (o *credentialsFlags) selection() (s handout.Selection, err error) {
 		}
 	}
 	s.User = o.user
+	if o.proof != "" {
+		for name := range strings.SplitSeq(o.proof, ",") {
+			verdict := batch.Verdict(strings.TrimSpace(name))
+			if !slices.Contains(batch.Verdicts, verdict) {
+				return s, usagef("", "--proof %q: want accepted, refused or unclear", o.proof)
+			}
+			s.Proofs = append(s.Proofs, verdict)
+		}
+	}
 	return s, nil
 }
 

@@ -40,7 +40,11 @@ func (a *app) hear(event rotation.Event) {
 	case rotation.Nameless:
 		a.say("warning: %s no sip_id, and cannot be proved", has(e.Rows))
 	case rotation.ProvingStopped:
-		a.say("warning: no more passwords are proved: %s; the rotation goes on", e.Why)
+		what := "no more passwords are proved: " + e.Why
+		if a.working != "" {
+			what += "; the rotation goes on"
+		}
+		a.say("warning: %s", what)
 	case rotation.Gated:
 		if e.Passed {
 			a.say("gate %d is open after %s", e.Gate, count(e.Rows, "row"))

@@ -90,7 +90,7 @@ func (a *app) explain(err error) (code int, hint string) {
 		return exitUnfinished, ""
 	case errors.Is(err, rotation.ErrRefused):
 		return exitUnfinished, "--refused-to FILE writes those rows as an INPUT, to set them again"
-	case errors.Is(err, rotation.ErrNotAdopted):
+	case errors.Is(err, rotation.ErrNotAdopted), errors.Is(err, rotation.ErrUnproved):
 		return exitUnfinished, "`siprotate verify` asks again"
 	case errors.As(err, &column):
 		return exitUsage, "the columns besides those that name devices are: " + cmp.Or(strings.Join(column.Columns, ", "), "none")

@@ -109,6 +109,16 @@ func (a *app) vaultOf(ctx context.Context, dir string, head journal.Head, identi
 	return journal.Plain, true, nil
 }
 
+// toOpen returns the vault of a run whose passwords have to be opened.
+func (a *app) toOpen(ctx context.Context, dir string, head journal.Head, identity string) (journal.Vault, error) {
+	v, opens, err := a.vaultOf(ctx, dir, head, identity)
+	if err == nil && !opens {
+		err = usagef("--identity, or "+identityVariable+", names the file that opens them; they are sealed to "+sealedTo(head.Recipients),
+			"the passwords of %s are sealed", dir)
+	}
+	return v, err
+}
+
 // vaultToReport is the vault for reports: none where no password can be opened, so
 // that they leave the credentials as they are.
 func (a *app) vaultToReport(ctx context.Context, dir string, head journal.Head) (journal.Vault, error) {

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"siprotate/batch"
+	"siprotate/batch/handout"
 	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
 	"siprotate/report"
@@ -29,6 +28,7 @@ type verifyFlags struct {
 	limit     time.Duration
 	refusedTo string
 	old       string
+	identity  string
 	json      bool
 }
 
@@ -58,6 +58,7 @@ registration that was renewed in between.`,
 	f.StringVar(&o.rows, "row", "", "only these rows, such as 3,5-9")
 	f.StringVar(&o.refusedTo, "refused-to", "", "write the rows whose password is refused to this file, as an INPUT to set them again")
 	f.StringVar(&o.old, "old", "", "the directory of an earlier run: its passwords must be refused by now")
+	f.StringVar(&o.identity, "identity", "", identityUsage)
 	f.BoolVar(&o.json, "json", false, "print the rows as JSON lines on standard output")
 	wait := groups.add("Waiting for the phones")
 	wait.DurationVar(&o.every, "every", 0, "ask again so much later, at least 5m")
@@ -81,6 +82,9 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	a.at = e
 	r := rotation.Rotation{Dir: dir, Account: e.Account, Tool: tool(), Events: a.hear}
 	if r.Proofs, err = a.prover(o.registrarFlags, e); err != nil {
+		return err
+	}
+	if r.Vault, err = a.toOpen(cmd.Context(), dir, head, o.identity); err != nil {
 		return err
 	}
 	v := rotation.Verification{Every: o.every, Limit: o.limit}
@@ -122,35 +126,15 @@ func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
 		}
 		outcomes = append(outcomes, outcome)
 	}
-	rows, err := parseRows(o.rows)
-	if err != nil {
-		return nil, err
+	var rows handout.Rows
+	if o.rows != "" {
+		var err error
+		if rows, err = handout.ParseRows(o.rows); err != nil {
+			return nil, flagError("row", o.rows, err)
+		}
 	}
 	return func(e batch.Entry) bool {
-		return slices.Contains(outcomes, e.Result.Outcome) && (rows == nil || rows(e.Row.Number))
-	}, nil
-}
-
-// parseRows reads rows such as "3,5-9"; nil means all.
-func parseRows(text string) (func(row int) bool, error) {
-	if text == "" {
-		return nil, nil
-	}
-	var ranges [][2]int
-	for part := range strings.SplitSeq(text, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		if !isRange {
-			last = first
-		}
-		from, err := strconv.Atoi(strings.TrimSpace(first))
-		to, err2 := strconv.Atoi(strings.TrimSpace(last))
-		if err != nil || err2 != nil || from < 1 || to < from {
-			return nil, usagef("", "--row %q: want rows such as 3,5-9", text)
-		}
-		ranges = append(ranges, [2]int{from, to})
-	}
-	return func(row int) bool {
-		return slices.ContainsFunc(ranges, func(r [2]int) bool { return r[0] <= row && row <= r[1] })
+		return slices.Contains(outcomes, e.Result.Outcome) && (rows == nil || rows.Has(e.Row.Number))
 	}, nil
 }
 

@@ -52,6 +52,7 @@ type Selection struct {
 	Outcomes []batch.Outcome // none: those that are Rotated
 	Rows     Rows            // none: all
 	User     string          // a row's user id, SIP id or email, without regard to case; empty: all
+	Proofs   []batch.Verdict // what the registrar says of the password; none: whatever it says, or nothing
 }
 
 // Pick returns the credentials of the entries that are selected, each openable,
@@ -69,7 +70,7 @@ func (s Selection) Pick(entries iter.Seq2[batch.Entry, error], heldBack *int) it
 				yield(Credential{}, err)
 				return
 			}
-			if !s.names(&e.Row) {
+			if !s.names(&e.Row) || len(s.Proofs) > 0 && !slices.Contains(s.Proofs, e.Result.Proof.Verdict) {
 				continue
 			}
 			if !slices.Contains(outcomes, e.Result.Outcome) {
@@ -92,7 +93,7 @@ func (s Selection) Pick(entries iter.Seq2[batch.Entry, error], heldBack *int) it
 }
 
 func (s Selection) names(row *batch.Row) bool {
-	if len(s.Rows) > 0 && !s.Rows.has(row.Number) {
+	if len(s.Rows) > 0 && !s.Rows.Has(row.Number) {
 		return false
 	}
 	return s.User == "" || strings.EqualFold(s.User, row.Email) || userName(s.User) == userName(row.SIPID) && row.SIPID != "" ||
@@ -124,6 +125,7 @@ func ParseRows(text string) (rows Rows, err error) {
 	return rows, nil
 }
 
-func (r Rows) has(number int) bool {
+// Has reports whether the row of a number is among them.
+func (r Rows) Has(number int) bool {
 	return slices.ContainsFunc(r, func(r rowRange) bool { return r.from <= number && number <= r.to })
 }

@@ -27,12 +27,15 @@ const MinEvery = gateAgain
 // ErrRefused says that the registrar refuses some of the new passwords.
 var ErrRefused = errors.New("the registrar refuses some of the new passwords")
 
+// ErrUnproved says that the registrar has said nothing clear of some passwords.
+var ErrUnproved = errors.New("some passwords could not be proved")
+
 // ErrNotAdopted says that too few phones have taken their password up in time.
 var ErrNotAdopted = errors.New("too few phones have taken their password up")
 
 // Verify proves the passwords of the run in Dir, which no other process may be at
 // work on, records that and renders the reports, adoption.csv among them. It sends
-// nothing to the API. The error is [ErrRefused], [ErrNotAdopted], a [*batch.Stop]
+// nothing to the API. The error is [ErrRefused], [ErrUnproved], [ErrNotAdopted], a [*batch.Stop]
 // where ctx ended it, or one of the journal.
 func (r Rotation) Verify(ctx context.Context, v Verification) (report.Digest, error) {
 	r = r.complete()
@@ -51,7 +54,7 @@ func (r Rotation) Verify(ctx context.Context, v Verification) (report.Digest, er
 	if err := errors.Join(stopping, reporting); err != nil {
 		return digest, &RunError{r.Dir, err}
 	}
-	if verifying == nil && digest.Summary.Refused > 0 {
+	if digest.Summary.Refused > 0 && (verifying == nil || verifying == ErrUnproved) {
 		verifying = ErrRefused
 	}
 	return digest, verifying
@@ -76,12 +79,14 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		if err != nil {
 			return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
 		}
-		if v.Every == 0 || p.isStopped() {
-			return nil
-		}
-		wanted, adopted, err := count(j, v)
-		if err != nil {
+		wanted, proved, adopted, err := count(j, v)
+		switch {
+		case err != nil:
 			return err
+		case p.isStopped(), v.Every == 0 && proved < wanted:
+			return ErrUnproved
+		case v.Every == 0:
+			return nil
 		}
 		r.Events(Adoptions{wanted, adopted})
 		switch {
@@ -112,20 +117,26 @@ func (p *proving) round(j *journal.Journal, v Verification) error {
 	return nil
 }
 
-// count returns how many rows are wanted, and how many of them are taken up.
-func count(j *journal.Journal, v Verification) (wanted, adopted int, err error) {
+// count returns how many rows are wanted, of how many of them the registrar has
+// said something clear, and how many are taken up.
+func count(j *journal.Journal, v Verification) (wanted, proved, adopted int, err error) {
 	for entry, err := range j.Entries() {
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
-		if v.wants(entry) {
-			wanted++
-			if entry.Result.Proof.Adopted {
-				adopted++
-			}
+		if !v.wants(entry) {
+			continue
+		}
+		wanted++
+		proof := entry.Result.Proof
+		if proof.Verdict == batch.ProofAccepted || proof.Verdict == batch.ProofRefused {
+			proved++
+		}
+		if proof.Adopted {
+			adopted++
 		}
 	}
-	return wanted, adopted, nil
+	return wanted, proved, adopted, nil
 }
 
 func (v Verification) wants(e batch.Entry) bool {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +16,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +27,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/text/encoding/unicode"
 
@@ -480,4 +485,190 @@ func (o onRequest) send(r *http.Request) *http.Request {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return r
+}
+
+// TestREADME runs the sessions of README.md, from top to bottom in one clean
+// folder, and wants each command to print what stands there. A session is a block
+// of console: lines with $ are commands, and ^C is typed once the sandbox has had
+// as many requests as the comment before the block says. Times, dates and the port
+// may differ.
+func TestREADME(t *testing.T) {
+	if _, err := exec.LookPath("bash"); err != nil || runtime.GOOS == "windows" {
+		t.Skip("the sessions are those of a Unix shell")
+	}
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(t)
+	steps := readSteps(string(text))
+	if len(steps) < 20 {
+		t.Fatalf("README.md has %d commands to run", len(steps))
+	}
+	for _, s := range steps {
+		got, want := normalise(r.follow(s)), normalise(s.prints)
+		if got != want {
+			t.Errorf("README.md:%d: $ %s\nprints otherwise than that page says (-page +program):\n%s", s.line, s.command, cmp.Diff(want, got))
+		}
+	}
+}
+
+// A step is a command in README.md, and what it is to print.
+type step struct {
+	line      int
+	command   string
+	prints    string
+	interrupt int // ^C comes after so many requests; 0: never
+}
+
+func readSteps(text string) (steps []step) {
+	inside, interrupt := false, 0
+	for i, line := range strings.Split(text, "\n") {
+		command, typed := strings.CutPrefix(line, "$ ")
+		switch {
+		case line == "```console":
+			inside = true
+		case line == "```":
+			inside, interrupt = false, 0
+		case !inside:
+			fmt.Sscanf(line, "<!-- ^C after %d requests -->", &interrupt)
+		case typed:
+			steps = append(steps, step{line: i + 1, command: command})
+		case line == "^C":
+			steps[len(steps)-1].interrupt = interrupt
+		default:
+			steps[len(steps)-1].prints += line + "\n"
+		}
+	}
+	return steps
+}
+
+// A reader does what README.md says.
+type reader struct {
+	t       *testing.T
+	folder  string
+	env     []string
+	exit    int    // of the latest command
+	address string // of the sandbox
+	sandbox *exec.Cmd
+}
+
+// The address of the sandbox, and the home folder, as README.md has them.
+const (
+	pageAddress = "127.0.0.1:8080"
+	pageHome    = "/home/asha"
+)
+
+func newReader(t *testing.T) *reader {
+	r := &reader{t: t, folder: t.TempDir()}
+	r.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "GORACE=atexit_sleep_ms=0"}
+	t.Cleanup(r.stopSandbox)
+	return r
+}
+
+// follow runs a command, and returns what it prints.
+func (r *reader) follow(s step) string {
+	command := strings.ReplaceAll(s.command, pageAddress, r.address)
+	if variables, ok := strings.CutPrefix(command, "export "); ok {
+		r.env = append(r.env, strings.Fields(variables)...)
+		return ""
+	}
+	if strings.HasPrefix(command, "siprotate sandbox ") {
+		return r.page(r.startSandbox(s))
+	}
+	var out bytes.Buffer
+	shell := r.bash(fmt.Sprintf("(exit %d)\n%s", r.exit, command))
+	if s.interrupt > 0 {
+		shell = r.bash("exec " + command) // the signal is the program's
+	}
+	shell.Stdout, shell.Stderr = &out, &out
+	r.check(shell.Start())
+	if s.interrupt > 0 {
+		r.await(s.interrupt)
+		r.check(shell.Process.Signal(os.Interrupt))
+	}
+	shell.Wait()
+	r.exit = shell.ProcessState.ExitCode()
+	r.check(settle(r.folder)) // nobody types as fast as this
+	return r.page(out.String())
+}
+
+func (r *reader) bash(script string) *exec.Cmd {
+	c := exec.Command("bash", "-c", script)
+	c.Dir, c.Env = r.folder, r.env
+	return c
+}
+
+// page returns text as the page has it.
+func (r *reader) page(text string) string {
+	home, _ := strings.CutPrefix(r.env[1], "HOME=")
+	return strings.NewReplacer(home, pageHome, r.address, pageAddress).Replace(text)
+}
+
+// startSandbox serves a stand-in, at a port that is free, and returns as many
+// lines as it is to print.
+func (r *reader) startSandbox(s step) string {
+	r.stopSandbox()
+	r.sandbox = r.bash("exec " + strings.ReplaceAll(s.command, pageAddress, "127.0.0.1:0") + " 2>&1")
+	out, err := r.sandbox.StdoutPipe()
+	r.check(err)
+	r.check(r.sandbox.Start())
+	lines := bufio.NewReader(out)
+	text := ""
+	for range strings.Count(s.prints, "\n") {
+		line, err := lines.ReadString('\n')
+		r.check(err)
+		text += line
+	}
+	url, _, _ := strings.Cut(text, "\n")
+	r.address = strings.TrimPrefix(url, "http://")
+	// The new port stands in for the old one.
+	r.env = append(r.env, "EXOTEL_BASE_URL="+url)
+	return text
+}
+
+func (r *reader) stopSandbox() {
+	if r.sandbox != nil {
+		_ = r.sandbox.Process.Signal(os.Interrupt)
+		_ = r.sandbox.Wait()
+	}
+}
+
+// await returns once the sandbox has had so many requests.
+func (r *reader) await(requests int) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		response, err := http.Get("http://" + r.address + "/sandbox/stats")
+		r.check(err)
+		var stats struct{ Requests int }
+		err = json.NewDecoder(response.Body).Decode(&stats)
+		response.Body.Close()
+		r.check(err)
+		if stats.Requests >= requests {
+			return
+		}
+	}
+	r.t.Fatal("the requests do not come")
+}
+
+func (r *reader) check(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// varying is what differs each time: seconds, the time of day, the date.
+var varying = regexp.MustCompile(`\b\d+ (s|min)\b|\b\d\d:\d\d\b|\b\d{4}-\d\d-\d\d\b`)
+
+func normalise(text string) string {
+	return varying.ReplaceAllStringFunc(text, func(found string) string {
+		switch {
+		case strings.HasSuffix(found, "s"), strings.HasSuffix(found, "min"):
+			return "N s"
+		case strings.Contains(found, ":"):
+			return "hh:mm"
+		}
+		return "YYYY-MM-DD"
+	})
 }

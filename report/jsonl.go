@@ -77,7 +77,7 @@ func (v *jsonlView) object(e *Entry) rowObject {
 		FirstSentAt: Stamp{result.Attempts.FirstSent}, FinishedAt: Stamp{result.Finished},
 		Proof: string(result.Proof.Verdict), ProvedAt: Stamp{result.Proof.At},
 		ProofReason: Sanitize(redact(result.Proof.Reason, &e.Entry)),
-		Input: make(map[string]string, len(v.columns)),
+		Input:       make(map[string]string, len(v.columns)),
 	}
 	if n, err := strconv.Atoi(answer.HTTPCode); err == nil {
 		o.HTTPCode = &n

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 
@@ -83,7 +82,7 @@ func proxyOf(baseURL string) string {
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: base})
 	switch {
 	case err != nil:
-		return errors.New("the environment's setting is not a URL").Error()
+		return "the environment's setting is not a URL"
 	case proxy == nil:
 		return "none"
 	}

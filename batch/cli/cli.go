@@ -80,6 +80,7 @@ func (a *app) abandon() {
 	a.mu.Lock()
 	dir := a.working
 	a.mu.Unlock()
+	a.rest()
 	if dir != "" {
 		a.say("stopped at once: what was sent is in the journal, and the reports are not written; to go on: %s", a.resumeCommand(dir))
 	}
@@ -107,12 +108,12 @@ type app struct {
 	quiet  bool         // nothing is said but errors
 	log    *slog.Logger // takes lines for people, as records for machines; nil: they are printed
 
-	mu   sync.Mutex
-	tell func(string) // where lines for people go while progress is shown
-	stop func()       // ends the progress that is shown; nil: there is none
+	groups map[*cobra.Command][]flagGroup
 
-	groups  map[*cobra.Command][]flagGroup
-	working string // the run directory, while requests may be under way
+	mu      sync.Mutex   // guards what follows
+	tell    func(string) // where lines for people go while progress is shown
+	stop    func()       // ends the progress that is shown; nil: there is none
+	working string       // the run directory, while requests may be under way
 }
 
 // say prints one line for people.

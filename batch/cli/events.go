@@ -78,7 +78,11 @@ func (a *app) sayPlan(p rotation.Plan) {
 			what += "; invalid and skipped: " + count(p.Invalid, "row")
 		}
 		a.say("%s", what)
-		a.say("account %s at %s, run directory %s", p.Account.SID, p.Account.Host, p.Dir)
+		where := "account " + p.Account.SID + " at " + p.Account.Host
+		if p.Account == sandboxEndpoint.Account {
+			where = "a stand-in of the API inside the program"
+		}
+		a.say("%s, run directory %s", where, p.Dir)
 	}
 	a.sayEstimate(p)
 	if p.Lookups.Wanted > 0 {
@@ -143,23 +147,21 @@ func (a *app) watch(status func() report.Status) {
 	}
 	moving := isTerminal(a.err) && a.getenv("TERM") != "dumb"
 	p := report.NewProgress(a.err, moving, func() int { return terminalWidth(a.err) }, status)
-	a.mu.Lock()
-	a.tell = p.Println
-	a.mu.Unlock()
 	p.Start()
-	a.stop = p.Stop
+	a.mu.Lock()
+	a.tell, a.stop = p.Println, p.Stop
+	a.mu.Unlock()
 }
 
 // rest ends what watch shows. Another call does nothing.
 func (a *app) rest() {
-	if a.stop == nil {
-		return
-	}
 	a.mu.Lock()
-	a.tell = nil
+	stop := a.stop
+	a.tell, a.stop = nil, nil
 	a.mu.Unlock()
-	a.stop()
-	a.stop = nil
+	if stop != nil {
+		stop()
+	}
 }
 
 // status says how far work is that went on for a while.

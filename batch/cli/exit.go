@@ -149,7 +149,7 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 }
 
 func explainListing(listing *rotation.ListError) (code int, hint string) {
-	hint = strings.TrimPrefix(adviceOf(listing)+"\nnothing was sent", "\n")
+	hint = strings.TrimPrefix(adviceOf(listing)+"\nno password was sent", "\n")
 	if batch.IsFatal(listing) {
 		return exitStopped, hint
 	}

@@ -119,7 +119,7 @@ func usageOfExits(b *strings.Builder, cmd *cobra.Command) {
 		case !cmd.HasParent():
 			text := e.text
 			if !slices.Contains(e.commands, "run") {
-				text = e.commands[0] + ": " + text
+				text = strings.Join(e.commands, ", ") + ": " + text
 			}
 			fmt.Fprintf(b, "  %-9s %s\n", e.code, text)
 		case e.code == "0":

@@ -19,3 +19,8 @@ func quote(word string) string {
 
 // shellCommand returns what runs a line of the system's shell.
 func shellCommand(line string) *exec.Cmd { return exec.Command("cmd", "/C", line) }
+
+// setVariables returns a line of PowerShell that sets two variables.
+func setVariables(name, value, other, itsValue string) string {
+	return "$env:" + name + " = '" + value + "'; $env:" + other + " = '" + itsValue + "'"
+}

@@ -177,6 +177,9 @@ func (a *app) source(ctx context.Context, args []string, o *runFlags, e endpoint
 	s := rotation.Selection{Young: time.Duration(o.olderThan)}
 	if o.exclude != "" {
 		exclude, err := a.roster(ctx, o.exclude, func(string) error { return nil }) // no password of it is used
+		if err != nil && errors.As(err, new(*rotation.SourceError)) {
+			return nil, usage(fmt.Errorf("--exclude: %w", err), "name a CSV file of the users and devices to leave out")
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -56,6 +58,9 @@ type runLine struct {
 	Stopped   string       `json:"stopped,omitempty"`
 }
 
+// fullRuns is how wide a terminal has to be for every column of the table.
+const fullRuns = 120
+
 func (a *app) runs(folder string, asJSON bool) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -80,15 +85,24 @@ func (a *app) runs(folder string, asJSON bool) error {
 	if asJSON {
 		return jsonLines(a.out, lines)
 	}
+	// A terminal shows what is left of each run without wrapping.
+	width := terminalWidth(a.out)
+	narrow := width > 0 && width < fullRuns
+	row := func(cells ...string) string {
+		if narrow {
+			cells = slices.Delete(cells, 2, 4) // the input, the account
+		}
+		return strings.Join(cells, "\t") + "\n"
+	}
 	out := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(out, "STARTED\tRUN\tINPUT\tACCOUNT\tSTATE\tROTATED\tLEFT\tFAILED")
+	fmt.Fprint(out, row("STARTED", "RUN", "INPUT", "ACCOUNT", "STATE", "ROTATED", "LEFT", "FAILED"))
 	for _, l := range lines {
 		started := "-"
 		if !l.StartedAt.IsZero() {
 			started = l.StartedAt.Local().Format("2006-01-02 15:04")
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%d/%d\t%d\t%d\n", started, report.Sanitize(l.Run), report.Sanitize(l.Input),
-			report.Sanitize(l.Account), cmp.Or(l.State, "-"), l.Rotated, l.Rows, l.Left, l.Failed)
+		fmt.Fprint(out, row(started, report.Sanitize(l.Run), report.Sanitize(l.Input), report.Sanitize(l.Account), cmp.Or(l.State, "-"),
+			fmt.Sprintf("%d/%d", l.Rotated, l.Rows), strconv.Itoa(l.Left), strconv.Itoa(l.Failed)))
 	}
 	return out.Flush()
 }

@@ -175,8 +175,8 @@ func (a *app) serve(ctx context.Context, s *sandbox) error {
 	base := "http://" + l.Addr().String()
 	fmt.Fprintln(a.out, base)
 	a.say("serving %d users until interrupted; to use it:", s.users)
-	a.say("  export EXOTEL_BASE_URL=%s EXOTEL_ACCOUNT_SID=%s", base, exoteltest.DefaultCredential)
-	a.say("  export EXOTEL_API_KEY=%[1]s EXOTEL_API_TOKEN=%[1]s", exoteltest.DefaultCredential)
+	a.say("  %s", setVariables("EXOTEL_BASE_URL", base, "EXOTEL_ACCOUNT_SID", exoteltest.DefaultCredential))
+	a.say("  %s", setVariables("EXOTEL_API_KEY", exoteltest.DefaultCredential, "EXOTEL_API_TOKEN", exoteltest.DefaultCredential))
 	if s.sip {
 		registrar, err := a.serveSIP(standIn, s.renew)
 		if err != nil {

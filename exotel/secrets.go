@@ -71,7 +71,8 @@ const window = 8
 // end at 25,000 a second; at the usual fifty a minute they are five minutes' work.
 const keptPasswords = 256
 
-const filterBits = 14
+// At 13 windows a password, a filter of so many bits is one part in twenty full.
+const filterBits = 16
 
 func filterIndex(window uint64) uint64 { return window * 0x9e3779b97f4a7c15 >> (64 - filterBits) }
 
@@ -141,7 +142,9 @@ func (s *secretSet) countFolded(secret string, by int) {
 }
 
 func adjust[K comparable](counts map[K]int, key K, by int) {
-	if counts[key] += by; counts[key] == 0 {
+	if n := counts[key] + by; n != 0 {
+		counts[key] = n
+	} else {
 		delete(counts, key)
 	}
 }

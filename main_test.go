@@ -551,12 +551,14 @@ type reader struct {
 	env     []string
 	exit    int    // of the latest command
 	address string // of the sandbox
+	sip     string // of its registrar
 	sandbox *exec.Cmd
 }
 
 // The address of the sandbox, and the home folder, as README.md has them.
 const (
 	pageAddress = "127.0.0.1:8080"
+	pageSIP     = "127.0.0.1:5070"
 	pageHome    = "/home/asha"
 )
 
@@ -569,7 +571,7 @@ func newReader(t *testing.T) *reader {
 
 // follow runs a command, and returns what it prints.
 func (r *reader) follow(s step) string {
-	command := strings.ReplaceAll(s.command, pageAddress, r.address)
+	command := strings.NewReplacer(pageAddress, r.address, pageSIP, r.sip).Replace(s.command)
 	if variables, ok := strings.CutPrefix(command, "export "); ok {
 		r.env = append(r.env, strings.Fields(variables)...)
 		return ""
@@ -603,6 +605,9 @@ func (r *reader) bash(script string) *exec.Cmd {
 // page returns text as the page has it.
 func (r *reader) page(text string) string {
 	home, _ := strings.CutPrefix(r.env[1], "HOME=")
+	if r.sip != "" {
+		text = strings.ReplaceAll(text, r.sip, pageSIP)
+	}
 	return strings.NewReplacer(home, pageHome, r.address, pageAddress).Replace(text)
 }
 
@@ -623,6 +628,9 @@ func (r *reader) startSandbox(s step) string {
 	}
 	url, _, _ := strings.Cut(text, "\n")
 	r.address = strings.TrimPrefix(url, "http://")
+	if _, sip, ok := strings.Cut(text, "EXOTEL_SIP_PROXY="); ok {
+		r.sip, _, _ = strings.Cut(sip, " ")
+	}
 	// The new port stands in for the old one.
 	r.env = append(r.env, "EXOTEL_BASE_URL="+url)
 	return text

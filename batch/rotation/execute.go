@@ -147,7 +147,7 @@ func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (repor
 // removed, moved or changed the run directory. Nothing was sent from then on.
 type LostError struct {
 	Err    error
-	Rescue string // the file with the passwords in force; empty if none was sent, or it could not be written
+	Rescue string // the file with the passwords in force; empty if there are none, or it could not be written
 	Failed error  // why it could not be written
 }
 
@@ -158,7 +158,7 @@ func (e *LostError) Error() string {
 	case e.Failed != nil:
 		return fmt.Sprintf("%v; the passwords in force could not be rescued: %v", e.Err, e.Failed)
 	case e.Rescue == "":
-		return fmt.Sprintf("%v; no password was sent", e.Err)
+		return fmt.Sprintf("%v; no password of this run is in force", e.Err)
 	}
 	return fmt.Sprintf("%v; the passwords in force stand in %s", e.Err, e.Rescue)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch/journal"
 	"siprotate/report"
 )
 
@@ -75,15 +76,22 @@ func Main() int {
 const sameSignal = time.Second
 
 // abandon says what stands when the program ends without finishing what is under
-// way.
+// way: it looks whether the journal can be read.
 func (a *app) abandon() {
 	a.mu.Lock()
 	dir := a.working
 	a.mu.Unlock()
 	a.rest()
-	if dir != "" {
-		a.say("stopped at once: what was sent is in the journal, and the reports are not written; to go on: %s", a.resumeCommand(dir))
+	if dir == "" {
+		return
 	}
+	run, err := journal.Read(dir, nil)
+	if err != nil {
+		a.say("stopped at once: the journal cannot be read, and passwords in force may be lost: %v", err)
+		return
+	}
+	run.Close()
+	a.say("stopped at once: the journal stands, and the reports are not written; to go on: %s", a.resumeCommand(dir))
 }
 
 // gcPercent lets the heap grow to several times what is in use before it is

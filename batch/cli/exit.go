@@ -135,6 +135,8 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 	switch {
 	case run.Err == rotation.ErrIncomplete:
 		return exitUnfinished, ""
+	case errors.As(run, &lost) && lost.Rescue == "":
+		return exitFailure, "put the run directory back where it was and resume it"
 	case errors.As(run, &lost):
 		return exitFailure, "put the run directory back where it was and resume it; or rotate what the rescue file holds again: it is an INPUT"
 	case run.Err != error(stop), stop.Reason == batch.Broken:

@@ -19,6 +19,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -42,8 +43,10 @@ type Journal struct {
 
 	before loss // of the last session's records, not noted yet
 
-	looked time.Time // when the journal was last seen whole in its place
-	lost   error     // a *LostError, once it was not
+	looked   time.Time // when the journal was last seen whole in its place
+	lost     error     // wraps a *LostError, once it was not
+	checked  int64     // up to where blocks of it were compared, in this round
+	compared [2][]byte // room to compare in
 }
 
 // A mark is a high-water mark and the end of its record in the file.
@@ -177,14 +180,14 @@ func (j *Journal) begin(record sessionRecord) error {
 // copy makes the spare copy of the journal. The caller holds mu.
 func (j *Journal) copy() error {
 	if j.out.spare != nil {
-		return j.look()
+		return j.look(ends)
 	}
 	s, err := newSpare(j.folder.root, io.NewSectionReader(j.file, 0, j.length))
 	if err != nil {
 		return fmt.Errorf("copy the journal: %w", err)
 	}
 	j.out.spare, j.at = s, s
-	return j.look() // the copy is of the whole
+	return j.look(ends) // the copy is of the whole
 }
 
 // Sending records that a request for the row is about to leave, the one that
@@ -197,7 +200,7 @@ func (j *Journal) Sending(row *batch.Row, at time.Time) error {
 		return err
 	}
 	if j.lost != nil || time.Since(j.looked) >= lookEvery {
-		if err := j.look(); err != nil {
+		if err := j.look(block); err != nil {
 			return err
 		}
 	}
@@ -243,7 +246,7 @@ func (j *Journal) raise(row int) error {
 		return err
 	}
 	j.next = mark{record, end}
-	return j.look()
+	return j.look(ends)
 }
 
 // Tried records that a request for the row ended and the row goes on.
@@ -324,21 +327,19 @@ func (j *Journal) Gate(gate int, passed bool, why string) error {
 	return j.out.sync(end)
 }
 
-// Stop records that this process stops working on the run, and syncs. The error
-// may be a *LostError.
+// Stop records that this process stops working on the run, syncs, and looks at
+// the whole journal, also if it could not be written. The error may be a
+// *LostError.
 func (j *Journal) Stop(t Totals) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	record := stopRecord{Type: kindStop, At: time.Now().UTC(), Totals: t}
 	_, end, err := j.append(record)
-	if err != nil {
-		return err
+	if err == nil {
+		j.state.addStop(record)
+		err = j.out.sync(end)
 	}
-	j.state.addStop(record)
-	if err := j.out.sync(end); err != nil {
-		return err
-	}
-	return j.look()
+	return cmp.Or(j.look(whole), err)
 }
 
 // append writes a record. The caller holds mu.

@@ -17,14 +17,20 @@ import (
 
 // losses are what somebody may do to a run directory at work.
 var losses = map[string]func(dir string) error{
-	"removed":       os.RemoveAll,
-	"moved":         func(dir string) error { return os.Rename(dir, dir+".old") },
-	"file removed":  func(dir string) error { return os.Remove(filepath.Join(dir, Name)) },
-	"emptied":       func(dir string) error { return os.Truncate(filepath.Join(dir, Name), 0) },
-	"shortened":     func(dir string) error { return os.Truncate(filepath.Join(dir, Name), 1000) },
-	"written to":    func(dir string) error { return appendTo(filepath.Join(dir, Name), "x\n") },
-	"edited (sed)":  func(dir string) error { return replace(filepath.Join(dir, Name)) },
-	"link in place": func(dir string) error { return link(filepath.Join(dir, Name)) },
+	"removed":            os.RemoveAll,
+	"moved":              func(dir string) error { return os.Rename(dir, dir+".old") },
+	"file removed":       func(dir string) error { return os.Remove(filepath.Join(dir, Name)) },
+	"emptied":            func(dir string) error { return os.Truncate(filepath.Join(dir, Name), 0) },
+	"shortened":          func(dir string) error { return os.Truncate(filepath.Join(dir, Name), 1000) },
+	"written to":         func(dir string) error { return appendTo(filepath.Join(dir, Name), "x\n") },
+	"edited (sed)":       func(dir string) error { return replace(filepath.Join(dir, Name)) },
+	"link in place":      func(dir string) error { return link(filepath.Join(dir, Name)) },
+	"file in place":      func(dir string) error { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)) },
+	"endless link":       func(dir string) error { return errors.Join(os.RemoveAll(dir), os.Symlink(filepath.Base(dir), dir)) },
+	"overwritten":        func(dir string) error { return overwrite(filepath.Join(dir, Name), 0, 1) },
+	"header overwritten": func(dir string) error { return overwrite(filepath.Join(dir, Name), 0, 0.001) },
+	"middle overwritten": func(dir string) error { return overwrite(filepath.Join(dir, Name), 0.5, 0.501) },
+	"end overwritten":    func(dir string) error { return overwrite(filepath.Join(dir, Name), 0.999, 1) },
 	"another folder": func(dir string) error {
 		return errors.Join(os.Rename(dir, dir+".old"), os.CopyFS(dir, os.DirFS(dir+".old")))
 	},
@@ -36,6 +42,20 @@ func appendTo(path, text string) error {
 		return err
 	}
 	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// overwrite fills a part of a file with zeros, where it stands.
+func overwrite(path string, from, to float64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		size := float64(info.Size())
+		_, err = f.WriteAt(make([]byte, int(size*to)-int(size*from)), int64(size*from))
+	}
 	return errors.Join(err, f.Close())
 }
 
@@ -167,10 +187,64 @@ func TestALostJournalIsSeenAtBothEnds(t *testing.T) {
 	}
 }
 
+// What was overwritten between the ends of a long journal is seen by one of the
+// looks that follow, and at the end of the run by the last one.
+func TestALongJournalIsComparedInTurns(t *testing.T) {
+	for name, looks := range map[string]int{"looks": 100, "Stop": 0} {
+		t.Run(name, func(t *testing.T) {
+			j := planned(t, 2000)
+			begin(t, j)
+			if j.Length() < 4*blockSize {
+				t.Fatalf("the journal has %d bytes", j.Length())
+			}
+			for at := range 4 {
+				send(t, j, at+1, 1) // the turn is somewhere
+				j.looked = time.Time{}
+			}
+			must(t, overwrite(j.folder.journal(), 0.7, 0.70001))
+			sent := 0
+			for ; sent < looks && j.lost == nil; sent++ {
+				j.looked = time.Time{}
+				row := testRow(sent + 10)
+				_ = j.Sending(&row, at)
+			}
+			if most := int(j.Length()/blockSize) + 2; sent > most {
+				t.Errorf("seen only after %d looks", sent)
+			}
+			var lost *LostError
+			if err := j.Stop(Totals{}); !errors.As(err, &lost) {
+				t.Errorf("Stop: %v", err)
+			}
+		})
+	}
+}
+
+// A disk that goes away takes the path with it and fails the writes.
+func TestAJournalIsLookedAtAfterAFailedWrite(t *testing.T) {
+	for _, removed := range []bool{false, true} {
+		j := underWay(t)
+		j.out.file = &failing{file: j.out.file, syncs: 1 << 30}
+		if removed {
+			must(t, os.RemoveAll(j.Dir()))
+		}
+		var lost *LostError
+		if err := j.Stop(Totals{}); errors.As(err, &lost) != removed || !errors.Is(err, errDisk) {
+			t.Errorf("removed %v: %v", removed, err)
+		}
+		if err := j.Look(); errors.As(err, &lost) != removed {
+			t.Errorf("removed %v: Look: %v", removed, err)
+		}
+	}
+}
+
 func TestARescueWithoutAParentFolder(t *testing.T) {
 	j := underWay(t)
-	must(t, os.RemoveAll(filepath.Dir(j.Dir())))
-	if _, err := j.Rescue(""); !errors.Is(err, os.ErrNotExist) {
+	must(t, errors.Join(os.RemoveAll(filepath.Dir(j.Dir())), os.WriteFile(filepath.Dir(j.Dir()), nil, 0o600)))
+	var lost *LostError
+	if err := j.Stop(Totals{}); !errors.As(err, &lost) {
+		t.Errorf("Stop: %v", err)
+	}
+	if _, err := j.Rescue(""); err == nil {
 		t.Errorf("without a state folder: %v", err)
 	}
 	state := filepath.Join(t.TempDir(), "a", "state")
@@ -238,5 +312,34 @@ func TestTheSpareIsACopy(t *testing.T) {
 	must(t, s.close())
 	if entries, err := os.ReadDir(root.Name()); err != nil || len(entries) != 0 {
 		t.Errorf("left behind: %v: %v", entries, err)
+	}
+}
+
+func BenchmarkSendAndFinish(b *testing.B) {
+	p, err := Create(filepath.Join(b.TempDir(), "x.run"), Head{}, Plain)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for n := range b.N {
+		if err := p.Add(testRow(n + 1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	j, err := p.Seal("", nil)
+	if err == nil {
+		err = j.Begin("t", false)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for n := range b.N {
+		row := testRow(n + 1)
+		if err := errors.Join(j.Sending(&row, at), j.Finish(result(n+1, batch.Rotated))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := errors.Join(j.Stop(Totals{}), j.Close()); err != nil {
+		b.Fatal(err)
 	}
 }

@@ -89,6 +89,13 @@ func (w *writer) onDisk(upTo int64) bool {
 	return w.synced >= upTo
 }
 
+// written returns how many bytes the file has.
+func (w *writer) written() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.size
+}
+
 // failure returns the first error.
 func (w *writer) failure() error {
 	w.mu.Lock()

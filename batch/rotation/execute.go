@@ -18,18 +18,18 @@ import (
 func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal) (report.Digest, error) {
 	defer j.Close()
 	if err := j.Begin(r.Tool, r.Engine.RetryFailed); err != nil {
-		return report.Digest{}, &RunError{r.Dir, err}
+		return report.Digest{}, r.broken(j, err)
 	}
 	pending, rows := j.Pending(r.Engine.RetryFailed)
 	r.warnOfRenewals(rows)
 	total := j.Info().Rows
 	proofs, err := r.prove(ctx, j)
 	if err != nil {
-		return report.Digest{}, &RunError{r.Dir, err}
+		return report.Digest{}, r.broken(j, err)
 	}
 	waves, err := r.Waves.schedule(rows, j.Info().Columns, j.Gates(), total-pending, pending)
 	if err != nil {
-		return report.Digest{}, &RunError{r.Dir, err}
+		return report.Digest{}, r.broken(j, err)
 	}
 	var done, failed atomic.Int64
 	canaries := 0 // rotated before any row was not
@@ -106,6 +106,15 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 	return p, nil
 }
 
+// broken ends a session that sent nothing, since err came first. Earlier sessions
+// may have put passwords in force.
+func (r Rotation) broken(j *journal.Journal, err error) error {
+	if lost := r.rescue(j, errors.Join(err, j.Look())); lost != nil {
+		return &RunError{r.Dir, lost}
+	}
+	return &RunError{r.Dir, err}
+}
+
 // finish ends a session. The reports come first, since nothing that whoever
 // hears events does may keep them from being written.
 func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (report.Digest, error) {
@@ -119,6 +128,9 @@ func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (repor
 		return report.Digest{}, &RunError{r.Dir, errors.Join(lost, a.close())}
 	}
 	digest, reporting := r.render(&j.View, report.Owner)
+	if lost := r.rescue(j, j.Look()); lost != nil { // while the reports were written
+		return report.Digest{}, &RunError{r.Dir, errors.Join(lost, a.close())}
+	}
 	closing := errors.Join(j.Close(), a.close())
 	r.Events(Rested{})
 	if stopped == nil && (digest.Summary.Rotated < digest.Summary.Rows || digest.Summary.Refused > 0) {
@@ -137,7 +149,7 @@ func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (repor
 // removed, moved or changed the run directory. Nothing was sent from then on.
 type LostError struct {
 	Err    error
-	Rescue string // the file with the passwords in force; empty if none was sent, or it could not be written
+	Rescue string // the file with the passwords in force; empty if there are none, or it could not be written
 	Failed error  // why it could not be written
 }
 
@@ -148,7 +160,7 @@ func (e *LostError) Error() string {
 	case e.Failed != nil:
 		return fmt.Sprintf("%v; the passwords in force could not be rescued: %v", e.Err, e.Failed)
 	case e.Rescue == "":
-		return fmt.Sprintf("%v; no password was sent", e.Err)
+		return fmt.Sprintf("%v; no password of this run is in force", e.Err)
 	}
 	return fmt.Sprintf("%v; the passwords in force stand in %s", e.Err, e.Rescue)
 }
@@ -169,8 +181,8 @@ func (r Rotation) rescue(j *journal.Journal, stopped error) error {
 }
 
 // A RunError is why a run that had begun did not rotate every row: a
-// [*batch.Stop], [ErrIncomplete], or what kept it from being recorded. Nothing
-// that was sent is lost: it can be resumed.
+// [*batch.Stop], [ErrIncomplete], or what kept it from being recorded. Unless it
+// is a [*LostError], nothing that was sent is lost: it can be resumed.
 type RunError struct {
 	Dir string // of the run
 	Err error

@@ -111,6 +111,7 @@ type app struct {
 	tell func(string) // where lines for people go while progress is shown
 	stop func()       // ends the progress that is shown; nil: there is none
 
+	advised bool // the closing words named the command that goes on
 	groups  map[*cobra.Command][]flagGroup
 	working string // the run directory, while requests may be under way
 }

@@ -327,6 +327,7 @@ func (a *app) work(dir string) {
 
 // sayClosing says how a run stands.
 func (a *app) sayClosing(digest report.Digest, next string) {
+	a.advised = next != "" && !a.quiet
 	switch {
 	case a.quiet:
 	case a.log != nil:

@@ -222,18 +222,32 @@ func inputHint(e *rotation.InputError) string {
 	return strings.TrimPrefix(hint, "\n")
 }
 
-// complain prints an error, one line for each of its lines, then the hint, and
-// returns the exit code. What the closing words have said is not said again.
+// complain prints an error, one line for each of its lines, then the hint, or logs
+// both as one record, and returns the exit code. What the closing words have said
+// is not said again.
 func (a *app) complain(err error) int {
 	code, hint := a.explain(err)
 	silent := code == exitOK || errors.Is(err, rotation.ErrIncomplete) || errors.Is(err, errTooOld) || code > exitSignal
-	if !silent {
+	switch {
+	case a.log != nil && !(silent && hint == ""):
+		a.log.Error(sanitizeLines(err.Error()), "hint", sanitizeLines(hint), "exit_code", code)
+		return code
+	case !silent:
 		printLines(a.err, "siprotate: ", err.Error())
 	}
 	if hint != "" {
 		printLines(a.err, "hint: ", hint)
 	}
 	return code
+}
+
+// sanitizeLines makes each line of a text harmless.
+func sanitizeLines(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = report.Sanitize(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // printLines writes text for people line by line, each made harmless.

@@ -366,6 +366,11 @@ func (a *app) onFinish(command string, sum report.Summary) {
 	shell := shellCommand(command)
 	shell.WaitDelay = hookDelay
 	shell.Stdin, shell.Stdout, shell.Stderr = &text, a.err, a.err
+	if a.log != nil {
+		output := &lineLog{log: a.log.With("from", "on-finish")}
+		defer output.finish()
+		shell.Stdout, shell.Stderr = output, output
+	}
 	shell.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "EXOTEL_API_KEY") || strings.HasPrefix(variable, "EXOTEL_API_TOKEN")
 	})

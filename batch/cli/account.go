@@ -101,6 +101,9 @@ func (a *app) client(e endpoint, connections int) (*exotel.Client, error) {
 	if errors.As(err, &wrong) {
 		return nil, wrong
 	}
+	if advice := adviceOf(err); advice != "" {
+		return nil, usage(err, advice)
+	}
 	return nil, usage(err, "--base-url or EXOTEL_BASE_URL, --account-sid or EXOTEL_ACCOUNT_SID, EXOTEL_API_KEY and EXOTEL_API_TOKEN say where and who")
 }
 

@@ -303,8 +303,12 @@ func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, r
 		}
 		return ended
 	}
-	if digest.Summary.Rows == 0 {
-		return ended // the reports could not be written
+	if digest.Summary.Rows == 0 { // the reports could not be written, or the journal is lost
+		if ended != nil && o.onFinish != "" {
+			reason := ended.Error()
+			a.onFinish(o.onFinish, report.Summary{Account: r.Account.SID, Host: r.Account.Host, Stopped: &reason})
+		}
+		return ended
 	}
 	a.sayClosing(digest, a.nextCommand(r.Dir, digest.Summary))
 	if o.json {

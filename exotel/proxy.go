@@ -18,15 +18,27 @@ func proxyFor(base *url.URL) (*url.URL, error) {
 		// net/http goes without a proxy where it cannot read the setting.
 		for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
 			if setting := os.Getenv(name); setting != "" && !isProxyURL(setting) {
-				return nil, fmt.Errorf("the environment's %s is not the URL of a proxy, such as http://proxy.example.com:3128", name)
+				return nil, &proxyError{name}
 			}
 		}
 	}
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: base})
 	if err != nil {
-		return nil, errors.New("the environment's proxy setting is not the URL of a proxy")
+		return nil, &proxyError{"HTTP_PROXY"} // for https all is in order by now
 	}
 	return proxy, nil
+}
+
+// A proxyError says that a variable of the environment is not the URL of a proxy.
+type proxyError struct{ name string }
+
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("the environment's %s is not the URL of a proxy, such as http://proxy.example.com:3128", e.name)
+}
+
+// Hint says what to do about it.
+func (e *proxyError) Hint() string {
+	return fmt.Sprintf("set %s to the URL of the proxy, or unset it to go without one; nothing was sent", e.name)
 }
 
 // isProxyURL reports whether net/http can use the setting, a URL or host:port.

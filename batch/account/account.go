@@ -17,10 +17,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -48,7 +51,7 @@ const (
 )
 
 // Take takes the lease of an account at a host, for a holder: what it works
-// on. Where another process has it, Take waits until ctx ends if wait is set, and
+// on. All spellings of a host are the same one. Where another process has it, Take waits until ctx ends if wait is set, and
 // fails with [ErrBusy] if not.
 func Take(ctx context.Context, folder, host, account, holder string, wait bool) (*Lease, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -84,7 +87,32 @@ func Peek(folder, host, account string, atMost int) (ends []time.Time, held time
 
 // fileName returns the path of an account's files, less what tells them apart.
 func fileName(folder, host, account string) string {
-	return filepath.Join(folder, url.QueryEscape(host)+"_"+url.QueryEscape(account))
+	return filepath.Join(folder, url.QueryEscape(oneSpelling(host))+"_"+url.QueryEscape(account))
+}
+
+// oneSpelling returns the one name under which a host, with or without a port,
+// has its allowance. This machine has many names, and all of them are localhost. The
+// usual ports are none, whatever the scheme.
+func oneSpelling(host string) string {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = strings.Trim(host, "[]"), ""
+	}
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	if addr, err := netip.ParseAddr(name); err == nil {
+		if addr = addr.Unmap(); addr.IsLoopback() {
+			name = "localhost"
+		} else {
+			name = addr.String()
+		}
+	}
+	if strings.HasSuffix(name, ".localhost") {
+		name = "localhost"
+	}
+	if port == "" || port == "80" || port == "443" {
+		return name
+	}
+	return net.JoinHostPort(name, port)
 }
 
 func (l *Lease) lockFile(ctx context.Context, wait bool) error {

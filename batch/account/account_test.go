@@ -280,6 +280,36 @@ func TestAnotherNameKeepsWhatWasSpent(t *testing.T) {
 	die(t, l)
 }
 
+// Whoever names one host in two ways has one allowance.
+func TestOneHostInManySpellings(t *testing.T) {
+	for _, same := range [][]string{
+		{"api.example", "API.Example", "api.example.", "api.example:443", "API.example.:443"},
+		{"localhost:8080", "127.0.0.1:8080", "127.0.0.2:8080", "[::1]:8080", "[::ffff:127.0.0.1]:8080", "LOCALHOST.:8080", "a.localhost:8080"},
+		{"localhost", "127.0.0.1:80", "[::1]", "localhost:443"},
+		{"[2001:db8::1]:8080", "[2001:DB8:0::1]:8080"},
+		{"api.example:8080"},
+	} {
+		folder := t.TempDir()
+		l, err := Take(t.Context(), folder, same[0], "acc", "a.run", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, host := range same {
+			if _, err := Take(t.Context(), folder, host, "acc", "b.run", false); !errors.Is(err, ErrBusy) {
+				t.Errorf("%s is another host than %s: %v", host, same[0], err)
+			}
+		}
+		for _, host := range []string{"other.example", "localhost:8081", "127.0.0.1.example", "[2001:db8::2]:8080"} {
+			other, err := Take(t.Context(), folder, host, "acc", "b.run", false)
+			if err != nil {
+				t.Fatalf("%s is the same host as %s: %v", host, same[0], err)
+			}
+			die(t, other)
+		}
+		die(t, l)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "state", "siprotate")
 	if err := Check(folder); err != nil {

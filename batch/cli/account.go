@@ -41,22 +41,23 @@ func newEndpoint(sid, baseURL string) endpoint {
 	return e
 }
 
-// endpoint finds the account that the flags and the environment name.
+// endpoint finds the account that the flags and the environment name. A variable
+// for the region counts only where nothing says more.
 func (a *app) endpoint(o accountFlags) (endpoint, error) {
 	sid, baseURL := a.setting(o.sid, "EXOTEL_ACCOUNT_SID"), o.baseURL
 	if o.region == "" {
 		baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL")
 	}
-	region, err := exotel.ParseRegion(a.setting(o.region, "EXOTEL_REGION", string(exotel.Singapore)))
-	if err != nil {
-		return endpoint{}, usage(err, "set EXOTEL_REGION or --region to the region of the account: singapore or mumbai")
+	if baseURL == "" || o.region != "" {
+		region, err := exotel.ParseRegion(a.setting(o.region, "EXOTEL_REGION", string(exotel.Singapore)))
+		if err != nil {
+			return endpoint{}, usage(err, "set EXOTEL_REGION or --region to the region of the account: singapore or mumbai")
+		}
+		baseURL = cmp.Or(baseURL, region.BaseURL())
 	}
 	if sid == "" {
 		return endpoint{}, usagef("set EXOTEL_ACCOUNT_SID, or give --account-sid; it stands in the dashboard's API settings",
 			"no account: its SID is not set")
-	}
-	if baseURL == "" {
-		baseURL = region.BaseURL()
 	}
 	return newEndpoint(sid, baseURL), nil
 }
@@ -68,8 +69,8 @@ func (a *app) endpointOf(run journal.Head, saved settings, o accountFlags) (endp
 		return sandboxEndpoint, nil
 	}
 	o.sid = a.setting(o.sid, "EXOTEL_ACCOUNT_SID", run.Account)
-	if o.region == "" && a.setting(o.baseURL, "EXOTEL_BASE_URL") == "" && a.getenv("EXOTEL_REGION") == "" {
-		o.baseURL = saved.BaseURL
+	if o.region == "" {
+		o.baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL", saved.BaseURL)
 	}
 	return a.endpoint(o)
 }
@@ -99,6 +100,9 @@ func (a *app) client(e endpoint, connections int) (*exotel.Client, error) {
 	var wrong *usageError
 	if errors.As(err, &wrong) {
 		return nil, wrong
+	}
+	if advice := adviceOf(err); advice != "" {
+		return nil, usage(err, advice)
 	}
 	return nil, usage(err, "--base-url or EXOTEL_BASE_URL, --account-sid or EXOTEL_ACCOUNT_SID, EXOTEL_API_KEY and EXOTEL_API_TOKEN say where and who")
 }

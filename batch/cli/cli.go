@@ -5,6 +5,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +117,8 @@ type app struct {
 	quiet  bool         // nothing is said but errors
 	log    *slog.Logger // takes lines for people, as records for machines; nil: they are printed
 
-	groups map[*cobra.Command][]flagGroup
+	groups  map[*cobra.Command][]flagGroup
+	advised bool // the closing words named the command that goes on
 
 	mu      sync.Mutex   // guards what follows
 	tell    func(string) // where lines for people go while progress is shown
@@ -149,7 +151,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if format := cmd.Flags().Lookup("log-format"); a.log == nil && format != nil && format.Value.String() == "json" {
+		a.logJSON() // what went wrong did so before the command read its flags
+	}
 	if err != nil && !a.began && !errors.As(err, new(*usageError)) {
 		err = suggest(root, args, err)
 	}
@@ -171,7 +176,43 @@ func (a *app) logger(verbose bool) *slog.Logger {
 
 // logJSON makes what is said records for machines.
 func (a *app) logJSON() {
-	a.log = slog.New(slog.NewJSONHandler(a.err, nil)).With("account", a.at.SID)
+	a.log = slog.New(slog.NewJSONHandler(a.err, nil))
+	if a.at.SID != "" {
+		a.log = a.log.With("account", a.at.SID)
+	}
+}
+
+// A lineLog is a writer that logs each line of what a command prints as a record.
+type lineLog struct {
+	log  *slog.Logger
+	rest []byte // the line that has no end yet
+}
+
+// maxLine is where a longer line is cut in two, in bytes.
+const maxLine = 64 << 10
+
+// Write never fails.
+func (l *lineLog) Write(p []byte) (int, error) {
+	l.rest = append(l.rest, p...)
+	for {
+		line, rest, ended := bytes.Cut(l.rest, []byte("\n"))
+		if !ended && len(line) < maxLine {
+			return len(p), nil
+		}
+		l.say(line)
+		l.rest = rest
+	}
+}
+
+// finish logs a last line that has no end.
+func (l *lineLog) finish() {
+	if len(l.rest) > 0 {
+		l.say(l.rest)
+	}
+}
+
+func (l *lineLog) say(line []byte) {
+	l.log.Info(report.Sanitize(string(bytes.TrimSuffix(line, []byte("\r")))))
 }
 
 // lines is a writer that says each write as a line for people.

@@ -15,7 +15,6 @@ import (
 	"siprotate/batch/journal"
 	"siprotate/batch/roster"
 	"siprotate/batch/rotation"
-	"siprotate/exotel"
 	"siprotate/report"
 )
 
@@ -130,7 +129,6 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 		stop   *batch.Stop
 		lost   *rotation.LostError
 	)
-	resume := a.resumeCommand(run.Dir)
 	errors.As(run, &stop)
 	switch {
 	case run.Err == rotation.ErrIncomplete:
@@ -140,14 +138,20 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 	case errors.As(run, &lost):
 		return exitFailure, "put the run directory back where it was and resume it; or rotate what the rescue file holds again: it is an INPUT"
 	case run.Err != error(stop), stop.Reason == batch.Broken:
-		return exitFailure, "nothing that was sent is lost; once the cause is mended: " + resume
+		if a.advised {
+			return exitFailure, "nothing that was sent is lost; resume the run once the cause is mended"
+		}
+		return exitFailure, "nothing that was sent is lost; once the cause is mended: " + a.resumeCommand(run.Dir)
 	case errors.As(run, &caught):
 		return caught.code(), ""
 	}
 	if advice := adviceOf(stop); advice != "" {
 		return exitStopped, advice
 	}
-	return exitStopped, "to go on: " + resume
+	if a.advised {
+		return exitStopped, ""
+	}
+	return exitStopped, "to go on: " + a.resumeCommand(run.Dir)
 }
 
 func explainListing(listing *rotation.ListError) (code int, hint string) {
@@ -220,18 +224,32 @@ func inputHint(e *rotation.InputError) string {
 	return strings.TrimPrefix(hint, "\n")
 }
 
-// complain prints an error, one line for each of its lines, then the hint, and
-// returns the exit code. What the closing words have said is not said again.
+// complain prints an error, one line for each of its lines, then the hint, or logs
+// both as one record, and returns the exit code. What the closing words have said
+// is not said again.
 func (a *app) complain(err error) int {
 	code, hint := a.explain(err)
 	silent := code == exitOK || errors.Is(err, rotation.ErrIncomplete) || errors.Is(err, errTooOld) || code > exitSignal
-	if !silent {
+	switch {
+	case a.log != nil && !(silent && hint == ""):
+		a.log.Error(sanitizeLines(err.Error()), "hint", sanitizeLines(hint), "exit_code", code)
+		return code
+	case !silent:
 		printLines(a.err, "siprotate: ", err.Error())
 	}
 	if hint != "" {
 		printLines(a.err, "hint: ", hint)
 	}
 	return code
+}
+
+// sanitizeLines makes each line of a text harmless.
+func sanitizeLines(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = report.Sanitize(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // printLines writes text for people line by line, each made harmless.
@@ -243,26 +261,32 @@ func printLines(w io.Writer, prefix, text string) {
 
 // resumeCommand returns the command that resumes a run, as it works in the shell
 // that this program was started from: where the environment names another account,
-// it says which one is meant.
+// or the run another address, it says which one is meant.
 func (a *app) resumeCommand(dir string, flags ...string) string {
+	if strings.HasPrefix(dir, "-") {
+		dir = "./" + dir // it is no flag
+	}
 	words := append([]string{"resume", dir}, flags...)
-	if sid := a.getenv("EXOTEL_ACCOUNT_SID"); sid != "" && a.at.SID != "" && a.at != sandboxEndpoint && sid != a.at.SID {
+	if a.at.SID == "" || a.at == sandboxEndpoint {
+		return command(words...)
+	}
+	if sid := a.getenv("EXOTEL_ACCOUNT_SID"); sid != "" && sid != a.at.SID {
 		words = append(words, "--account-sid", a.at.SID)
 	}
-	if a.at.SID != "" && a.at != sandboxEndpoint && a.strayHost() {
+	if a.strays(dir) {
 		words = append(words, "--base-url", a.at.baseURL)
 	}
 	return command(words...)
 }
 
-// strayHost reports whether the environment names another host than that of the
-// account at work.
-func (a *app) strayHost() bool {
+// strays reports whether a resume without flags would take another base URL than
+// the one at work.
+func (a *app) strays(dir string) bool {
 	if base := a.getenv("EXOTEL_BASE_URL"); base != "" {
-		return newEndpoint("", base).Host != a.at.Host
+		return base != a.at.baseURL
 	}
-	region, err := exotel.ParseRegion(a.getenv("EXOTEL_REGION"))
-	return err == nil && newEndpoint("", region.BaseURL()).Host != a.at.Host
+	head, err := journal.ReadHead(dir)
+	return err == nil && readSettings(head).BaseURL != a.at.baseURL
 }
 
 // command returns a command of this program as it can be typed into a shell.

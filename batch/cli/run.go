@@ -306,8 +306,12 @@ func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, r
 		}
 		return ended
 	}
-	if digest.Summary.Rows == 0 {
-		return ended // the reports could not be written
+	if digest.Summary.Rows == 0 { // the reports could not be written, or the journal is lost
+		if ended != nil && o.onFinish != "" {
+			reason := ended.Error()
+			a.onFinish(o.onFinish, report.Summary{Account: r.Account.SID, Host: r.Account.Host, Stopped: &reason})
+		}
+		return ended
 	}
 	a.sayClosing(digest, a.nextCommand(r.Dir, digest.Summary))
 	if o.json {
@@ -330,6 +334,7 @@ func (a *app) work(dir string) {
 
 // sayClosing says how a run stands.
 func (a *app) sayClosing(digest report.Digest, next string) {
+	a.advised = next != "" && !a.quiet
 	switch {
 	case a.quiet:
 	case a.log != nil:
@@ -368,6 +373,11 @@ func (a *app) onFinish(command string, sum report.Summary) {
 	shell := shellCommand(command)
 	shell.WaitDelay = hookDelay
 	shell.Stdin, shell.Stdout, shell.Stderr = &text, a.err, a.err
+	if a.log != nil {
+		output := &lineLog{log: a.log.With("from", "on-finish")}
+		defer output.finish()
+		shell.Stdout, shell.Stderr = output, output
+	}
 	shell.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "EXOTEL_API_KEY") || strings.HasPrefix(variable, "EXOTEL_API_TOKEN")
 	})

@@ -25,6 +25,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -351,16 +352,17 @@ func (j *Journal) append(record any) (from, to int64, err error) {
 	return from, to, err
 }
 
-// Remove removes the run, with its reports: all files of the directory, which are
-// the program's own, but for the lock. A directory that holds a folder is left as
-// it is, and an error.
-func (j *Journal) Remove() error {
+// Remove removes the run, with the reports that are named: all files of the
+// directory but for the lock. A directory that holds anything else is left as it
+// is, and an error.
+func (j *Journal) Remove(reports ...string) error {
+	own := append([]string{Name, lockName, spareName, unsyncedName, purgeName}, reports...)
 	entries, err := os.ReadDir(j.Dir())
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if !entry.Type().IsRegular() {
+		if !entry.Type().IsRegular() || !slices.Contains(own, entry.Name()) {
 			return fmt.Errorf("%s holds %s, which no run made", j.Dir(), entry.Name())
 		}
 	}

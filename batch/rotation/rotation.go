@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,7 +61,7 @@ type Rotation struct {
 	Vault   journal.Vault  // seals passwords in the journal; nil: [journal.Plain]
 	State   string         // the folder that makes this the account's only sender on the machine; empty: it need not be
 	Wait    bool           // wait for another sender on the account, instead of giving up with [account.ErrBusy]
-	Replace bool           // a run in Dir that is finished, or of another source, gives way to a new one
+	Replace bool           // a run of the account in Dir that is finished, or of another source, gives way to a new one
 	Pace    pace.Options   // the allowance; the zero value: [DefaultRate], learning
 	Engine  batch.Config   // how to send; its Pacer, Redraw and Observe are set here
 
@@ -196,13 +198,23 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 	}
 	if err != nil {
 		if r.Replace && (errors.As(err, new(*FinishedError)) || errors.As(err, new(*OtherSourceError))) {
-			return nil, errors.Join(j.Remove(), j.Close())
+			return nil, errors.Join(j.Remove(reportFiles()...), j.Close())
 		}
 		j.Close()
 		return nil, err
 	}
 	r.Events(Planned{a.schedule(p, r.Engine.StopAfter)})
 	return j, nil
+}
+
+// reportFiles returns the names of all files that reports leave in a run
+// directory, also where their writer died.
+func reportFiles() (names []string) {
+	for _, format := range slices.Concat(report.Formats, report.Optional, []report.Format{{File: SealedCredentials}, {File: ".report.length"}}) {
+		hidden := "." + strings.TrimPrefix(format.File, ".")
+		names = append(names, format.File, hidden+".owner.tmp", hidden+".reader.tmp")
+	}
+	return append(names, ".report.lock")
 }
 
 // An AccountError says that a run is of another account.
@@ -248,6 +260,10 @@ func (e *OtherSourceError) Error() string {
 // not be resumed.
 func (r Rotation) mayResume(v *journal.View, src Source) (Plan, error) {
 	info := v.Info()
+	// The account comes first: a run of another one is never replaced.
+	if err := r.sameAccount(info.Head); err != nil {
+		return Plan{}, err
+	}
 	digest, err := src.Digest()
 	switch {
 	case err != nil:

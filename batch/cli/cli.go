@@ -82,7 +82,8 @@ func (a *app) abandon() {
 	a.mu.Unlock()
 	a.rest()
 	if dir != "" {
-		a.say("stopped at once: what was sent is in the journal, and the reports are not written; to go on: %s", a.resumeCommand(dir))
+		a.say("stopped at once: what was sent is in the journal, the reports are not written")
+		a.say("to go on: %s", a.resumeCommand(dir))
 	}
 }
 

@@ -92,7 +92,8 @@ func (a *app) abandon() {
 		return
 	}
 	run.Close()
-	a.say("stopped at once: the journal stands, and the reports are not written; to go on: %s", a.resumeCommand(dir))
+	a.say("stopped at once: the journal stands, the reports are not written")
+	a.say("to go on: %s", a.resumeCommand(dir))
 }
 
 // gcPercent lets the heap grow to several times what is in use before it is

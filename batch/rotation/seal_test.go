@@ -84,6 +84,22 @@ func (w *sealedWorld) SetPassword(ctx context.Context, row batch.Row) (batch.Rec
 	return setter{w.client}.SetPassword(ctx, row)
 }
 
+// givenLeft reports whether the input gave the password of a row that is left to
+// send.
+func (w *sealedWorld) givenLeft() bool {
+	v, err := journal.Read(w.dir, nil)
+	must(w.t, err)
+	defer v.Close()
+	_, rows := v.Pending(false)
+	for row, err := range rows {
+		must(w.t, err)
+		if row.PasswordSource == batch.Provided {
+			return true
+		}
+	}
+	return false
+}
+
 // input is a CSV of the account's first users, every third with a password given.
 func (w *sealedWorld) input(n int) *roster.Roster {
 	w.t.Helper()
@@ -341,10 +357,11 @@ func TestASealedRunHidesItsPasswords(t *testing.T) {
 				warned = append(warned, warning.Text)
 			}
 		}
+		given := w.givenLeft()
 		if digest, err = r.Resume(context.Background()); err != nil && !errors.As(err, new(*RunError)) {
 			t.Fatal(err)
 		}
-		if len(warned) != 1 || !strings.Contains(warned[0], "that the input gave") {
+		if len(warned) != 1 || strings.Contains(warned[0], "that the input gave") != given {
 			t.Errorf("warned: %q", warned)
 		}
 		w.checkHidden("after the resumed run")

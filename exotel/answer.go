@@ -146,6 +146,9 @@ func (b body) contradicts(status int) bool {
 		status != http.StatusOK && !b.exception.agrees("Status", status)) {
 		return true
 	}
+	if status == http.StatusOK && b.contradictsAround() {
+		return true
+	}
 	for _, r := range b.responses {
 		claims := strings.EqualFold(r.text("status"), success)
 		switch {

@@ -203,20 +203,29 @@ func decodeBase64(text string, least int) string {
 // left out.
 func decodeRuns(text string, a *codeBytes, least, alignments int, decode func(b, run []byte) []byte) string {
 	var b []byte
-	run := make([]byte, 0, len(text))
-	for i := range len(text) + 1 {
+	for start, n, i := 0, 0, 0; i <= len(text); i++ {
 		if i < len(text) && a[text[i]] != foreign {
-			if a[text[i]] == code {
-				run = append(run, text[i])
-			}
+			n += int(a[text[i]] & code)
 			continue
 		}
-		if len(run) >= least {
-			for i := range alignments {
-				b = append(decode(b, run[min(i, len(run)):]), 0)
+		if n >= least {
+			run := a.codeIn(text[start:i])
+			for i := range min(alignments, n-least+1) {
+				b = append(decode(b, run[i:]), 0)
 			}
 		}
-		run = run[:0]
+		start, n = i+1, 0
 	}
 	return string(b)
+}
+
+// codeIn returns the text without what is ignored in it.
+func (a *codeBytes) codeIn(text string) []byte {
+	run := make([]byte, 0, len(text))
+	for i := range len(text) {
+		if a[text[i]] == code {
+			run = append(run, text[i])
+		}
+	}
+	return run
 }

@@ -16,8 +16,10 @@ import (
 // what they were sent. Each leaves alone what it cannot read, takes time in
 // proportion to the text, and returns a text at most three times as long. What
 // decodes to less than least bytes may be left out.
-var decoders = [...]func(text string, least int) string{decodeHTML, decodePercent, decodeEscapes, decodeHex, decodeBase64,
-	decodeBase32, decodeNumbers, decodeCodePoints, decodeQuotedPrintable, decodeForms}
+var decoders = [...]func(text string, least int) string{decodeHTML, decodePercent, decodeEscapes, decodeHex, decodeBase64}
+
+// The rareDecoders undo what is hardly ever done to a text within another encoding.
+var rareDecoders = [...]func(text string, least int) string{decodeBase32, decodeNumbers, decodeCodePoints, decodeQuotedPrintable, decodeForms}
 
 func decodeHTML(text string, _ int) string { return html.UnescapeString(text) }
 

@@ -191,7 +191,7 @@ func (s *secretSet) safe(text string) string {
 	text = cut(text, maxText)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.found(text, 2) || s.found(reverse(text), 2) || s.apart.matches(text) || s.foundDeep(text) {
+	if s.found(text, 2) || s.found(reverse(text), 2) || s.foundRarely(text) {
 		return withheld
 	}
 	return text
@@ -230,16 +230,23 @@ func (s *secretSet) found(text string, times int) bool {
 	return false
 }
 
-// foundDeep looks where a server may have gone without meaning to hide anything:
-// base64 within base64, which has letters of both cases, and marked letters.
-func (s *secretSet) foundDeep(text string) bool {
-	if forms := decodeForms(text, 0); forms != text && s.apart.matches(forms) {
+// foundRarely looks where few servers put a secret: into a rare encoding, between
+// other characters, into base64 within base64, which has letters of both cases.
+func (s *secretSet) foundRarely(text string) bool {
+	text = decodeEscapes(decodeHTML(decodePercent(text, 0), 0), 0)
+	if s.apart.matches(text) {
 		return true
+	}
+	least := s.shortest()
+	for _, decode := range rareDecoders {
+		decoded := decode(text, least)
+		if decoded != text && (s.found(decoded, 1) || s.apart.matches(decoded)) {
+			return true
+		}
 	}
 	if strings.ToLower(text) == text || strings.ToUpper(text) == text {
 		return false
 	}
-	least := s.shortest()
 	return s.found(decodeBase64(decodeBase64(text, least), least), 1)
 }
 

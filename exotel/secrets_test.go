@@ -269,6 +269,7 @@ func TestRareEncodingsAreWithheld(t *testing.T) {
 		"underlined":         between("\u0332"),
 		"dotted":             between(" · "),
 		"in halves":          func(s string) string { return s[:5] + " " + s[5:] },
+		"HTML between":       between("&#8203;"),
 		"full width":         func(s string) string { return strings.Map(func(r rune) rune { return r + 0xfee0 }, s) },
 		"decomposed":         func(s string) string { return norm.NFD.String(s) },
 	} {

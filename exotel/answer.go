@@ -11,8 +11,10 @@ import (
 
 // An Answer is what the API said to one request, in its own words; empty where
 // it said nothing. Texts are cut at 2 KiB. One that holds a secret, or eight
-// characters of one in a row, however encoded, reads "[withheld: it held a
-// secret]": the credentials, and the passwords of this and of recent requests.
+// characters of one in a row, in any usual encoding, or all its letters and digits
+// with other characters between, reads "[withheld: it held a secret]": the
+// credentials, and the passwords of this and of recent requests. Ciphers such as
+// ROT13 are not seen through.
 type Answer struct {
 	HTTPCode  int    // 0 if no answer came
 	Code      string // the code inside the body; it may differ from HTTPCode
@@ -144,6 +146,9 @@ func (b body) contradicts(status int) bool {
 	}
 	if b.hasException && (b.exception.spelt("Status") || b.has("response") ||
 		status != http.StatusOK && !b.exception.agrees("Status", status)) {
+		return true
+	}
+	if status == http.StatusOK && b.contradictsAround() {
 		return true
 	}
 	for _, r := range b.responses {

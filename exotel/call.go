@@ -1,7 +1,6 @@
 package exotel
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -78,13 +77,14 @@ func (call call) read(ctx context.Context, head *http.Response) reply {
 	default:
 		r.body, r.problem = parseBody(source)
 	}
-	// A proxy's page is none of the API's and contradicts nothing; what begins as
-	// the API's and is damaged may say anything.
-	damaged := r.problem != "" && bytes.HasPrefix(bytes.TrimSpace(source), []byte("{"))
+	// A proxy's page is none of the API's and contradicts nothing, unless it has a
+	// success in it; what begins as the API's and is damaged may say anything.
+	failed := head.StatusCode != http.StatusOK
+	damaged := r.problem != "" && begunAsObject(source)
 	switch body, ok := head.Body.(*answerBody); {
 	case ok && body.suspect():
 		r.doubt = problemSuspect
-	case r.body.contradicts(head.StatusCode), damaged && head.StatusCode != http.StatusOK:
+	case r.body.contradicts(head.StatusCode), failed && (damaged || r.body.mayMeanSuccess(source)):
 		r.doubt = problemContrary
 	}
 	return r

@@ -2,6 +2,7 @@ package exotel
 
 import (
 	"bytes"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"html"
@@ -17,6 +18,9 @@ import (
 // decodes to less than least bytes may be left out.
 var decoders = [...]func(text string, least int) string{decodeHTML, decodePercent, decodeEscapes, decodeHex, decodeBase64}
 
+// The rareDecoders undo what is hardly ever done to a text within another encoding.
+var rareDecoders = [...]func(text string, least int) string{decodeBase32, decodeNumbers, decodeCodePoints, decodeQuotedPrintable, decodeForms}
+
 func decodeHTML(text string, _ int) string { return html.UnescapeString(text) }
 
 func decodePercent(text string, _ int) string {
@@ -29,6 +33,11 @@ func decodePercent(text string, _ int) string {
 			if char, ok := parseHex(text, i+1, 2); ok {
 				b.WriteByte(byte(char))
 				i += 2
+				continue
+			}
+			if char, ok := parseHex(text, i+2, 4); ok && text[i+1]|0x20 == 'u' {
+				b.WriteRune(rune(char))
+				i += 5
 				continue
 			}
 		}
@@ -73,6 +82,12 @@ var escapeDigits = map[byte][]int{'x': {2}, 'X': {2}, 'u': {4}, 'U': {8, 4}}
 // returns the escape's length.
 func decodeEscape(b *strings.Builder, text string) int {
 	kind := text[1]
+	if end := strings.IndexByte(text[:min(len(text), len(`\u{10ffff}`))], '}'); end > 3 && kind|0x20 == 'u' && text[2] == '{' {
+		if char, ok := parseHex(text, 3, end-3); ok {
+			b.WriteRune(rune(char))
+			return end + 1
+		}
+	}
 	for _, digits := range escapeDigits[kind] {
 		if char, ok := parseHex(text, 2, digits); ok {
 			return digits + 2 + writeChar(b, kind, char, text[digits+2:])
@@ -130,13 +145,40 @@ func newCodeBytes(codes, ignore string) *codeBytes {
 const digitsAndLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 var (
-	hexAlphabet    = newCodeBytes("0123456789abcdefABCDEF", " +\r\n:")
-	base64Alphabet = newCodeBytes(digitsAndLetters+"+/-_", "\r\n")
+	hexAlphabet    = newCodeBytes("0123456789abcdefABCDEF", " +\r\n\t:-,;._\"")
+	base64Alphabet = newCodeBytes(digitsAndLetters+"+/-_", " \t\r\n")
+	base32Alphabet = newCodeBytes("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "\r\n")
 )
 
 func decodeHex(text string, least int) string {
+	if strings.ContainsAny(text, "xX") {
+		text = hexPrefix.Replace(text)
+	}
 	return decodeRuns(text, hexAlphabet, 2*least, 2, func(b, run []byte) []byte {
+		from := len(b)
 		b, _ = hex.AppendDecode(b, run[:len(run)&^1])
+		return alsoWithoutZeros(b, from)
+	})
+}
+
+var hexPrefix = strings.NewReplacer("0x", "", "0X", "")
+
+// alsoWithoutZeros appends what stands from there once more without its zeros,
+// which UTF-16 has between the letters.
+func alsoWithoutZeros(b []byte, from int) []byte {
+	if decoded := b[from:]; bytes.IndexByte(decoded, 0) >= 0 {
+		b = append(append(b, 0), bytes.ReplaceAll(decoded, []byte{0}, nil)...)
+	}
+	return b
+}
+
+func decodeBase32(text string, least int) string {
+	return decodeRuns(text, base32Alphabet, least*8/5, 8, func(b, run []byte) []byte {
+		switch len(run) % 8 {
+		case 1, 3, 6: // a whole number of bytes ends before
+			run = run[:len(run)-1]
+		}
+		b, _ = base32.StdEncoding.WithPadding(base32.NoPadding).AppendDecode(b, bytes.ToUpper(run))
 		return b
 	})
 }
@@ -152,8 +194,9 @@ func decodeBase64(text string, least int) string {
 			encoding = base64.RawURLEncoding
 			run = bytes.ReplaceAll(bytes.ReplaceAll(run, []byte("+"), []byte("-")), []byte("/"), []byte("_"))
 		}
+		from := len(b)
 		b, _ = encoding.AppendDecode(b, run)
-		return b
+		return alsoWithoutZeros(b, from)
 	})
 }
 
@@ -162,20 +205,29 @@ func decodeBase64(text string, least int) string {
 // left out.
 func decodeRuns(text string, a *codeBytes, least, alignments int, decode func(b, run []byte) []byte) string {
 	var b []byte
-	run := make([]byte, 0, len(text))
-	for i := range len(text) + 1 {
+	for start, n, i := 0, 0, 0; i <= len(text); i++ {
 		if i < len(text) && a[text[i]] != foreign {
-			if a[text[i]] == code {
-				run = append(run, text[i])
-			}
+			n += int(a[text[i]] & code)
 			continue
 		}
-		if len(run) >= least {
-			for i := range alignments {
-				b = append(decode(b, run[min(i, len(run)):]), 0)
+		if n >= least {
+			run := a.codeIn(text[start:i])
+			for i := range min(alignments, n-least+1) {
+				b = append(decode(b, run[i:]), 0)
 			}
 		}
-		run = run[:0]
+		start, n = i+1, 0
 	}
 	return string(b)
+}
+
+// codeIn returns the text without what is ignored in it.
+func (a *codeBytes) codeIn(text string) []byte {
+	run := make([]byte, 0, len(text))
+	for i := range len(text) {
+		if a[text[i]] == code {
+			run = append(run, text[i])
+		}
+	}
+	return run
 }

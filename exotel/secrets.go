@@ -83,11 +83,13 @@ type secretSet struct {
 	windows map[uint64]int          // each window of the longer secrets, and in how many
 	filter  [1 << filterBits]uint16 // the same by hash: most lookups end here
 	short   map[string]int          // the secrets shorter than a window
-	ended   []string                // the passwords whose requests ended, oldest first
+	apart   separatedSet
+	ended   []string // the passwords whose requests ended, oldest first
 }
 
 func newSecretSet(secrets ...string) *secretSet {
-	s := &secretSet{windows: make(map[uint64]int), short: make(map[string]int)}
+	s := &secretSet{windows: make(map[uint64]int), short: make(map[string]int),
+		apart: separatedSet{make(map[uint64]int), make(map[string]int)}}
 	for _, secret := range secrets {
 		s.begin(secret)
 	}
@@ -113,6 +115,7 @@ func (s *secretSet) end(secret string) {
 }
 
 func (s *secretSet) count(secret string, by int) {
+	s.apart.count(secret, by)
 	forms := []string{fold(secret)}
 	if len(secret) < window || !isASCII(secret) {
 		lower := fold(strings.ToLower(secret))
@@ -191,7 +194,7 @@ func (s *secretSet) safe(text string) string {
 	text = cut(text, maxText)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.found(text, 2) || s.found(reverse(text), 2) {
+	if s.found(text, 2) || s.found(reverse(text), 2) || s.foundRarely(text) {
 		return withheld
 	}
 	return text
@@ -228,6 +231,26 @@ func (s *secretSet) found(text string, times int) bool {
 		}
 	}
 	return false
+}
+
+// foundRarely looks where few servers put a secret: into a rare encoding, between
+// other characters, into base64 within base64, which has letters of both cases.
+func (s *secretSet) foundRarely(text string) bool {
+	text = decodeEscapes(decodeHTML(decodePercent(text, 0), 0), 0)
+	if s.apart.matches(text) {
+		return true
+	}
+	least := s.shortest()
+	for _, decode := range rareDecoders {
+		decoded := decode(text, least)
+		if decoded != text && (s.found(decoded, 1) || s.apart.matches(decoded)) {
+			return true
+		}
+	}
+	if strings.ToLower(text) == text || strings.ToUpper(text) == text {
+		return false
+	}
+	return s.found(decodeBase64(decodeBase64(text, least), least), 1)
 }
 
 func (s *secretSet) shortest() int {

@@ -1,6 +1,7 @@
 package exotel
 
 import (
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -21,6 +22,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 )
 
@@ -232,6 +234,57 @@ func TestEncodedSecretsAreWithheld(t *testing.T) {
 	}
 }
 
+// Ways that are less common, each by itself.
+func TestRareEncodingsAreWithheld(t *testing.T) {
+	std := base64.StdEncoding.EncodeToString
+	utf16Bytes := func(s string) []byte { return []byte(strings.Join(strings.Split(s, ""), "\x00") + "\x00") }
+	between := func(separator string) func(string) string {
+		return func(s string) string { return strings.Join(strings.Split(s, ""), separator) }
+	}
+	for name, encode := range map[string]func(s string) string{
+		"BitConverter":       func(s string) string { return strings.ReplaceAll(fmt.Sprintf("% X", s), " ", "-") },
+		"hex with commas":    func(s string) string { return eachByte(s, "0x%02x, ") },
+		"hex with prefixes":  func(s string) string { return eachByte(s, "0x%02X ") },
+		"hex in quotes":      func(s string) string { return eachByte(s, `"0x%02x",`) },
+		"JSON bytes":         func(s string) string { return "[" + eachByte(s, "%d, ") + "0]" },
+		"compact JSON bytes": func(s string) string { return "[" + eachByte(s, "%d,") + "0]" },
+		"printed bytes":      func(s string) string { return fmt.Sprint([]byte(s)) },
+		"binary":             func(s string) string { return eachByte(s, "%08b ") },
+		"base64 of UTF-16":   func(s string) string { return std(utf16Bytes(s)) },
+		"hex of UTF-16":      func(s string) string { return hex.EncodeToString(utf16Bytes(s)) },
+		"braces":             func(s string) string { return eachRune(s, `\u{%x}`) },
+		"old JavaScript":     func(s string) string { return eachRune(s, "%%u%04X") },
+		"code points":        func(s string) string { return eachRune(s, "U+%04X ") },
+		"quoted-printable":   func(s string) string { return eachByte(s, "=%02X") },
+		"folded":             func(s string) string { return s[:5] + "=\r\n" + s[5:] },
+		"base64 with spaces": func(s string) string { e := std([]byte(s)); return e[:5] + " " + e[5:9] + "\t" + e[9:] },
+		"base64 thrice":      func(s string) string { return std([]byte(std([]byte(std([]byte("a " + s)))))) },
+		"base32":             func(s string) string { return base32.StdEncoding.EncodeToString([]byte("ab" + s)) },
+		"base32 in lower":    func(s string) string { return strings.ToLower(base32.StdEncoding.EncodeToString([]byte(s))) },
+		"spaced":             between(" "),
+		"dashed":             between("-"),
+		"a letter a line":    between("\n"),
+		"zero-width":         between("\u200b"),
+		"joined":             between("\u2060"),
+		"underlined":         between("\u0332"),
+		"dotted":             between(" · "),
+		"in halves":          func(s string) string { return s[:5] + " " + s[5:] },
+		"HTML between":       between("&#8203;"),
+		"full width":         func(s string) string { return strings.Map(func(r rune) rune { return r + 0xfee0 }, s) },
+		"decomposed":         func(s string) string { return norm.NFD.String(s) },
+	} {
+		for _, secret := range []string{"Sample0!", "Sample-0nly-1x", "xQ7!mZ2#kT9@"} {
+			text := "you said (" + encode(secret) + ") to us"
+			if got := newSecretSet(secret).safe(text); got != withheld {
+				t.Errorf("%q %s: shows %s", secret, name, got)
+			}
+		}
+	}
+	if got := newSecretSet("pässwörd-Ä1").safe(norm.NFD.String("pässwörd-Ä1")); got != withheld {
+		t.Errorf("decomposed: shows %s", got)
+	}
+}
+
 func FuzzEncodedSecretsAreWithheld(f *testing.F) {
 	names := slices.Sorted(maps.Keys(encoders))
 	f.Add(uint64(1), "Sample-0nly", "before ", " after")
@@ -277,6 +330,8 @@ func TestOtherTextsAreShown(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "success", "Password policy not met", "Rate limit exceeded. Try again in 30 seconds.", "no such user", "Sample", "ä",
+		"Mandatory parameter missing", "Authorization failed", "Invalid parameter: password must have 8 characters, e.g. 1 digit", "KYC incomplete",
+		"Password 0 of 1", "[1, 2, 3]", "sample only", "User 0f3c9a1e-77d2-4c1b-9b1e-2f6f3b6c9a10 has no device 490039 (see U+0041)", "näher: ungültig",
 		"dial tcp 127.0.0.1:443: connect: connection refused", "0f3c9a1e-77d2-4c1b-9b1e-2f6f3b6c9a10",
 	} {
 		if got := s.safe(text); got != text {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,38 @@ func TestSetPasswordAnswers(t *testing.T) {
 		{"404 with a broken success", 404, accepting + "x", "RA"},
 		{"404 with a cut success", 404, accepting[:100], "RA"},
 		{"404 with a failure and a success", 404, failure("404", "null") + accepting, "RA"},
+		{"400 with a success behind a mark", 400, "\ufeff" + accepting, "RA"},
+		{"400 with a cut success behind a mark", 400, "\ufeff" + accepting[:20], "RA"},
+		{"400 with a success behind a prefix", 400, ")]}',\n" + accepting, "RA"},
+		{"400 with a success in a call", 400, "cb(" + accepting + ")", "RA"},
+		{"400 with a success in an array", 400, "[" + accepting + "]", "RA"},
+		{"400 with a success in data", 400, `{"request_id":"x","data":` + accepting + `}`, "RA"},
+		{"400 with a success in UTF-16", 400, "\xff\xfe" + strings.Join(strings.Split(accepting, ""), "\x00") + "\x00", "RA"},
+		{"400 with a success in text", 400, strconv.Quote(accepting), "RA"},
+		{"400 with an escaped success", 400, `{"data":{"status":"\u0073uccess"}}`, "RA"},
+		{"400 with a success in a failure", 400, strings.Replace(failure("400", "null"), `"data":null`, `"data":{"status":"success"}`, 1), "RA"},
+		{"400 with a success beside a failure", 400, strings.Replace(failure("400", "null"), `{"request_id"`, `{"data":{"status":"success"},"request_id"`, 1), "RA"},
+		{"400 with a success in an exception", 400, `{"RestException":{"Status":400,"data":{"status":"success"}}}`, "RA"},
+		{"400 with a success in XML", 400, "<r><status>Success</status></r>", "RA"},
+		{"404 with a flat success", 404, `{"status":"success","code":200}`, "RA"},
+		{"404 with a flat code", 404, `{"status":"ok","code": "200"}`, "RA"},
+		{"404 with a code in XML", 404, "<status>200</status>", "RA"},
+		{"404 with other numbers", 404, `{"code":2004,"status":404,"total":200}`, ""},
+		{"400 that speaks of success", 400, failure("400", `{"message":"unsuccessful: code 200"}`), ""},
+		{"429 that speaks of success", 429, `{"RestException":{"Status":429,"Message":"no success yet"}}`, "RT"},
+		{"success beside a failure", 200, `{"status":"failure","error_data":{"code":1002},"response":{"code":200,"status":"success"}}`, "RA"},
+		{"success beside a status of failure", 200, `{"status":"Failure","response":{"code":200,"status":"success"}}`, "RA"},
+		{"success beside error data", 200, `{"error_data":{"code":1002},"response":{"code":200,"status":"success"}}`, "RA"},
+		{"success beside another code", 200, `{"code":409,"response":{"code":200,"status":"success"}}`, "RA"},
+		{"success beside a failure in data", 200, `{"data":[{"Status":"failure"}],"response":{"code":200,"status":"success"}}`, "RA"},
+		{"success with a failure in data", 200, response200(`"code":200,"status":"success","data":{"status":"failure","error_data":{"code":1002}}`), "RA"},
+		{"success with error data in data", 200, response200(`"code":200,"status":"success","data":{"error_data":{"code":1002}}`), "RA"},
+		{"success with another code in data", 200, response200(`"code":200,"status":"success","data":{"code":409}`), "RA"},
+		{"success with the same beside it", 200, `{"status":"success","code":200,"error_data":null,"response":{"code":200,"status":"success"}}`, ok},
+		{"success with a record's own code", 200, response200(`"code":200,"status":"success","data":{"id":490039,"code":7,"status":"free"}`), ok},
+		{"inner failure with more of it", 200, response200(`"code":409,"status":"failure","data":{"status":"failure"}`), ""},
+		{"inner failure beside a success", 200, `{"status":"success","response":{"code":409,"status":"failure"}}`, "RA"},
+		{"inner failure with a success in data", 200, response200(`"code":409,"status":"failure","data":{"status":"success"}`), "RA"},
 		{"success with another http_code", 200, strings.Replace(accepting, `"http_code":200`, `"http_code":500`, 1), "RA"},
 		{"success with error data", 200, response200(`"code":200,"status":"success","error_data":{"code":1008}`), "RA"},
 		{"success with error data in text", 200, response200(`"code":200,"status":"success","error_data":"refused"`), "RA"},

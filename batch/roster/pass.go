@@ -30,7 +30,8 @@ type pass struct {
 	number int
 	open   bool // nothing shows that its last cell is whole
 
-	faults int // of the input as a whole
+	faults  int  // of the input as a whole
+	swapped bool // one of them says that columns are swapped
 }
 
 // errStopped ends a pass before the end of the input.
@@ -47,8 +48,12 @@ func (p *pass) GetCSVRow() ([]string, error) {
 	}
 	select {
 	case l := <-p.lines:
-		if !p.yield(p.row(l), nil) {
+		row, swap := p.row(l)
+		if !p.yield(row, nil) {
 			return nil, errStopped
+		}
+		if err := p.faultSwap(swap); err != nil {
+			return nil, err
 		}
 	default:
 	}
@@ -139,6 +144,16 @@ func (p *pass) faultFlaws() error {
 	return nil
 }
 
+// faultSwap faults the input if one of its rows shows that columns are swapped:
+// the other rows need not show it, and would hand their passwords on as ids.
+func (p *pass) faultSwap(swap swap) error {
+	if swap != plainlySwapped || p.swapped {
+		return nil
+	}
+	p.swapped = true
+	return p.fault(batch.Fault{Line: p.start, Text: "the columns are swapped: a password stands among the ids", Hint: hintSwapped})
+}
+
 // end returns io.EOF, unless the pass is stopped.
 func (p *pass) end() error {
 	if p.number == 0 && p.faults == 0 {
@@ -190,7 +205,7 @@ var escapes = regexp.MustCompile(`\\[tnr\\]`)
 
 // row checks the latest record, which gocsv has mapped. Spaces around ids are
 // what spreadsheets leave; those of a password may be meant.
-func (p *pass) row(l line) batch.Row {
+func (p *pass) row(l line) (batch.Row, swap) {
 	row := batch.Row{
 		Number:   p.number,
 		Line:     p.start,
@@ -201,13 +216,18 @@ func (p *pass) row(l line) batch.Row {
 		Password: l.Password.Secret,
 		Extra:    p.header.extra(p.cells),
 	}
+	swap := p.roster.swapped(&row)
 	row.Faults = p.roster.check(&row)
+	if swap != notSwapped {
+		withholdSwapped(&row)
+	}
 	if p.text.comma == '\t' && escapes.MatchString(row.Password.Reveal()) {
 		row.Faults = append(row.Faults, batch.Fault{Column: colPassword,
 			Text: `holds \t, \n, \r or \\, which may stand for another character in a tab-separated file`,
 			Hint: "write the file with commas, as @csv of jq and --ocsv of Miller do"})
 	}
 	if want := len(p.header.fields); len(p.cells) != want {
+		swap = notSwapped // out of step
 		if p.header.has(colPassword) {
 			row = batch.Row{Number: p.number, Line: p.start, Extra: make([]string, len(row.Extra))}
 		}
@@ -216,5 +236,5 @@ func (p *pass) row(l line) batch.Row {
 	if !row.Password.Empty() {
 		row.PasswordSource = batch.Provided
 	}
-	return row
+	return row, swap
 }

@@ -122,12 +122,14 @@ func (r *Roster) Warnings() []string { return r.warnings }
 // the number 1. Blank lines are no rows. A pass keeps nothing of its rows.
 //
 // What is wrong with one row stands in its Faults. A faulty row has whatever is
-// known of it, but for ids that may be passwords in the wrong column; of one with too many or too few cells, in an input with a
+// known of it, but for ids that may be passwords in the wrong column; where the
+// password cell has an id, that is all ids. Of one with too many or too few cells, in an input with a
 // password column, only Number and Line are known, since any cell may hold the
 // password. Extra has an element for each of [Roster.Columns].
 //
 // An error that is a [batch.Fault] is a fault of the input as a whole: of its
-// header, encoding or quoting. The pass goes on, so that all faults are found,
+// header, encoding or quoting, or swapped columns, as the first row shows that
+// shows them plainly. The pass goes on, so that all faults are found,
 // unless what follows would make no sense; rows whose text is broken are not
 // yielded. Any other error ends the pass: [ErrChanging] if the file's size or
 // time of change moved since it was found, or one of the system, wrapped.

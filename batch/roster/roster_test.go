@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -480,6 +481,72 @@ func TestSwappedColumns(t *testing.T) {
 		got = readText(t, "sep="+strings.ReplaceAll(canary, `"`, "")+"\n"+goodText)
 		withholds(t, canary, fmt.Sprintf("%+v", got.faults), got.faults.Total)
 	}
+}
+
+// TestSwappedPasswords swaps passwords that could be ids.
+func TestSwappedPasswords(t *testing.T) {
+	o := plain()
+	o.CheckPassword = vendorPolicy
+	for _, c := range []struct {
+		text   string
+		secret string
+		ofFile int
+	}{
+		{"sip_id,password\nSamplePw1x,agent1x00031\n", "SamplePw1x", 1},
+		{"sip_id,password\nSamplePw1x,agent1x00031\nSamplePw2x,agent1x00032\n", "SamplePw", 1},
+		{"user_id,device_id,password\nSamplePw1x," + userA + ",490038\n", "SamplePw1x", 1},
+		{"user_id,device_id,password\n" + userA + ",SamplePw1x,490038\n", "SamplePw1x", 1},
+		{"user_id,password\nSamplePw1x," + userA + "\n", "SamplePw1x", 1},
+		{"email,password\nMySample1!@ab.cde,a1@ex.com\n", "MySample1", 1},
+		{"sip_id,password\nSamplePw1x,sip:agent1x00031\n", "SamplePw1x", 1},
+		{"sip_id,password\nSamplePw1x,Agent1x@voip.example.com\n", "SamplePw1x", 1},
+		{"sip_id,password\nsample-pw1x,agent1x00031\n", "sample-pw1x", 0},
+		{"sip_id,password\nSamplePw1x,Agent1x-00031\n", "SamplePw1x", 0},
+		{"sip_id,password\nsamplepwx,a1@ex.com\n", "samplepwx", 0},
+		{"user_id,password\nauth0:u1,password1\n", "auth0:u1", 0},
+		{"user_id,password\n1234567,a1@ex.com\n", "1234567", 0},
+	} {
+		got := collect(openText(t, c.text, o))
+		withholds(t, c.secret, fmt.Sprintf("%+v %+v", got.faults, got.rows), got.faults.Total)
+		if got.ofFile != c.ofFile || got.faulty != len(got.rows) {
+			t.Errorf("%q: %d faults of the file, want %d; %d of %d rows are faulty", c.text, got.ofFile, c.ofFile, got.faulty, len(got.rows))
+		}
+	}
+	// Another row shows it, and this one does not.
+	got := collect(openText(t, "sip_id,password\nSamplePw1x,agent1x00031\nsampleword,Agent1x99\n", o))
+	if got.ofFile != 1 {
+		t.Errorf("%+v", got.faults)
+	}
+	for _, text := range []string{
+		"sip_id,password\nagent1x00031,Sample-Pw1x\nagent1x00032,Ab1cdefg\nAgent1x-00031,SamplePw1x\nAshaR1a2b3c4d,Winter-2025\nagent-1x,Sample123456\n",
+		"sip_id,password\nsip:Asha1@voip.example.com,SamplePw1x\nAgent-000317,Sample1234567\nAgent1x,x@Y.7z!k\n",
+		"user_id,device_id,email,password\n" + userA + ",490038,Asha1@example.com,Sample@Pw1.x\n0f3c5d2e-8b7a-4961-a2b3-c4d5e6f70811,490039,,SamplePw1x\n",
+	} {
+		if got := collect(openText(t, text, o)); got.faults.Total > 0 {
+			t.Errorf("%q: %s", text, strings.Join(got.lines(), "\n"))
+		}
+	}
+	// A weak password is that, and no more.
+	for _, text := range []string{"sip_id,password\nagent1x00031,weak\n", "email,password\nAsha1@example.com,12345678\n", "user_id,password\n" + userA + ",agent1x00031\n"} {
+		got := collect(openText(t, text, o))
+		if got.ofFile != 0 || got.faults.Total != 1 || got.rows[0].SIPID+got.rows[0].Email+got.rows[0].UserID == "" {
+			t.Errorf("%q: %+v %+v", text, got.faults, got.rows)
+		}
+	}
+}
+
+// vendorPolicy wants eight characters of three kinds.
+func vendorPolicy(p string) error {
+	kinds := 0
+	for _, kind := range []string{"[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]"} {
+		if regexp.MustCompile(kind).MatchString(p) {
+			kinds++
+		}
+	}
+	if len(p) < 8 || kinds < 3 {
+		return errors.New("is too weak")
+	}
+	return nil
 }
 
 func withholds(t *testing.T, secret, said string, faults int) {

@@ -39,7 +39,7 @@ func TestDoubtfulNames(t *testing.T) {
 			t.Errorf("%q: %+v, want the hint %q", name, p, want)
 		}
 	}
-	for _, name := range []string{"new_password", "Old Password", "web_pwd"} {
+	for _, name := range []string{"new_password", "Old Password", "web_pwd", "secret", "SIP secret", "sipsecret", "SipSecret", "Kennwort", "neues_kennwort", "sip_secrets", "Passphrase", "web credential"} {
 		if p, column := doubtful(name); column != colPassword || !strings.Contains(p.Text, "passwords") {
 			t.Errorf("%q: %+v", name, p)
 		}
@@ -50,7 +50,7 @@ func TestOrdinaryNames(t *testing.T) {
 	for _, name := range []string{
 		"", "user", "users", "name", "mail", "device", "devices", "device_ip", "device_no", "device name", "uid", "id", "guid", "status", "team",
 		"role", "first_name", "last_name", "username", "available", "verified", "department", "phone", "extension", "sip", "sip_ip", "user_ip",
-		"email 2", "email_verified", "contact", "contact_name", "account_sid", "word", "passport", "note", "Straße", "पासवर्ड", strings.Repeat("x", 60000),
+		"email 2", "email_verified", "contact", "contact_name", "account_sid", "word", "passport", "note", "secretary", "secret santa", "Straße", "पासवर्ड", strings.Repeat("x", 60000),
 	} {
 		if p, column := doubtful(name); column != "" {
 			t.Errorf("%q: %+v", name, p)

@@ -35,7 +35,7 @@ func doubtful(name string) (batch.Fault, string) {
 // secretive reports whether a column by its name holds passwords. As an unknown
 // column, they would end up in the report, which holds none.
 func secretive(folded string) bool {
-	for _, suffix := range []string{"password", "passwd", "pwd"} {
+	for _, suffix := range []string{"password", "passwd", "pwd", "passphrase", "secret", "secrets", "kennwort", "credential", "credentials"} {
 		if strings.HasSuffix(folded, suffix) {
 			return true
 		}

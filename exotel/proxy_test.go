@@ -60,6 +60,7 @@ func TestProxyThatWantsCredentials(t *testing.T) {
 // tunnel is a proxy that opens tunnels to wherever it is asked to.
 func tunnel(t *testing.T) *httptest.Server {
 	var wait sync.WaitGroup
+	wait.Add(1) // above zero for as long as connections come
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := (&http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}).BasicAuth(); user != "user" || password != "Sample-pr0xy" {
 			t.Errorf("the proxy got %q, %q", user, password)
@@ -78,7 +79,7 @@ func tunnel(t *testing.T) *httptest.Server {
 		wait.Go(func() { io.Copy(inner, outer); inner.Close() })
 		wait.Go(func() { io.Copy(outer, inner); outer.Close() })
 	}))
-	t.Cleanup(func() { proxy.Close(); wait.Wait() })
+	t.Cleanup(func() { proxy.Close(); wait.Done(); wait.Wait() })
 	return proxy
 }
 

@@ -93,16 +93,23 @@ func zeroOrOne(yes bool) float64 {
 	return 0
 }
 
-// WriteAges writes to w how many devices of an account are in which state, and when
-// the one was rotated whose password is the oldest (zero: none ever was), as
-// siprotate_devices and siprotate_oldest_rotation_timestamp_seconds.
-func WriteAges(w io.Writer, account, host string, states []string, devices map[string]int, oldest time.Time) error {
+// WriteStates writes to w, as siprotate_ and name, how many things of an account are
+// in which state.
+func WriteStates(w io.Writer, account, host, name, help string, states []string, counts map[string]int) error {
 	p := prom{base: []string{"account", account, "host", host}}
-	p.help("devices", "SIP devices of the account, by how old their password is.")
+	p.help(name, help)
 	for _, state := range states {
-		p.sample("devices", float64(devices[state]), "state", state)
+		p.sample(name, float64(counts[state]), "state", state)
 	}
-	p.time("oldest_rotation_timestamp_seconds", "When the device was rotated whose password is the oldest; missing if none ever was.", oldest)
+	_, err := w.Write(p.Bytes())
+	return err
+}
+
+// WriteTime writes to w a time of an account as siprotate_ and name, in seconds since
+// 1970, and nothing for no time.
+func WriteTime(w io.Writer, account, host, name, help string, t time.Time) error {
+	p := prom{base: []string{"account", account, "host", host}}
+	p.time(name, help, t)
 	_, err := w.Write(p.Bytes())
 	return err
 }

@@ -204,7 +204,11 @@ func (o *statusFlags) figures(w io.Writer, lines []statusLine, e endpoint) error
 		}
 	}
 	if o.format == "prometheus" {
-		return report.WriteAges(w, e.SID, e.Host, []string{string(rotatedState), string(oldState), string(neverState)}, states, oldest)
+		return errors.Join(
+			report.WriteStates(w, e.SID, e.Host, "devices", "SIP devices of the account, by how old their password is.",
+				[]string{string(rotatedState), string(oldState), string(neverState)}, states),
+			report.WriteTime(w, e.SID, e.Host, "oldest_rotation_timestamp_seconds",
+				"When the device was rotated whose password is the oldest; missing if none ever was.", oldest))
 	}
 	return json.NewEncoder(w).Encode(struct {
 		Account string       `json:"account"`

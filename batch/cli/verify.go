@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,6 +35,7 @@ type verifyFlags struct {
 	old       string
 	identity  string
 	json      bool
+	format    string
 }
 
 func newVerify(a *app) *cobra.Command {
@@ -59,7 +65,8 @@ registration that was renewed in between.`,
 	f.StringVar(&o.refusedTo, "refused-to", "", "write the rows whose password is refused to this file, as an INPUT to set them again")
 	f.StringVar(&o.old, "old", "", "the directory of an earlier run: its passwords must be refused by now")
 	f.StringVar(&o.identity, "identity", "", identityUsage)
-	f.BoolVar(&o.json, "json", false, "print the rows as JSON lines on standard output")
+	f.StringVar(&o.format, "format", "", "print on standard output: table or jsonl (the rows), or prometheus (how many stand how)")
+	f.BoolVar(&o.json, "json", false, "the same as --format jsonl")
 	wait := groups.add("Waiting for the phones")
 	wait.DurationVar(&o.every, "every", 0, "ask again so much later, at least 5m")
 	wait.StringVar(&o.until, "until", "100%", "until so many rows are adopted")
@@ -67,10 +74,21 @@ registration that was renewed in between.`,
 	o.registrarFlags.add(groups.add("Proof"))
 	o.accountFlags.add(groups.add("Account"))
 	groups.finish(a)
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
+	completeValues(cmd, "format", verifyFormats...)
 	return cmd
 }
 
+// verifyFormats are what verify can print.
+var verifyFormats = []string{"table", "jsonl", "prometheus"}
+
 func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
+	if o.json {
+		o.format = "jsonl"
+	}
+	if o.format != "" && !slices.Contains(verifyFormats, o.format) {
+		return flagError("format", o.format, errors.New("want one of "+strings.Join(verifyFormats, ", ")))
+	}
 	head, err := journal.ReadHead(dir)
 	if err != nil {
 		return err
@@ -105,7 +123,7 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	if len(digest.Formats) == 0 {
 		return ended
 	}
-	if err := a.sayAdoption(dir, v, o.json); err != nil {
+	if err := a.sayAdoption(dir, v, o.format); err != nil {
 		return err
 	}
 	if o.refusedTo != "" {
@@ -151,31 +169,58 @@ type adoptionLine struct {
 	Reason   string         `json:"proof_reason,omitempty"`
 }
 
-// sayAdoption says how many rows stand how.
-func (a *app) sayAdoption(dir string, v rotation.Verification, asJSON bool) error {
+// refusedState stands in the place of an adoption where the password is refused.
+const refusedState = "refused"
+
+// state says in a word or two how the row stands.
+func (l *adoptionLine) state() string {
+	if l.Proof == batch.ProofRefused {
+		return refusedState
+	}
+	return string(l.Adoption)
+}
+
+// adoptionStates are the states, in the order in which people are told of them.
+var adoptionStates = []string{
+	string(batch.Adopted), string(batch.OldRegistration), string(batch.Offline), string(batch.NotClear), refusedState,
+}
+
+// sayAdoption says how many rows stand how, and prints them in a format if one is
+// given.
+func (a *app) sayAdoption(dir string, v rotation.Verification, format string) error {
 	lines, err := verified(dir, v)
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return jsonLines(a.out, lines)
-	}
 	counts, latest := map[string]int{}, time.Time{}
 	for _, l := range lines {
-		name := string(l.Adoption)
-		if l.Proof == batch.ProofRefused {
-			name = "refused: the registrar does not take the new password"
-		}
-		counts[name]++
-		if l.Until.After(latest) {
+		counts[l.state()]++
+		if l.Adoption == batch.OldRegistration && l.Until.After(latest) {
 			latest = l.Until.Time
 		}
 	}
+	var text bytes.Buffer
+	switch format {
+	case "table":
+		err = adoptionTable(&text, lines)
+	case "jsonl":
+		err = jsonLines(&text, lines)
+	case "prometheus":
+		err = report.WriteStates(&text, a.at.SID, a.at.Host, "phones", "Verified rows, by whether a phone has taken the password up.", adoptionStates, counts)
+	}
+	if err == nil {
+		err = a.deliver("", text.Bytes())
+	}
+	if err != nil {
+		return err
+	}
 	a.say("%s verified", count(len(lines), "row"))
-	for _, name := range []string{"adopted", "old registration", "offline", "unclear", "refused: the registrar does not take the new password"} {
+	for _, name := range adoptionStates {
 		switch n := counts[name]; {
 		case n == 0:
-		case name == "old registration":
+		case name == refusedState:
+			a.say("  %5d  refused: the registrar does not take the new password", n)
+		case name == string(batch.OldRegistration):
 			a.say("  %5d  %s, the last one until %s", n, name, latest.Local().Format("15:04"))
 		default:
 			a.say("  %5d  %s", n, name)
@@ -183,6 +228,20 @@ func (a *app) sayAdoption(dir string, v rotation.Verification, asJSON bool) erro
 	}
 	a.say("adoption  %s", report.AdoptionCSV.File+" in "+dir)
 	return nil
+}
+
+// adoptionTable writes the rows for people.
+func adoptionTable(w io.Writer, lines []adoptionLine) error {
+	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(out, "ROW\tSIP ID\tEMAIL\tPHONE\tUNTIL")
+	for _, l := range lines {
+		until := "-"
+		if !l.Until.IsZero() {
+			until = l.Until.Local().Format("15:04")
+		}
+		fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%s\n", l.Row, cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), l.state(), until)
+	}
+	return out.Flush()
 }
 
 // verified returns the rows that were verified.

@@ -98,7 +98,7 @@ func (a *app) abandon() {
 
 // gcPercent lets the heap grow to several times what is in use before it is
 // collected: a run uses little, and a fast one would collect often.
-const gcPercent = 400
+const gcPercent = 200
 
 // tuneMemory sets gcPercent, unless the environment says otherwise.
 func tuneMemory() {

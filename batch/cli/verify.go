@@ -28,6 +28,7 @@ type verifyFlags struct {
 	accountFlags
 	outcomes  []string
 	rows      string
+	sample    int
 	every     time.Duration
 	until     string
 	limit     time.Duration
@@ -62,6 +63,7 @@ registration that was renewed in between.`,
 	f := groups.add("What")
 	f.StringSliceVar(&o.outcomes, "outcome", []string{"rotated", "unknown"}, "rows that stand so")
 	f.StringVar(&o.rows, "row", "", "only these rows, such as 3,5-9")
+	f.IntVar(&o.sample, "sample", 0, "of these, only so many, spread over the run")
 	f.StringVar(&o.refusedTo, "refused-to", "", "write the rows whose password is refused to this file, as an INPUT to set them again")
 	f.StringVar(&o.old, "old", "", "the directory of an earlier run: its passwords must be refused by now")
 	f.StringVar(&o.identity, "identity", "", identityUsage)
@@ -109,6 +111,14 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	if v.Want, err = o.wants(); err != nil {
 		return err
 	}
+	if o.sample < 0 {
+		return usagef("", "--sample %d: want a number of rows from 1", o.sample)
+	}
+	if o.sample > 0 {
+		if v.Want, err = spread(dir, v.Want, o.sample); err != nil {
+			return err
+		}
+	}
 	if v.Until, err = parseShare(o.until); err != nil {
 		return flagError("until", o.until, err)
 	}
@@ -154,6 +164,29 @@ func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
 	return func(e batch.Entry) bool {
 		return slices.Contains(outcomes, e.Result.Outcome) && (rows == nil || rows.Has(e.Row.Number))
 	}, nil
+}
+
+// spread returns a choice of at most n of the wanted rows of a run.
+func spread(dir string, want func(batch.Entry) bool, n int) (func(batch.Entry) bool, error) {
+	view, err := journal.Read(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	var wanted []int
+	for entry, err := range view.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		if want(entry) {
+			wanted = append(wanted, entry.Row.Number)
+		}
+	}
+	chosen := map[int]bool{}
+	for i := range min(n, len(wanted)) {
+		chosen[wanted[i*len(wanted)/min(n, len(wanted))]] = true
+	}
+	return func(e batch.Entry) bool { return chosen[e.Row.Number] }, nil
 }
 
 // An adoptionLine is a row, and how its phones stand.

@@ -343,3 +343,17 @@ func BenchmarkViews(b *testing.B) {
 		})
 	}
 }
+
+func TestAgesPageShowsTextAsText(t *testing.T) {
+	var b strings.Builder
+	hostile := `<script>alert(1)</script>"' onmouseover=x`
+	err := WriteAgesPage(&b, hostile, "api.example.com", start, []string{"never"},
+		[]DeviceAge{{SIPID: hostile, Email: hostile, State: "never", Run: hostile}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	if strings.Contains(text, "<script") || strings.Count(text, "&lt;script&gt;") != 5 {
+		t.Errorf("what came from outside is not text:\n%s", text)
+	}
+}

@@ -55,7 +55,7 @@ never.`,
 	f.StringVar(&o.history, "history", "", "the folder with the run directories (required)")
 	f.Var(&o.maxAge, "max-age", "what was rotated longer ago is too old, such as 90d")
 	f.BoolVar(&o.offline, "offline", false, "ask the API for nothing: the devices that the runs know")
-	f.StringVar(&o.format, "format", "table", "table, csv, jsonl, prometheus or summary (the counts as JSON)")
+	f.StringVar(&o.format, "format", "table", "table, csv, jsonl, html, prometheus or summary (the counts as JSON)")
 	f.BoolVar(&o.csv, "csv", false, "the same as --format csv")
 	f.BoolVar(&o.json, "json", false, "the same as --format jsonl")
 	o.accountFlags.add(groups.add("Account"))
@@ -132,6 +132,9 @@ const (
 	neverState   deviceState = "never"
 )
 
+// deviceStates are the states, in the order in which people are told of them.
+var deviceStates = []string{string(rotatedState), string(oldState), string(neverState)}
+
 // A statusLine is a device and its latest rotation.
 type statusLine struct {
 	UserID    string      `json:"user_id"`
@@ -179,7 +182,7 @@ func statusLines(users []exotel.User, past *journal.History, limit time.Duration
 }
 
 // statusFormats are what status can print.
-var statusFormats = []string{"table", "csv", "jsonl", "prometheus", "summary"}
+var statusFormats = []string{"table", "csv", "jsonl", "html", "prometheus", "summary"}
 
 func (o *statusFlags) encode(w io.Writer, lines []statusLine, e endpoint, width int) error {
 	switch o.format {
@@ -187,10 +190,22 @@ func (o *statusFlags) encode(w io.Writer, lines []statusLine, e endpoint, width 
 		return statusCSV(w, lines)
 	case "jsonl":
 		return jsonLines(w, lines)
+	case "html":
+		return statusPage(w, lines, e)
 	case "prometheus", "summary":
 		return o.figures(w, lines, e)
 	}
 	return statusTable(w, lines, width)
+}
+
+func statusPage(w io.Writer, lines []statusLine, e endpoint) error {
+	var devices []report.DeviceAge
+	for _, l := range lines {
+		devices = append(devices, report.DeviceAge{
+			DeviceID: l.DeviceID, SIPID: l.SIPID, Email: l.Email, State: string(l.State), RotatedAt: l.RotatedAt, Run: l.Run,
+		})
+	}
+	return report.WriteAgesPage(w, e.SID, e.Host, time.Now(), deviceStates, devices)
 }
 
 // figures writes counts alone.
@@ -206,7 +221,7 @@ func (o *statusFlags) figures(w io.Writer, lines []statusLine, e endpoint) error
 	if o.format == "prometheus" {
 		return errors.Join(
 			report.WriteStates(w, e.SID, e.Host, "devices", "SIP devices of the account, by how old their password is.",
-				[]string{string(rotatedState), string(oldState), string(neverState)}, states),
+				deviceStates, states),
 			report.WriteTime(w, e.SID, e.Host, "oldest_rotation_timestamp_seconds",
 				"When the device was rotated whose password is the oldest; missing if none ever was.", oldest))
 	}

@@ -143,8 +143,10 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 			}
 		}
 	}
+	s.underWay.Lock() // a request to the one before can outlive its program
 	s.filters = *filters
 	s.Server = exoteltest.New(o)
+	s.underWay.Unlock()
 	listening := httptest.NewServer(s)
 	ts.Defer(listening.Close)
 	ts.Setenv("EXOTEL_BASE_URL", listening.URL)

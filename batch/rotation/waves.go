@@ -150,6 +150,8 @@ func (r Rotation) wait(ctx context.Context, j *journal.Journal, p *proving, gate
 	deadline := time.Now().Add(w.Wait)
 	asked := time.Now()
 	for {
+		// Before the journal is read: what is recorded in between counts.
+		idle, over := p.idle(), p.isStopped() || time.Now().After(deadline)
 		proved, adopted, err := shares(j)
 		if err != nil {
 			return err
@@ -157,7 +159,7 @@ func (r Rotation) wait(ctx context.Context, j *journal.Journal, p *proving, gate
 		if proved >= w.Proved && adopted >= w.Adopted {
 			return nil
 		}
-		if idle := p.idle(); time.Now().After(deadline) || idle && w.Adopted == 0 || p.isStopped() {
+		if over || idle && w.Adopted == 0 {
 			return fmt.Errorf("gate %d: %v proved of %v, %v adopted of %v", gate.Gate, proved, w.Proved, adopted, w.Adopted)
 		} else if idle && time.Since(asked) > gateAgain {
 			asked = time.Now()

@@ -26,7 +26,7 @@ func FuzzParseThreshold(f *testing.F) {
 		if byRows == byShare || byShare != strings.HasSuffix(text, "%") {
 			t.Fatalf("%q: %+v", text, threshold)
 		}
-		stopped := rules{threshold: threshold}
+		stopped := stopRules{threshold: threshold}
 		for range max(percentFrom, min(threshold.Rows, 1000)) {
 			stopped.add(Failed)
 		}

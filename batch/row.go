@@ -7,38 +7,42 @@ import (
 	"siprotate/batch/pace"
 )
 
-// A Source says where a row's password comes from.
-type Source string
+// A PasswordSource says where a row's password comes from.
+type PasswordSource string
 
 const (
-	Provided  Source = "provided"  // by the input
-	Generated Source = "generated" // by this program
+	Provided  PasswordSource = "provided"  // by the input
+	Generated PasswordSource = "generated" // by this program
 )
 
 // A Row is one row of the input: a device, and the password it shall get.
 type Row struct {
-	Number   int    // the data row, counted from 1
-	Line     int    // the line of the input at which the row starts, from 1
-	UserID   string // the user's id at the far side
-	DeviceID string // the device's id at the far side, unique within the user
-	SIPID    string // as the input or the account has it; may be empty
-	Email    string // as the input or the account has it; may be empty
-	Password Secret
-	Source   Source
-	Extra    []string // the input's other columns, in the order of its header
+	Number         int    // the data row, counted from 1
+	Line           int    // the line of the input at which the row starts, from 1
+	UserID         string // the user's id in the API
+	DeviceID       string // the device's id in the API, unique within the user
+	SIPID          string // as the input or the account has it; may be empty
+	Email          string // as the input or the account has it; may be empty
+	Password       Secret // empty where it is sealed
+	Sealed         string // the password as it was sealed for the journal, where there is no key to open it
+	PasswordSource PasswordSource
+	Extra          []string // the input's other columns, in the order of its header
+	Faults         []Fault  // what is wrong with the row; one that has any is never sent
 
-	History History // what earlier sessions of the run know of the row
+	Attempts Attempts // what earlier sessions of the run know of the row
 }
 
-// A History is what is known of the attempts that a row has behind it.
-type History struct {
-	Attempts  int       // requests that left for the row
-	Doubt     bool      // one of them ended without a verdict: it may have taken effect
+// Attempts are what is known of the requests that a row has behind it, over all
+// sessions of a run.
+type Attempts struct {
+	Count     int       // requests that left for the row
+	Doubt     string    // why the first of them that ended without a verdict did: it may have taken effect; empty if all had one
 	FirstSent time.Time // zero if none left
+	Refused   int       // times that the API refused the present password by policy since there is doubt
 	Reissued  int       // passwords drawn anew after a refusal of a generated one
 }
 
-// A Receipt is what the far side said in answer to one request, in its own
+// A Receipt is what the API said in answer to one request, in its own
 // words. Everything is empty where there was no answer.
 type Receipt struct {
 	HTTPCode         int    // the HTTP status; 0 without an answer
@@ -49,16 +53,16 @@ type Receipt struct {
 	ErrorMessage     string
 	ErrorDescription string
 
-	Hint pace.Hint // what the answer says of the allowance
+	Feedback pace.Feedback // what the answer says of the allowance
 }
 
 // An Outcome is how a row stands.
 type Outcome uint8
 
 const (
-	NotAttempted Outcome = iota // never sent, or turned away before the far side looked at the row
-	Rotated                     // the far side confirmed the password
-	Failed                      // the far side refused it: the old password stands
+	NotAttempted Outcome = iota // never sent, or turned away before the API looked at the row
+	Rotated                     // the API confirmed the password
+	Failed                      // the API refused it: the old password stands
 	Unknown                     // sent, and no verdict: either password may stand
 	Invalid                     // refused here, before sending
 )
@@ -94,14 +98,43 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 type Result struct {
 	Row      int // the row's number
 	Outcome  Outcome
-	History  History
+	Attempts Attempts
 	Receipt  Receipt   // the last answer; zero if none came
 	Note     string    // in our words, why there is no verdict, no answer, or no request; may be empty
 	Finished time.Time // zero for a row that was never sent
+	Proof    Proof     // the latest of the row's password
 }
 
 // An Entry is one line of a run's account: a row and how it stands.
 type Entry struct {
 	Row    Row
 	Result Result
+	Beside []Kept // of an Unknown row: passwords sent before its own that may be in force instead, the oldest first
+}
+
+// Kept is a password as it is known: in plain, or sealed where there is no key to
+// open it.
+type Kept struct {
+	Password Secret
+	Sealed   string
+}
+
+// DeviceKey returns what two spellings of one device's ids have in common.
+func DeviceKey(userID, deviceID string) string {
+	return string(append(append(AppendUserKey(nil, userID), 0), deviceID...))
+}
+
+// AppendUserKey appends to dst what two spellings of one user id have in
+// common: a UUID is written in either case, with dashes or without.
+func AppendUserKey(dst []byte, userID string) []byte {
+	for i := range len(userID) {
+		switch b := userID[i]; {
+		case b == '-':
+		case 'A' <= b && b <= 'Z':
+			dst = append(dst, b+'a'-'A')
+		default:
+			dst = append(dst, b)
+		}
+	}
+	return dst
 }

@@ -4,200 +4,243 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Run sends the rows. When ctx is cancelled, or a rule stops the run, requests
 // under way are finished and no row is taken up any more; rows that Run did not
 // come to have no Result. The error is then a [*Stop]. It is nil when every row
-// has a verdict or has used up its tries.
+// has a verdict or has used up its attempts, and wraps [ErrConfig] when Run
+// could not begin.
 //
-// A rule lets the rows that were taken up have all their tries; a cancelled
+// A rule lets the rows that were taken up have all their attempts; a cancelled
 // ctx, a fatal error and an error of the log do not.
 func Run(ctx context.Context, c Config, rows iter.Seq2[Row, error], set Setter, log Log) error {
+	c, err := c.complete(set, log)
+	if err != nil {
+		return err
+	}
 	r := newRun(ctx, c, set, log)
-	defer r.stop(nil)
+	defer r.drain(nil)
 	if c.StopAfter > 0 {
 		window := time.AfterFunc(c.StopAfter, func() { r.drain(&Stop{Reason: WindowOver}) })
 		defer window.Stop()
 	}
-
-	jobs, ends := make(chan Row), make(chan end, c.Workers)
-	var pool sync.WaitGroup
-	pool.Go(func() {
+	jobs := make(chan Row)
+	r.pool.Go(func() error {
 		defer close(jobs)
-		if err := r.feed(rows, jobs); err != nil {
-			r.stop(&Stop{Broken, err})
-		}
+		return r.feed(rows, jobs)
 	})
 	for range c.Workers {
-		pool.Go(func() {
-			for row := range jobs {
-				ends <- r.settle(row)
-			}
-		})
+		r.pool.Go(func() error { return r.work(jobs) })
 	}
-	go func() {
-		pool.Wait()
-		close(ends)
-	}()
-	for e := range ends {
-		r.take(e)
-	}
-	return r.verdict()
+	return r.verdict(r.pool.Wait())
 }
 
 // A run is the state of one Run.
 type run struct {
 	Config
-	log   Log
-	retry Setter
+	set Setter
+	log Log
 
-	sending context.Context // done: nothing is sent any more
-	stop    context.CancelCauseFunc
+	caller  context.Context // Run's
+	pool    *errgroup.Group
+	sending context.Context // the pool's: done once nothing is sent any more
 	taking  context.Context // done: no row is taken up any more
 	drain   context.CancelCauseFunc
 
-	rules    rules
-	canaries chan struct{} // closed once the canary rows are through
-	left     atomic.Bool   // a row was left without a verdict
+	mu      sync.Mutex // guards what follows, and keeps results in order
+	rules   stopRules
+	awaited int           // so many rows have to be done with ...
+	reached chan struct{} // ... for this to be closed
+	stopped error         // why taking was over when a row was left without a verdict
 }
 
 func newRun(ctx context.Context, c Config, set Setter, log Log) *run {
-	r := &run{Config: c, log: log, rules: newRules(c), canaries: make(chan struct{})}
-	r.sending, r.stop = context.WithCancelCause(ctx)
+	r := &run{Config: c, set: set, log: log, rules: newStopRules(c), caller: ctx}
+	r.pool, r.sending = errgroup.WithContext(ctx)
 	r.taking, r.drain = context.WithCancelCause(r.sending)
-	r.retry = &retry{next: set, log: log, config: c, taking: r.taking}
 	return r
 }
 
 // feed hands the rows to the workers: first the canaries, and the others once
-// those are through.
+// those are through, and once each gate is. A row with faults goes nowhere.
 func (r *run) feed(rows iter.Seq2[Row, error], jobs chan<- Row) error {
 	fed := 0
 	for row, err := range rows {
-		if err != nil {
-			return err
+		switch {
+		case err != nil:
+			return &Stop{Broken, err}
+		case len(row.Faults) > 0:
+			continue
 		}
 		if r.Canary > 0 && fed == r.Canary {
-			select {
-			case <-r.canaries:
-			case <-r.taking.Done():
-			}
+			r.await(fed)
 		}
-		if r.taking.Err() == nil {
-			select {
-			case jobs <- row:
-				fed++
-				continue
-			case <-r.taking.Done():
-			}
+		for len(r.Gates) > 0 && r.Gates[0] <= fed {
+			r.pass(fed)
 		}
-		r.left.Store(true)
-		return nil
+		if !r.hand(row, jobs) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.leave()
+			return nil
+		}
+		fed++
 	}
 	return nil
 }
 
-// An end is what a worker has to say of a row.
-type end struct {
-	result Result
-	sent   bool  // there is a result: a request for the row left in this run
-	err    error // what the row's last try ended with
+// await returns once so many rows are done with, or no row is taken up any more.
+func (r *run) await(rows int) {
+	r.mu.Lock()
+	r.awaited, r.reached = rows, make(chan struct{})
+	if r.rules.finished >= rows {
+		close(r.reached)
+	}
+	r.mu.Unlock()
+	select {
+	case <-r.reached:
+	case <-r.taking.Done():
+	}
 }
 
-// settle sends a row until it has a verdict or may not be sent any more.
-func (r *run) settle(row Row) (e end) {
-	before := row.History.Attempts
-	var receipt Receipt
-	defer func() {
-		if thrown := recover(); thrown != nil {
-			e.err = panicked(thrown)
-			row.History.Doubt = true
-			r.Logger.Error("internal error", "row", row.Number, "err", e.err, "stack", string(debug.Stack()))
-		}
-		e.sent = row.History.Attempts > before
-		e.result = judge(&row, receipt, e.err)
-	}()
-	receipt, e.err = r.retry.SetPassword(r.sending, &row)
-	r.stopFor(e.err)
-	return e
+// pass asks at the next gate.
+func (r *run) pass(fed int) {
+	r.Gates = r.Gates[1:]
+	r.await(fed)
+	if r.taking.Err() != nil {
+		return
+	}
+	if err := r.Gate(r.taking, fed); err != nil && r.taking.Err() == nil {
+		r.drain(&Stop{GateClosed, err})
+	}
 }
 
-// stopFor stops the run for an error under which no row can be sent. The
-// worker that met it calls this, before another one sends in vain.
-func (r *run) stopFor(err error) {
-	var broken *brokenError
+// hand gives a row to a worker, and reports whether one took it.
+func (r *run) hand(row Row, jobs chan<- Row) bool {
+	if r.taking.Err() != nil {
+		return false
+	}
+	select {
+	case jobs <- row:
+		return true
+	case <-r.taking.Done():
+		return false
+	}
+}
+
+// leave notes that a row is left without a verdict. The caller holds mu.
+func (r *run) leave() {
 	switch {
-	case errors.As(err, &broken):
-		r.stop(&Stop{Broken, broken.err})
-	case err != nil && IsFatal(err):
-		r.stop(&Stop{Refused, err})
+	case r.caller.Err() != nil: // whatever else has stopped the run
+		r.stopped = context.Cause(r.caller)
+	case r.stopped == nil:
+		r.stopped = context.Cause(r.taking)
 	}
 }
 
-// take enters what a worker has to say. It is called by one goroutine.
-func (r *run) take(e end) {
-	if !e.sent || e.result.Outcome == NotAttempted || e.result.Outcome == Unknown && r.sending.Err() != nil {
-		r.left.Store(true)
+// work settles rows until there are no more, or until an error under which no
+// row can be sent.
+func (r *run) work(jobs <-chan Row) error {
+	for row := range jobs {
+		if err := r.settle(row); err != nil {
+			return err
+		}
 	}
-	if !e.sent {
-		return
+	return nil
+}
+
+// settle sends a row until it has a verdict or may not be sent any more, and
+// enters its result. Its error, a *Stop, ends the run.
+func (r *run) settle(row Row) error {
+	before := row.Attempts.Count
+	receipt, err := r.attempts(&row)
+	stop := stopFor(err)
+	if row.Attempts.Count == before && errors.As(err, new(*panicError)) {
+		stop = &Stop{Broken, err} // not a fault of the row's
 	}
-	if err := r.log.Finish(e.result); err != nil {
-		r.stop(&Stop{Broken, err})
-		return
+	if stop != nil {
+		r.drain(stop) // before the result is written, so that no worker sends in vain
 	}
-	r.Observe(e.result)
-	if reason := r.rules.add(e.result.Outcome); reason != Done {
+	if row.Attempts.Count > before {
+		err = r.finish(row, classify(&row, receipt, err))
+	} else {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.leave()
+		err = nil
+	}
+	if stop != nil {
+		return stop
+	}
+	return err
+}
+
+// stopFor returns the Stop for an error under which no row can be sent, and nil
+// for any other.
+func stopFor(err error) error {
+	var stop *Stop
+	switch {
+	case errors.As(err, &stop):
+		return stop
+	case err != nil && IsFatal(err):
+		return &Stop{Refused, err}
+	}
+	return nil
+}
+
+// finish enters the result of a row that was sent.
+func (r *run) finish(row Row, result Result) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if result.Outcome == NotAttempted || result.Outcome == Unknown && r.sending.Err() != nil {
+		r.leave()
+	}
+	if err := r.log.Finish(result); err != nil {
+		return &Stop{Broken, err}
+	}
+	r.Observe(row, result)
+	if reason := r.rules.add(result.Outcome); reason != "" {
 		r.drain(&Stop{Reason: reason})
 	}
-	if r.rules.finished == r.Canary {
-		close(r.canaries)
+	if r.rules.finished == r.awaited && r.reached != nil {
+		close(r.reached)
 	}
+	return nil
 }
 
-// verdict says why the run stopped, if it stopped before its last row.
-func (r *run) verdict() error {
-	cause := context.Cause(r.sending)
-	if cause == nil {
-		cause = context.Cause(r.taking)
-	}
-	stop := &Stop{Reason: Interrupted}
-	errors.As(cause, &stop)
-	if cause == nil || !r.left.Load() && stop.Reason != Broken {
+// verdict says why the run stopped, if it stopped before its last row. err is
+// the pool's.
+func (r *run) verdict(err error) error {
+	switch {
+	case err != nil:
+		return err
+	case r.stopped == nil:
 		return nil
 	}
-	return stop
+	var stop *Stop
+	if errors.As(r.stopped, &stop) {
+		return stop
+	}
+	return &Stop{Interrupted, r.stopped}
 }
 
-// judge says how a row stands after its last try.
-func judge(row *Row, receipt Receipt, err error) Result {
-	result := Result{Row: row.Number, History: row.History, Receipt: receipt, Finished: time.Now()}
+// classify says how a row stands after its last attempt.
+func classify(row *Row, receipt Receipt, err error) Result {
+	result := Result{Row: row.Number, Attempts: row.Attempts, Receipt: receipt, Finished: time.Now()}
 	switch {
 	case err == nil:
 		result.Outcome = Rotated
-	case row.History.Doubt:
-		result.Outcome, result.Note = Unknown, note(err)
+	case row.Attempts.Doubt != "":
+		result.Outcome, result.Note = Unknown, row.Attempts.Doubt
 	case IsRefusal(err):
 		result.Outcome = Failed
 	default:
 		result.Outcome, result.Note = NotAttempted, note(err)
 	}
 	return result
-}
-
-// note says in few words why a row has no verdict.
-func note(err error) string {
-	var brief interface{ Reason() string }
-	switch {
-	case IsRefusal(err):
-		return "an earlier request for the row had no verdict, so this refusal settles nothing"
-	case errors.As(err, &brief) && brief.Reason() != "":
-		return brief.Reason()
-	}
-	return err.Error()
 }

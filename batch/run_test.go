@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -42,9 +41,9 @@ func (f fault) Throttled() bool       { return f == throttle }
 func (f fault) Fatal() bool           { return f == denied }
 func (f fault) RefusesPassword() bool { return f == policy }
 
-// A farSide answers the attempts of each row with a script of errors, the last
+// An api answers the attempts of each row with a script of errors, the last
 // of which goes on for ever; a row without a script succeeds.
-type farSide struct {
+type api struct {
 	scripts map[int][]error
 	latency time.Duration
 
@@ -53,7 +52,7 @@ type farSide struct {
 	passwords map[int][]string // as they came
 }
 
-func (f *farSide) SetPassword(ctx context.Context, row *Row) (Receipt, error) {
+func (f *api) SetPassword(ctx context.Context, row Row) (Receipt, error) {
 	f.mu.Lock()
 	if f.tries == nil {
 		f.tries, f.passwords = map[int]int{}, map[int][]string{}
@@ -74,7 +73,7 @@ func (f *farSide) SetPassword(ctx context.Context, row *Row) (Receipt, error) {
 	case nil:
 		return Receipt{HTTPCode: 200, Status: "success"}, nil
 	case error(throttle):
-		return Receipt{HTTPCode: 429, Hint: pace.Hint{Throttled: true}}, err
+		return Receipt{HTTPCode: 429, Feedback: pace.Feedback{Throttled: true}}, err
 	default:
 		return Receipt{HTTPCode: 400}, err
 	}
@@ -146,7 +145,7 @@ func newNotebook(t *testing.T, rows int) *notebook {
 func rowsOf(n int, edit func(*Row)) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for number := 1; number <= n; number++ {
-			row := Row{Number: number, Password: NewSecret(fmt.Sprint("given ", number)), Source: Generated}
+			row := Row{Number: number, Password: NewSecret(fmt.Sprint("given ", number)), PasswordSource: Generated}
 			if edit != nil {
 				edit(&row)
 			}
@@ -160,21 +159,23 @@ func rowsOf(n int, edit func(*Row)) iter.Seq2[Row, error] {
 func testConfig() Config {
 	var draws atomic.Int64
 	return Config{
-		Workers: 4, MaxAttempts: 6, MaxFailures: Threshold{Percent: 100},
-		Redraw:  func() (Secret, error) { return NewSecret(fmt.Sprint("drawn ", draws.Add(1))), nil },
-		Observe: func(Result) {}, Logger: slog.New(slog.DiscardHandler),
+		Pacer: unlimited(), Workers: 4, MaxFailures: Threshold{Percent: 100},
+		Redraw: func() (Secret, error) { return NewSecret(fmt.Sprint("drawn ", draws.Add(1))), nil },
 	}
 }
 
-// rotate runs n rows against a far side in virtual time.
-func rotate(t *testing.T, ctx context.Context, c Config, n int, edit func(*Row), far *farSide, notes *notebook) error {
-	t.Helper()
+func unlimited() *pace.Pacer {
 	pacer, err := pace.New(pace.Options{Rate: pace.Unlimited})
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	set := &Limit{Pacer: pacer, Timeout: 30 * time.Second, Next: &WriteAhead{Next: far, Log: notes, Logger: c.Logger}}
-	return Run(ctx, c, rowsOf(n, edit), set, notes)
+	return pacer
+}
+
+// rotate runs n rows against an API in virtual time.
+func rotate(t *testing.T, ctx context.Context, c Config, n int, edit func(*Row), server *api, notes *notebook) error {
+	t.Helper()
+	return Run(ctx, c, rowsOf(n, edit), server, notes)
 }
 
 func outcomesOf(notes *notebook) map[int]Outcome {
@@ -186,8 +187,8 @@ func outcomesOf(notes *notebook) map[int]Outcome {
 }
 
 func TestOutcomes(t *testing.T) {
-	doubted := func(r *Row) { r.History = History{Attempts: 1, Doubt: true} }
-	provided := func(r *Row) { r.Source = Provided }
+	doubted := func(r *Row) { r.Attempts = Attempts{Count: 1, Doubt: "timeout"} }
+	provided := func(r *Row) { r.PasswordSource = Provided }
 	for name, c := range map[string]struct {
 		script []error
 		edit   func(*Row)
@@ -199,7 +200,8 @@ func TestOutcomes(t *testing.T) {
 		"outage, then confirmed":          {[]error{outage, nil}, nil, Rotated, 2},
 		"outage to the end":               {[]error{outage}, nil, Unknown, 6},
 		"outage, then refused":            {[]error{outage, refusal}, nil, Unknown, 2},
-		"outage, then a policy refusal":   {[]error{outage, policy}, nil, Unknown, 2},
+		"outage, then policy":             {[]error{outage, policy}, nil, Unknown, 3},
+		"outage, then policy, provided":   {[]error{outage, policy}, provided, Unknown, 2},
 		"outage, then denied":             {[]error{outage, denied}, nil, Unknown, 2},
 		"outage, then offline":            {[]error{outage, offline}, nil, Unknown, 6},
 		"never reached":                   {[]error{offline}, nil, NotAttempted, 6},
@@ -212,27 +214,27 @@ func TestOutcomes(t *testing.T) {
 		"policy, always":                  {[]error{policy}, nil, Failed, 1 + MaxReissues},
 		"policy, of a given password":     {[]error{policy}, provided, Failed, 1},
 		"in doubt before, refused now":    {[]error{refusal}, doubted, Unknown, 1},
-		"in doubt before, policy now":     {[]error{policy}, doubted, Unknown, 1},
+		"in doubt before, policy now":     {[]error{policy}, doubted, Unknown, 2},
 		"in doubt before, confirmed now":  {[]error{nil}, doubted, Rotated, 1},
 		"an error of unknown kind":        {[]error{errors.New("what?")}, nil, Unknown, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				far, notes := &farSide{scripts: map[int][]error{1: c.script}}, newNotebook(t, 1)
-				rotate(t, t.Context(), testConfig(), 1, c.edit, far, notes)
+				server, notes := &api{scripts: map[int][]error{1: c.script}}, newNotebook(t, 1)
+				rotate(t, t.Context(), testConfig(), 1, c.edit, server, notes)
 				result := notes.results[1]
-				if result.Outcome != c.want || far.tries[1] != c.tries {
-					t.Errorf("%v after %d tries, want %v after %d", result.Outcome, far.tries[1], c.want, c.tries)
+				if result.Outcome != c.want || server.tries[1] != c.tries {
+					t.Errorf("%v after %d tries, want %v after %d", result.Outcome, server.tries[1], c.want, c.tries)
 				}
 				row := Row{}
 				if c.edit != nil {
 					c.edit(&row)
 				}
-				if want := row.History.Attempts + far.tries[1]; result.History.Attempts != want {
-					t.Errorf("%d attempts were counted, want %d", result.History.Attempts, want)
+				if want := row.Attempts.Count + server.tries[1]; result.Attempts.Count != want {
+					t.Errorf("%d attempts were counted, want %d", result.Attempts.Count, want)
 				}
-				if c.want == Unknown && result.Note == "" {
-					t.Error("nothing says why the outcome is unknown")
+				if (c.want == Unknown || c.want == NotAttempted) != (result.Note != "") {
+					t.Errorf("the note is %q", result.Note)
 				}
 			})
 		})
@@ -243,33 +245,23 @@ func TestOutcomes(t *testing.T) {
 // refused; each other one is noted before it leaves.
 func TestSameRowSamePassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		far := &farSide{scripts: map[int][]error{1: {outage, offline, outage, throttle, outage}, 2: {policy, outage, policy}, 3: {policy, policy, nil}}}
+		server := &api{scripts: map[int][]error{1: {outage, offline, outage, throttle, outage}, 2: {policy, outage, policy}, 3: {policy, policy, nil}}}
 		notes := newNotebook(t, 3)
-		rotate(t, t.Context(), testConfig(), 3, nil, far, notes)
+		rotate(t, t.Context(), testConfig(), 3, nil, server, notes)
 		for row, want := range map[int]int{1: 1, 2: 2, 3: 3} {
-			if got := len(slices.Compact(slices.Clone(far.passwords[row]))); got != want {
+			if got := len(slices.Compact(slices.Clone(server.passwords[row]))); got != want {
 				t.Errorf("row %d was sent with %d passwords, want %d", row, got, want)
 			}
 		}
 	})
 }
 
-func TestBackoffIsThatOfTheVendor(t *testing.T) {
-	for tries, step := range map[int]time.Duration{1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 6: 16, 100: 16} {
-		for range 100 {
-			if d := backoff(tries); d < step*time.Second/2 || d >= 3*step*time.Second/2 {
-				t.Fatalf("after %d tries: %v", tries, d)
-			}
-		}
-	}
-}
-
-func stopReason(err error) Reason {
+func stopReason(err error) StopReason {
 	var stop *Stop
 	if errors.As(err, &stop) {
 		return stop.Reason
 	}
-	return Done
+	return ""
 }
 
 func TestStopRules(t *testing.T) {
@@ -295,23 +287,23 @@ func TestStopRules(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit    func(*Config)
 		scripts map[int][]error
-		want    Reason
+		want    StopReason
 		results int // of 100 rows, one worker
 	}{
-		"nothing fails":              {nil, nil, Done, 100},
-		"nine in a row":              {nil, failing(first(9)...), Done, 100},
+		"nothing fails":              {nil, nil, "", 100},
+		"nine in a row":              {nil, failing(first(9)...), "", 100},
 		"ten in a row":               {nil, failing(first(10)...), TooManyFailures, 10},
-		"many, not in a row":         {nil, failing(everyFourth(100)...), Done, 100},
+		"many, not in a row":         {nil, failing(everyFourth(100)...), "", 100},
 		"three of at most three":     {func(c *Config) { c.MaxFailures.Rows = 3 }, failing(1, 5, 9), TooManyFailures, 9},
-		"two of at most three":       {func(c *Config) { c.MaxFailures.Rows = 3 }, failing(1, 5), Done, 100},
+		"two of at most three":       {func(c *Config) { c.MaxFailures.Rows = 3 }, failing(1, 5), "", 100},
 		"a quarter of 10%, too soon": {func(c *Config) { c.MaxFailures.Percent = 10 }, failing(everyFourth(100)...), TooManyFailures, 20},
-		"a quarter of 30%":           {func(c *Config) { c.MaxFailures.Percent = 30 }, failing(everyFourth(100)...), Done, 100},
-		"canary is well":             {func(c *Config) { c.Canary = 5 }, failing(6), Done, 100},
+		"a quarter of 30%":           {func(c *Config) { c.MaxFailures.Percent = 30 }, failing(everyFourth(100)...), "", 100},
+		"canary is well":             {func(c *Config) { c.Canary = 5 }, failing(6), "", 100},
 		"canary fails":               {func(c *Config) { c.Canary = 5 }, failing(4), CanaryFailed, 4},
-		"all are canaries":           {func(c *Config) { c.Canary = 500 }, nil, Done, 100},
+		"all are canaries":           {func(c *Config) { c.Canary = 500 }, nil, "", 100},
 		"denied":                     {nil, map[int][]error{7: {denied}}, Refused, 7},
 		"window over":                {func(c *Config) { c.StopAfter = 20500 * time.Millisecond }, nil, WindowOver, 21},
-		"failures at the very end":   {nil, failing(91, 92, 93, 94, 95, 96, 97, 98, 99, 100), Done, 100},
+		"failures at the very end":   {nil, failing(91, 92, 93, 94, 95, 96, 97, 98, 99, 100), "", 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -320,13 +312,13 @@ func TestStopRules(t *testing.T) {
 				if c.edit != nil {
 					c.edit(&config)
 				}
-				far, notes := &farSide{scripts: c.scripts, latency: time.Second}, newNotebook(t, 100)
-				err := rotate(t, t.Context(), config, 100, nil, far, notes)
+				server, notes := &api{scripts: c.scripts, latency: time.Second}, newNotebook(t, 100)
+				err := rotate(t, t.Context(), config, 100, nil, server, notes)
 				if got := stopReason(err); got != c.want {
 					t.Errorf("stopped because of %q, want %q", got, c.want)
 				}
 				// The row that is handed over when the rule strikes may still go out.
-				if n := len(notes.results); n != c.results && (c.want == Done || n != c.results+1) {
+				if n := len(notes.results); n != c.results && (c.want == "" || n != c.results+1) {
 					t.Errorf("%d results, want %d", n, c.results)
 				}
 			})
@@ -338,25 +330,63 @@ func TestCanariesGoAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := testConfig()
 		config.Canary = 3
-		far, notes := &farSide{latency: time.Second, scripts: map[int][]error{2: {outage, refusal}}}, newNotebook(t, 20)
-		err := rotate(t, t.Context(), config, 20, nil, far, notes)
+		server, notes := &api{latency: time.Second, scripts: map[int][]error{2: {outage, refusal}}}, newNotebook(t, 20)
+		err := rotate(t, t.Context(), config, 20, nil, server, notes)
 		if got := stopReason(err); got != CanaryFailed {
 			t.Errorf("stopped because of %q", got)
 		}
-		if got := slices.Sorted(maps.Keys(far.tries)); !slices.Equal(got, []int{1, 2, 3}) {
+		if got := slices.Sorted(maps.Keys(server.tries)); !slices.Equal(got, []int{1, 2, 3}) {
 			t.Errorf("rows %v were sent", got)
 		}
 	})
+}
+
+// A gate is asked once all rows before it are done with, and one that stays
+// closed stops the run.
+func TestGates(t *testing.T) {
+	for name, c := range map[string]struct {
+		closed int // the gate that stays closed; 0: none
+		want   StopReason
+		asked  []int
+		sent   int
+	}{
+		"open":       {0, "", []int{0, 3, 10}, 20},
+		"at once":    {1, GateClosed, []int{0}, 0},
+		"the second": {2, GateClosed, []int{0, 3}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, notes := &api{latency: time.Second}, newNotebook(t, 20)
+				config, asked := testConfig(), []int(nil)
+				config.Gates = []int{0, 3, 10, 20, 99}
+				config.Gate = func(_ context.Context, rows int) error {
+					if asked = append(asked, rows); len(notes.results) != rows {
+						t.Errorf("asked after %d rows, when %d were done with", rows, len(notes.results))
+					}
+					if len(asked) == c.closed {
+						return errors.New("not enough phones are back")
+					}
+					return nil
+				}
+				if got := stopReason(rotate(t, t.Context(), config, 20, nil, server, notes)); got != c.want {
+					t.Errorf("stopped because of %q", got)
+				}
+				if !slices.Equal(asked, c.asked) || len(server.tries) != c.sent {
+					t.Errorf("asked after %v, %d rows were sent", asked, len(server.tries))
+				}
+			})
+		})
+	}
 }
 
 // A signal finishes what is under way and sends nothing else.
 func TestInterruptDrains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		far, notes := &farSide{latency: 10 * time.Second, scripts: map[int][]error{2: {outage}, 3: {offline}}}, newNotebook(t, 50)
+		server, notes := &api{latency: 10 * time.Second, scripts: map[int][]error{2: {outage}, 3: {offline}}}, newNotebook(t, 50)
 		time.AfterFunc(5*time.Second, cancel)
 		start := time.Now()
-		err := rotate(t, ctx, testConfig(), 50, nil, far, notes)
+		err := rotate(t, ctx, testConfig(), 50, nil, server, notes)
 		if got := stopReason(err); got != Interrupted {
 			t.Errorf("stopped because of %q", got)
 		}
@@ -376,9 +406,9 @@ func TestWindowOverFinishesWhatIsInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := testConfig()
 		config.StopAfter = 1500 * time.Millisecond
-		far := &farSide{latency: time.Second, scripts: map[int][]error{1: {outage, outage, nil}}}
+		server := &api{latency: time.Second, scripts: map[int][]error{1: {outage, outage, nil}}}
 		notes := newNotebook(t, 50)
-		err := rotate(t, t.Context(), config, 50, nil, far, notes)
+		err := rotate(t, t.Context(), config, 50, nil, server, notes)
 		if got := stopReason(err); got != WindowOver {
 			t.Errorf("stopped because of %q", got)
 		}
@@ -396,9 +426,9 @@ func TestWindowOverEndsAThrottledRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := testConfig()
 		config.StopAfter = time.Minute
-		far := &farSide{latency: time.Second, scripts: map[int][]error{1: {throttle}}}
+		server := &api{latency: time.Second, scripts: map[int][]error{1: {throttle}}}
 		notes := newNotebook(t, 1)
-		if got := stopReason(rotate(t, t.Context(), config, 1, nil, far, notes)); got != WindowOver {
+		if got := stopReason(rotate(t, t.Context(), config, 1, nil, server, notes)); got != WindowOver {
 			t.Errorf("stopped because of %q", got)
 		}
 		if got := notes.results[1].Outcome; got != NotAttempted {
@@ -411,10 +441,10 @@ func TestWindowOverEndsAThrottledRow(t *testing.T) {
 func TestInterruptInTheLastWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		far := &farSide{latency: time.Second, scripts: map[int][]error{1: {outage}}}
+		server := &api{latency: time.Second, scripts: map[int][]error{1: {outage}}}
 		notes := newNotebook(t, 1)
 		time.AfterFunc(1200*time.Millisecond, cancel)
-		if got := stopReason(rotate(t, ctx, testConfig(), 1, nil, far, notes)); got != Interrupted {
+		if got := stopReason(rotate(t, ctx, testConfig(), 1, nil, server, notes)); got != Interrupted {
 			t.Errorf("stopped because of %q", got)
 		}
 	})
@@ -427,15 +457,15 @@ func TestAFailingLogStopsEverything(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			config := testConfig()
 			config.Workers = 1
-			far := &farSide{latency: time.Second, scripts: map[int][]error{2: {outage, nil}, 4: {policy, nil}}}
+			server := &api{latency: time.Second, scripts: map[int][]error{2: {outage, nil}, 4: {policy, nil}}}
 			notes := newNotebook(t, 30)
 			notes.failAt = failAt
-			err := rotate(t, t.Context(), config, 30, nil, far, notes)
+			err := rotate(t, t.Context(), config, 30, nil, server, notes)
 			if got := stopReason(err); got != Broken || !errors.Is(err, errNotebook) {
 				t.Errorf("call %d: %v", failAt, err)
 			}
 			sent := 0
-			for _, n := range far.tries {
+			for _, n := range server.tries {
 				sent += n
 			}
 			noted := 0
@@ -447,6 +477,11 @@ func TestAFailingLogStopsEverything(t *testing.T) {
 			if sent > noted {
 				t.Errorf("call %d: %d requests left, %d were noted", failAt, sent, noted)
 			}
+			for row, result := range notes.results {
+				if result.Attempts.Count != server.tries[row] {
+					t.Errorf("call %d: row %d has %d attempts, %d requests left", failAt, row, result.Attempts.Count, server.tries[row])
+				}
+			}
 		})
 	}
 }
@@ -454,13 +489,12 @@ func TestAFailingLogStopsEverything(t *testing.T) {
 func TestAPanicCostsOneRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notes := newNotebook(t, 20)
-		far := &farSide{}
-		set := setterFunc(func(ctx context.Context, row *Row) (Receipt, error) {
+		server := &api{}
+		set := setterFunc(func(ctx context.Context, row Row) (Receipt, error) {
 			if row.Number == 5 {
-				row.History.Attempts++
 				panic(row.Password.Reveal())
 			}
-			return (&WriteAhead{Next: far, Log: notes, Logger: testConfig().Logger}).SetPassword(ctx, row)
+			return server.SetPassword(ctx, row)
 		})
 		err := Run(t.Context(), testConfig(), rowsOf(20, nil), set, notes)
 		if err != nil || len(notes.results) != 20 || notes.results[5].Outcome != Unknown {
@@ -477,9 +511,9 @@ func TestAPanicCostsOneRow(t *testing.T) {
 	})
 }
 
-type setterFunc func(context.Context, *Row) (Receipt, error)
+type setterFunc func(context.Context, Row) (Receipt, error)
 
-func (f setterFunc) SetPassword(ctx context.Context, row *Row) (Receipt, error) { return f(ctx, row) }
+func (f setterFunc) SetPassword(ctx context.Context, row Row) (Receipt, error) { return f(ctx, row) }
 
 func TestAnErrorOfTheRowsStopsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -493,16 +527,114 @@ func TestAnErrorOfTheRowsStopsTheRun(t *testing.T) {
 			yield(Row{}, broken)
 		}
 		notes := newNotebook(t, 2)
-		set := &WriteAhead{Next: &farSide{}, Log: notes, Logger: testConfig().Logger}
-		err := Run(t.Context(), testConfig(), rows, set, notes)
+		err := Run(t.Context(), testConfig(), rows, &api{}, notes)
 		if stopReason(err) != Broken || !errors.Is(err, broken) {
 			t.Errorf("%v", err)
 		}
 	})
 }
 
+// Whoever calls Run wrongly gets an error, and nothing is sent.
+func TestMisuse(t *testing.T) {
+	server, notes := &api{}, newNotebook(t, 3)
+	for name, run := range map[string]func() error{
+		"no setter": func() error { return Run(t.Context(), testConfig(), rowsOf(3, nil), nil, notes) },
+		"no log":    func() error { return Run(t.Context(), testConfig(), rowsOf(3, nil), server, nil) },
+		"no pacer":  func() error { return Run(t.Context(), Config{}, rowsOf(3, nil), server, notes) },
+		"below zero": func() error {
+			return Run(t.Context(), Config{Pacer: unlimited(), Workers: -1}, rowsOf(3, nil), server, notes)
+		},
+		"no password": func() error {
+			return Run(t.Context(), Config{Pacer: unlimited()}, rowsOf(1, nil), &api{scripts: map[int][]error{1: {policy}}}, newNotebook(t, 1))
+		},
+	} {
+		if err := run(); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(server.tries) > 0 || len(notes.lines) > 0 {
+		t.Errorf("requests %v, records %q", server.tries, notes.lines)
+	}
+}
+
+// All but the Pacer has a default, and rows with faults go nowhere.
+func TestDefaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, notes := &api{scripts: map[int][]error{3: {outage, nil}}}, newNotebook(t, 100)
+		faulty := func(r *Row) {
+			if r.Number%2 == 0 {
+				r.Faults = []Fault{{Text: "no such user"}}
+			}
+		}
+		if err := Run(t.Context(), Config{Pacer: unlimited()}, rowsOf(100, faulty), server, notes); err != nil {
+			t.Fatal(err)
+		}
+		if len(server.tries) != 50 || server.tries[2] != 0 || notes.results[3].Outcome != Rotated {
+			t.Errorf("%d rows were sent; row 3 is %v", len(server.tries), notes.results[3].Outcome)
+		}
+	})
+}
+
+func TestObserveSeesEachResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config, seen := testConfig(), map[int]Outcome{}
+		config.Observe = func(_ Row, r Result) { seen[r.Row] = r.Outcome }
+		notes := newNotebook(t, 20)
+		rotate(t, t.Context(), config, 20, nil, &api{scripts: map[int][]error{4: {refusal}}}, notes)
+		if diff := cmp.Diff(outcomesOf(notes), seen); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// A generated password that may be in force is replaced only where failed rows
+// are retried, and only after the API was seen to refuse it twice.
+func TestADoubtfulPasswordThatTheAPIRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		retry     bool
+		refusals  int // seen in earlier sessions
+		want      Outcome
+		passwords int
+		tries     int
+	}{
+		"not asked for":           {false, 2, Unknown, 1, 1},
+		"asked for, seen before":  {true, 2, Rotated, 2, 2},
+		"asked for, seen never":   {true, 0, Rotated, 2, 3},
+		"not asked for, not seen": {false, 0, Unknown, 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := &api{}
+				set := setterFunc(func(ctx context.Context, row Row) (Receipt, error) {
+					receipt, _ := server.SetPassword(ctx, row)
+					if row.Password.Reveal() == "given 1" {
+						return receipt, policy
+					}
+					return receipt, nil
+				})
+				config := testConfig()
+				config.RetryFailed = c.retry
+				notes, began := newNotebook(t, 1), time.Now()
+				doubted := func(r *Row) { r.Attempts = Attempts{Count: 1, Doubt: "timeout", Refused: c.refusals} }
+				if err := Run(t.Context(), config, rowsOf(1, doubted), set, notes); err != nil {
+					t.Fatal(err)
+				}
+				if got := notes.results[1].Outcome; got != c.want || server.tries[1] != c.tries {
+					t.Errorf("%v after %d tries, want %v after %d", got, server.tries[1], c.want, c.tries)
+				}
+				if got := len(slices.Compact(server.passwords[1])); got != c.passwords {
+					t.Errorf("%d passwords, want %d", got, c.passwords)
+				}
+				if paused := time.Since(began) > 0; paused != (c.refusals == 0) {
+					t.Errorf("paused between two refusals: %v", paused)
+				}
+			})
+		})
+	}
+}
+
 // For every mix of answers, workers and interrupts: each row that left has
-// exactly one result, rows that did not leave have none, and what the far side
+// exactly one result, rows that did not leave have none, and what the API
 // saw agrees with the outcome.
 func TestEveryRowOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -513,10 +645,10 @@ func TestEveryRowOnce(t *testing.T) {
 			config.Canary = rapid.IntRange(0, 4).Draw(rt, "canary")
 			config.MaxFailures = Threshold{}
 			answers := []error{nil, nil, refusal, outage, offline, throttle, policy, denied}
-			far := &farSide{scripts: map[int][]error{}, latency: time.Second}
+			server := &api{scripts: map[int][]error{}, latency: time.Second}
 			for row := 1; row <= n; row++ {
-				far.scripts[row] = rapid.SliceOfN(rapid.SampledFrom(answers), 0, 4).Draw(rt, "script")
-				far.scripts[row] = append(far.scripts[row], nil)
+				server.scripts[row] = rapid.SliceOfN(rapid.SampledFrom(answers), 0, 4).Draw(rt, "script")
+				server.scripts[row] = append(server.scripts[row], nil)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -524,14 +656,14 @@ func TestEveryRowOnce(t *testing.T) {
 				time.AfterFunc(time.Duration(after)*time.Second/2, cancel)
 			}
 			notes := newNotebook(t, n)
-			err := rotate(t, ctx, config, n, nil, far, notes)
+			err := rotate(t, ctx, config, n, nil, server, notes)
 			for row := 1; row <= n; row++ {
 				result, finished := notes.results[row]
-				if finished != (far.tries[row] > 0) {
-					rt.Fatalf("row %d: %d tries, finished %v", row, far.tries[row], finished)
+				if finished != (server.tries[row] > 0) {
+					rt.Fatalf("row %d: %d tries, finished %v", row, server.tries[row], finished)
 				}
-				if finished && result.History.Attempts != far.tries[row] {
-					rt.Fatalf("row %d: %d tries, %d counted", row, far.tries[row], result.History.Attempts)
+				if finished && result.Attempts.Count != server.tries[row] {
+					rt.Fatalf("row %d: %d tries, %d counted", row, server.tries[row], result.Attempts.Count)
 				}
 			}
 			if err == nil && len(notes.results) != n {

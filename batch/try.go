@@ -2,15 +2,16 @@ package batch
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"siprotate/batch/pace"
 )
 
-// Try calls try until it succeeds, until its error is none that another try may
-// mend, or until it was called attempts times. The methods of the error decide, as they
-// do for a row: being turned away for exceeding the allowance is no try, and the
-// allowance makes its own wait. Try returns the last error, or the cause of ctx
-// if that ended a wait.
+// Try calls try until it succeeds, its error is not retryable, or it was called
+// attempts times. The methods of the error decide, as they do for a row: being
+// turned away for exceeding the allowance does not count as an attempt, and the
+// allowance makes its own wait. Try returns the last error, or the cause of ctx if
+// that ended a wait.
 func Try(ctx context.Context, attempts int, try func() error) error {
 	for tries := 1; ; tries++ {
 		err := try()
@@ -27,8 +28,8 @@ func Try(ctx context.Context, attempts int, try func() error) error {
 	}
 }
 
-// nextTry says whether what ended with err shall be tried again, after so many
-// tries of those allowed, and after which wait.
+// nextTry says whether what ended with err is tried again, after so many tries
+// of those allowed, and after which wait.
 func nextTry(tries, attempts int, err error) (wait time.Duration, again bool) {
 	switch {
 	case err == nil || IsFatal(err):
@@ -38,20 +39,7 @@ func nextTry(tries, attempts int, err error) (wait time.Duration, again bool) {
 	case tries >= attempts:
 		return 0, false
 	}
-	return backoff(tries), isRetryable(err)
-}
-
-// The wait before another try: doubled from one to the next, and spread by
-// half of itself to either side so that workers do not march in step. The
-// steps are those that the vendor advises: 1, 2, 4, 8, 16 s.
-const (
-	firstBackoff = time.Second
-	lastBackoff  = 16 * time.Second
-)
-
-func backoff(tries int) time.Duration {
-	step := min(firstBackoff<<min(tries-1, 10), lastBackoff)
-	return step/2 + rand.N(step)
+	return pace.Backoff(tries), isRetryable(err)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

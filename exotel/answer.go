@@ -1,13 +1,20 @@
 package exotel
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // An Answer is what the API said to one request, in its own words; empty where
-// it said nothing. Texts are cut at 2 KiB, and the credentials and the password
-// of the request read "[redacted]" in them.
+// it said nothing. Texts are cut at 2 KiB. One that holds a secret, or eight
+// characters of one in a row, in any usual encoding, or all its letters and digits
+// with other characters between, reads "[withheld: it held a secret]": the
+// credentials, and the passwords of this and of recent requests. Ciphers such as
+// ROT13 are not seen through.
 type Answer struct {
 	HTTPCode  int    // 0 if no answer came
 	Code      string // the code inside the body; it may differ from HTTPCode
@@ -24,112 +31,231 @@ type Answer struct {
 // success is what Status says of a request that was carried out.
 const success = "success"
 
-// An envelope is the body around every answer. Errors come in two shapes: the
-// first as a part of Response, the second as RestException.
-type envelope struct {
-	RequestID     text            `json:"request_id"`
-	Metadata      json.RawMessage `json:"metadata"`
-	Response      json.RawMessage `json:"response"`
-	RestException *restException  `json:"RestException"`
-}
-
-type restException struct {
-	Status  text
-	Message text
-	Code    text
-}
-
-// A response is what the envelope holds: one for a change, several for a listing.
-type response struct {
-	Code      text            `json:"code"`
-	Status    text            `json:"status"`
-	ErrorData json.RawMessage `json:"error_data"`
-	Data      json.RawMessage `json:"data"`
-}
-
-// succeeded applies the rule for success as far as the body goes.
-func (r response) succeeded() bool {
-	return r.Code == "200" && r.Status == success
-}
-
 // The ways in which a body fails to say what became of a request.
 const (
 	problemEmpty      = "the answer is empty"
 	problemNotJSON    = "the answer is not the API's JSON"
 	problemIncomplete = "the answer lacks its code or its status"
+	problemTwice      = "the answer has a key twice"
+	problemSuspect    = "the answer may be that of another request"
 	problemContrary   = "the answer contradicts itself"
 )
 
-// parseEnvelope reads a body, and returns a problem if it is none of the API's.
-func parseEnvelope(body []byte) (e envelope, problem string) {
-	if len(body) == 0 {
-		return e, problemEmpty
-	}
-	if json.Unmarshal(body, &e) != nil {
-		return envelope{}, problemNotJSON
-	}
-	return e, ""
+// A body is the decoded body of an answer. Errors come in two shapes: the first
+// as a part of the response, the second as an exception. A change is answered
+// with one response, a listing with an array of them.
+type body struct {
+	object
+	exception    object
+	hasException bool
+	responses    []object // null reads as an empty one
+	shape        shape    // of the response
 }
+
+type shape uint8
+
+const (
+	otherShape shape = iota // text, say, an array of it, or absent
+	nullShape
+	oneShape
+	arrayShape
+)
+
+// parseBody reads a body, and returns a problem if it is none of the API's.
+func parseBody(source []byte) (b body, problem string) {
+	if len(source) == 0 {
+		return body{}, problemEmpty
+	}
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(source))
+	decoder.UseNumber() // no id or code may pass through a float
+	if decoder.Decode(&value) != nil {
+		return body{}, problemNotJSON
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return body{}, problemNotJSON
+	}
+	if keysIn(value) != colonsIn(source) {
+		return body{}, problemTwice
+	}
+	b.object, _ = value.(map[string]any)
+	if b.object == nil {
+		return body{}, problemNotJSON
+	}
+	b.exception, b.hasException = b.child("RestException")
+	switch r := b.object["response"].(type) {
+	case map[string]any:
+		b.responses, b.shape = []object{r}, oneShape
+	case []any:
+		b.shape = arrayShape
+		for _, entry := range r {
+			o, isObject := entry.(map[string]any)
+			if !isObject && entry != nil {
+				b.shape = otherShape
+			}
+			b.responses = append(b.responses, o)
+		}
+	case nil:
+		if b.has("response") {
+			b.shape = nullShape
+		}
+	}
+	return b, ""
+}
+
+// keysIn counts the keys of a decoded value. Of a key that stands twice in one
+// object, the decoder keeps the last, and so falls behind the colons.
+func keysIn(value any) int {
+	n := 0
+	switch value := value.(type) {
+	case map[string]any:
+		n = len(value)
+		for _, child := range value {
+			n += keysIn(child)
+		}
+	case []any:
+		for _, child := range value {
+			n += keysIn(child)
+		}
+	}
+	return n
+}
+
+// colonsIn counts the colons of valid JSON outside of its strings: one for each key.
+func colonsIn(source []byte) int {
+	n, quoted := 0, false
+	for i := 0; i < len(source); i++ {
+		switch c := source[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && c == ':':
+			n++
+		}
+	}
+	return n
+}
+
+// contradicts reports whether the body speaks against the HTTP status it came
+// with, or against itself: then neither of them says what became of the request.
+// What a body does not say speaks against nothing.
+func (b body) contradicts(status int) bool {
+	if b.spelt("http_code", "response", "RestException") || !b.agrees("http_code", status) {
+		return true
+	}
+	if b.hasException && (b.exception.spelt("Status") || b.has("response") ||
+		status != http.StatusOK && !b.exception.agrees("Status", status)) {
+		return true
+	}
+	if status == http.StatusOK && b.contradictsAround() {
+		return true
+	}
+	for _, r := range b.responses {
+		claims := strings.EqualFold(r.text("status"), success)
+		switch {
+		case r.spelt("code", "status", "error_data"):
+			return true
+		case status == http.StatusOK && claims && r.hasErrorData():
+			return true
+		case status != http.StatusOK && (claims || !r.agrees("code", status)):
+			return true
+		}
+	}
+	return false
+}
+
+// spelt reports whether the object has one of the keys in another case: decoders
+// differ in what they make of it.
+func (o object) spelt(names ...string) bool {
+	for key := range o {
+		for _, name := range names {
+			if key != name && strings.EqualFold(key, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// agrees reports whether the object has that status under the name, or none.
+func (o object) agrees(name string, status int) bool {
+	code := o.text(name)
+	return code == "" || code == strconv.Itoa(status)
+}
+
+// hasErrorData reports whether there are details of an error: null, "", [] and
+// {} are none.
+func (o object) hasErrorData() bool {
+	switch data := o.text("error_data"); data {
+	case "", "[]", "{}":
+		return false
+	}
+	return true
+}
+
+// An object is one of JSON. A nil one is empty.
+type object map[string]any
+
+func (o object) has(name string) bool { _, has := o[name]; return has }
+
+func (o object) child(name string) (object, bool) {
+	child, ok := o[name].(map[string]any)
+	return child, ok
+}
+
+// text returns a value as text: the characters of a string, the digits of a
+// number as they stand, "" for null and for what is absent, and the JSON of
+// anything else. Ids and codes come as numbers or as strings.
+func (o object) text(name string) string {
+	switch value := o[name].(type) {
+	case nil:
+		return ""
+	case string:
+		return value
+	case json.Number:
+		return value.String()
+	default:
+		source, _ := json.Marshal(value) // what was decoded encodes
+		return string(source)
+	}
+}
+
+// succeeded applies the rule for success to one response.
+func (o object) succeeded() bool { return o.text("code") == "200" && o.text("status") == success }
 
 // readBody fills the answer from the body around a single response, and returns
 // a problem if it does not say how the request ended.
-func (a *Answer) readBody(body []byte) (problem string) {
-	if a.readPlainSuccess(body) {
+func (a *Answer) readBody(b body) (problem string) {
+	a.RequestID = b.text("request_id")
+	if b.hasException {
+		a.readException(b.exception)
 		return ""
 	}
-	return a.readAnyBody(body)
-}
-
-// readAnyBody does so for every body that the API may send.
-func (a *Answer) readAnyBody(body []byte) (problem string) {
-	e, problem := parseEnvelope(body)
-	if problem != "" {
-		return problem
-	}
-	a.RequestID = string(e.RequestID)
-	if e.RestException != nil {
-		return a.readException(e)
-	}
-	var r response
-	if json.Unmarshal(e.Response, &r) != nil {
+	if b.shape != oneShape {
 		return problemIncomplete
 	}
-	return a.readResponse(r)
+	return a.readResponse(b.responses[0])
 }
 
-func (a *Answer) readException(e envelope) (problem string) {
-	a.Code = string(e.RestException.Status)
-	a.ErrorCode = string(e.RestException.Code)
-	a.ErrorMessage = string(e.RestException.Message)
-	if len(e.Response) > 0 {
-		return problemContrary
-	}
-	return ""
+func (a *Answer) readException(e object) {
+	a.Code = e.text("Status")
+	a.ErrorCode = e.text("Code")
+	a.ErrorMessage = e.text("Message")
 }
 
-func (a *Answer) readResponse(r response) (problem string) {
-	a.Code, a.Status = string(r.Code), string(r.Status)
-	a.readErrorData(r.ErrorData)
-	if r.Code == "" || r.Status == "" {
+// readResponse is lenient with the error's details: the code and the status
+// decide, and details in an unknown shape shall not put them in doubt.
+func (a *Answer) readResponse(r object) (problem string) {
+	a.Code, a.Status = r.text("code"), r.text("status")
+	details, _ := r.child("error_data")
+	a.ErrorCode = details.text("code")
+	a.ErrorMessage = details.text("message")
+	a.ErrorDescription = details.text("description")
+	if a.Code == "" || a.Status == "" {
 		return problemIncomplete
 	}
 	return ""
-}
-
-// readErrorData is lenient: the code and the status decide, and details in an
-// unknown shape shall not put them in doubt.
-func (a *Answer) readErrorData(source json.RawMessage) {
-	var details struct {
-		Code        text `json:"code"`
-		Message     text `json:"message"`
-		Description text `json:"description"`
-	}
-	if string(source) == "null" || json.Unmarshal(source, &details) != nil {
-		return
-	}
-	a.ErrorCode = string(details.Code)
-	a.ErrorMessage = string(details.Message)
-	a.ErrorDescription = string(details.Description)
 }
 
 // newAnswer returns what the head of an answer says.
@@ -137,11 +263,11 @@ func newAnswer(head *http.Response) Answer {
 	return Answer{HTTPCode: head.StatusCode, RateLimit: parseRateLimit(head.Header)}
 }
 
-// redact makes the answer's texts safe to show, with either way to redact.
-func (a *Answer) redact(redact func(text, password string) string, password string) {
+// redact makes the answer's texts safe to show.
+func (a *Answer) redact(secrets *secretSet) {
 	for _, field := range [...]*string{
 		&a.Code, &a.Status, &a.RequestID, &a.ErrorCode, &a.ErrorMessage, &a.ErrorDescription,
 	} {
-		*field = redact(*field, password)
+		*field = secrets.safe(*field)
 	}
 }

@@ -2,11 +2,16 @@ package exotel
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
+	"os"
 	"sync/atomic"
+	"syscall"
 )
 
 // The most that is read of an answer's body, in bytes. An answer to a change is
@@ -18,17 +23,17 @@ const (
 
 // A call is one request to the API.
 type call struct {
-	op       string
-	request  http.Request // as yet without a context
-	maxBody  int64
-	password string // to be kept out of what is said of the call; may be empty
+	op      string
+	request http.Request // as yet without a context
+	maxBody int64
 }
 
 // A reply is what came back for a call: at least the head of an answer.
 type reply struct {
 	answer  Answer
-	body    []byte // empty if it could not be read whole
-	problem string // what keeps the body from telling anything
+	body    body   // empty if there is a problem
+	problem string // what keeps the body from saying anything
+	doubt   string // why neither the body nor the HTTP status is to be believed
 	err     error  // the problem's cause, if reading the body failed
 }
 
@@ -39,9 +44,16 @@ func (c *Client) do(ctx context.Context, call call) (reply, error) {
 		return reply{}, c.unanswered(call, unsent, err)
 	}
 	var d departure
-	head, err := c.transport.RoundTrip(call.request.WithContext(httptrace.WithClientTrace(ctx, d.trace())))
+	if _, own := c.transport.(*pool); !own {
+		ctx = httptrace.WithClientTrace(ctx, d.trace())
+	}
+	head, err := c.transport.RoundTrip(call.request.WithContext(ctx))
 	if err != nil {
-		return reply{}, c.unanswered(call, classifyFailure(err, d.left()), explain(ctx, err))
+		unsent, ok := errors.AsType[*unsentError](err)
+		if ok {
+			err = unsent.error
+		}
+		return reply{}, c.unanswered(call, classifyFailure(err, !ok && d.left()), explain(ctx, err))
 	}
 	defer head.Body.Close()
 	return call.read(ctx, head), nil
@@ -55,15 +67,25 @@ func (call call) read(ctx context.Context, head *http.Response) reply {
 		r.problem = problemNotJSON // the body is the bare connection, without an end
 		return r
 	}
-	body, err := io.ReadAll(io.LimitReader(head.Body, call.maxBody+1))
+	source, err := io.ReadAll(io.LimitReader(head.Body, call.maxBody+1))
 	switch {
 	case err != nil:
 		r.err = explain(ctx, err)
 		r.problem = "the answer broke off: " + reasonFor(r.err)
-	case int64(len(body)) > call.maxBody:
+	case int64(len(source)) > call.maxBody:
 		r.problem = fmt.Sprintf("the answer exceeds %d MiB", call.maxBody>>20)
 	default:
-		r.body = body
+		r.body, r.problem = parseBody(source)
+	}
+	// A proxy's page is none of the API's and contradicts nothing, unless it has a
+	// success in it; what begins as the API's and is damaged may say anything.
+	failed := head.StatusCode != http.StatusOK
+	damaged := r.problem != "" && begunAsObject(source)
+	switch body, ok := head.Body.(*answerBody); {
+	case ok && body.suspect():
+		r.doubt = problemSuspect
+	case r.body.contradicts(head.StatusCode), failed && (damaged || r.body.mayMeanSuccess(source)):
+		r.doubt = problemContrary
 	}
 	return r
 }
@@ -71,10 +93,10 @@ func (call call) read(ctx context.Context, head *http.Response) reply {
 // answered returns the error for a call whose answer is not a success.
 func (c *Client) answered(call call, r reply, how class, doubt string) error {
 	e := &Error{Op: call.op, Answer: r.answer, class: how}
-	e.Answer.redact(c.credentials().redactAll, call.password)
+	e.Answer.redact(c.secrets)
 	if doubt != "" {
 		e.reason = "no verdict: " + doubt
-		e.err = c.credentials().redactError(r.err, call.password)
+		e.err = c.secrets.safeError(r.err)
 	}
 	return e
 }
@@ -82,11 +104,11 @@ func (c *Client) answered(call call, r reply, how class, doubt string) error {
 // unanswered returns the error for a call that got no answer.
 func (c *Client) unanswered(call call, how class, err error) error {
 	reason := reasonFor(err)
-	err = c.credentials().redactError(err, call.password)
+	err = c.secrets.safeError(err)
 	return &Error{Op: call.op, class: how, reason: reason, detail: err.Error(), err: err}
 }
 
-// A departure tells whether any byte of a request can have left. Only a
+// A departure knows whether any byte of a request can have left. Only a
 // transport that said it was looking for a connection, and then never said that
 // it got one, has certainly sent nothing; one that says nothing proves nothing.
 //
@@ -102,3 +124,62 @@ func (d *departure) trace() *httptrace.ClientTrace {
 }
 
 func (d *departure) left() bool { return !d.seeking.Load() }
+
+// classifyFailure returns how a request ended that got no answer. A certificate
+// is refused during the handshake, before the request.
+func classifyFailure(err error, left bool) class {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate):
+		return untrusted
+	case wantsProxyCredentials(err):
+		return unauthorized
+	case left:
+		return noVerdict
+	}
+	return unsent
+}
+
+// explain returns err, as an error that also says whether the context ended: the
+// transport reports the cause its caller gave instead.
+func explain(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		return fmt.Errorf("%w: %w", ended, err)
+	}
+	return err
+}
+
+// reasonFor names a network failure in a few words.
+func reasonFor(err error) string {
+	var (
+		certificate *tls.CertificateVerificationError
+		plain       tls.RecordHeaderError
+		lookup      *net.DNSError
+		network     net.Error
+		connect     *connectError
+	)
+	switch {
+	case errors.As(err, &certificate):
+		return "certificate not trusted"
+	case wantsProxyCredentials(err):
+		return "the proxy refuses its credentials"
+	case errors.As(err, &connect):
+		return "refused by the proxy"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, &network) && network.Timeout():
+		return "timeout"
+	case errors.As(err, &lookup):
+		return "host name not found"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "connection reset"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return "connection closed"
+	case errors.As(err, &plain):
+		return "no TLS at the server"
+	}
+	return "connection failed"
+}

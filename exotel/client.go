@@ -1,17 +1,23 @@
+// Package exotel is a client for the part of Exotel's user management API that
+// deals with SIP devices: it sets their passwords and lists them with their
+// users. It also knows the vendor's password policy and generates passwords
+// that comply with it.
+//
+// One method call is one HTTP exchange. The package retries nothing, paces
+// nothing, logs nothing and prints nothing; its errors say, as methods, what a
+// caller may do next (see [Error]).
 package exotel
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"net/http"
-	"strings"
-	"unicode"
 )
 
 // A Config says which account a [Client] works on, and how. Printing one shows
 // no credentials.
 type Config struct {
-	// BaseURL is where the API is, such as [Region.BaseURL] tells, or a proxy in
+	// BaseURL is where the API is, such as [Region.BaseURL], or a proxy in
 	// front of it, which may add a path. It must be https, except on loopback
 	// (localhost, 127.0.0.0/8, ::1), and have no user info, query or fragment.
 	BaseURL string
@@ -24,16 +30,18 @@ type Config struct {
 	// [New] calls it once; to use others later, make a new Client.
 	Credentials func() (key, token string, err error)
 
-	// Connections is the greatest number of connections, and so of requests at
-	// one time; more wait for one to become free. 0 means [DefaultConnections].
+	// Connections is the greatest number of requests at one time; more wait for
+	// one to end. 0 means [DefaultConnections]. There may be more connections: each
+	// rests for some milliseconds before it is used again.
 	Connections int
 
 	// UserAgent is the header of that name; "" leaves it to net/http.
 	UserAgent string
 
 	// Transport carries the requests; nil means one of the client's own, which
-	// verifies TLS, speaks HTTP/1.1, takes its proxy from the environment, and
-	// has Connections connections. Another one must not follow redirects or
+	// verifies TLS, speaks HTTP/1.1, takes its proxy from the environment
+	// (HTTPS_PROXY, NO_PROXY), and never uses a connection again on which an answer
+	// came that no request asked for. Another one must not follow redirects or
 	// resend a request on its own. Unless it reports GetConn and GotConn to the
 	// request's [net/http/httptrace.ClientTrace], as [net/http.Transport] does,
 	// every request that fails in it counts as one that may have been carried out.
@@ -44,8 +52,8 @@ type Config struct {
 // Printing one shows no credentials.
 type Client struct {
 	endpoint    endpoint
-	userAgent   []string
 	credentials func() credentials
+	secrets     *secretSet
 	transport   http.RoundTripper
 }
 
@@ -56,41 +64,27 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := loadCredentials(config.Credentials)
+	credentials, err := loadCredentials(config.Credentials, config.UserAgent)
 	if err != nil {
 		return nil, err
 	}
-	userAgent, err := userAgentHeader(config.UserAgent)
-	if err != nil {
-		return nil, err
-	}
-	transport, err := config.transport(endpoint)
-	if err != nil {
-		return nil, err
-	}
-	return &Client{endpoint, userAgent, credentials, transport}, nil
-}
-
-func userAgentHeader(name string) ([]string, error) {
-	if strings.ContainsFunc(name, unicode.IsControl) {
-		return nil, errors.New("user agent holds a control character")
-	}
-	if name == "" {
-		return nil, nil
-	}
-	return []string{name}, nil
-}
-
-func (config Config) transport(e endpoint) (http.RoundTripper, error) {
+	secrets := newSecretSet(credentials().token, credentials().basic)
+	transport := config.Transport
 	switch {
 	case config.Connections < 0:
 		return nil, fmt.Errorf("%d connections: want at least 1, or 0 for %d", config.Connections, DefaultConnections)
-	case config.Transport != nil:
-		return config.Transport, nil
-	case config.Connections == 0:
-		return newTransport(e.usersURL(""), DefaultConnections)
+	case transport == nil:
+		base := endpoint.usersURL("", "")
+		proxy, err := proxyFor(base)
+		if err != nil {
+			return nil, err
+		}
+		for _, secret := range proxySecrets(proxy) {
+			secrets.begin(secret)
+		}
+		transport = newPool(base, proxy, cmp.Or(config.Connections, DefaultConnections))
 	}
-	return newTransport(e.usersURL(""), config.Connections)
+	return &Client{endpoint, credentials, secrets, transport}, nil
 }
 
 // CloseIdleConnections closes the connections that no request is using.
@@ -98,16 +92,4 @@ func (c *Client) CloseIdleConnections() {
 	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
-}
-
-// header returns the header that every request has.
-func (c *Client) header() http.Header {
-	h := http.Header{
-		"Accept":        {"application/json"},
-		"Authorization": {c.credentials().authorization},
-	}
-	if c.userAgent != nil {
-		h["User-Agent"] = c.userAgent
-	}
-	return h
 }

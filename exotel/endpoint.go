@@ -2,16 +2,46 @@ package exotel
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
+
+// A Region is where the vendor holds an account. The dashboard's API settings
+// show it.
+type Region string
+
+// The regions that the vendor documents.
+const (
+	Singapore Region = "singapore"
+	Mumbai    Region = "mumbai"
+)
+
+var baseURLs = map[Region]string{
+	Singapore: "https://ccm-api.exotel.com",
+	Mumbai:    "https://ccm-api.in.exotel.com",
+}
+
+// ParseRegion returns the region of that name, whatever its case.
+func ParseRegion(name string) (Region, error) {
+	region := Region(strings.ToLower(name))
+	if _, known := baseURLs[region]; !known {
+		return "", fmt.Errorf("unknown region %q: want %s or %s", name, Singapore, Mumbai)
+	}
+	return region, nil
+}
+
+// BaseURL returns the base URL of the region's API, or "" for an unknown region.
+func (r Region) BaseURL() string { return baseURLs[r] }
 
 // An endpoint is one account's part of the API.
 type endpoint struct {
 	scheme, host string
 	path         string // up to and with the account SID
-	escapedPath  string // the same as it goes over the wire
+	escapedPath  string // the same as it goes over the wire, "" where net/url would write it so
 }
 
 // newEndpoint checks the base URL and the account SID. Its errors never show
@@ -27,22 +57,22 @@ func newEndpoint(baseURL, accountSID string) (endpoint, error) {
 		return endpoint{}, errors.New("base URL holds a query or a fragment")
 	case base.Scheme != "https" && base.Scheme != "http":
 		return endpoint{}, errors.New("base URL does not start with https://")
-	case base.Scheme == "http" && !loopback(base.Hostname()):
+	case base.Scheme == "http" && !IsLoopback(base.Hostname()):
 		return endpoint{}, errors.New("base URL is plain http, which is for loopback addresses only: want https")
 	}
 	if err := checkID("account SID", accountSID); err != nil {
 		return endpoint{}, err
 	}
-	return endpoint{
-		scheme:      base.Scheme,
-		host:        base.Host,
-		path:        strings.TrimRight(base.Path, "/") + "/v2/accounts/" + accountSID,
-		escapedPath: strings.TrimRight(base.EscapedPath(), "/") + "/v2/accounts/" + url.PathEscape(accountSID),
-	}, nil
+	account := "/v2/accounts/" + accountSID
+	e := endpoint{scheme: base.Scheme, host: base.Host, path: strings.TrimRight(base.Path, "/") + account}
+	if base.RawPath != "" {
+		e.escapedPath = strings.TrimRight(base.RawPath, "/") + account
+	}
+	return e, nil
 }
 
-// loopback reports whether host can only be this machine.
-func loopback(host string) bool {
+// IsLoopback reports whether host can only be this machine.
+func IsLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
@@ -53,21 +83,77 @@ func loopback(host string) bool {
 // passwordURL returns where a device's password is set. Both ids have passed
 // checkID.
 func (e endpoint) passwordURL(userID, deviceID string) *url.URL {
-	return &url.URL{
-		Scheme:  e.scheme,
-		Host:    e.host,
-		Path:    e.path + "/users/" + userID + "/devices/" + deviceID + "/password",
-		RawPath: e.escapedPath + "/users/" + url.PathEscape(userID) + "/devices/" + url.PathEscape(deviceID) + "/password",
-	}
+	return e.url("/users/"+userID+"/devices/"+deviceID+"/password", "")
 }
 
-// usersURL returns where the users are listed.
-func (e endpoint) usersURL(query string) *url.URL {
-	return &url.URL{
-		Scheme:   e.scheme,
-		Host:     e.host,
-		Path:     e.path + "/users",
-		RawPath:  e.escapedPath + "/users",
-		RawQuery: query,
+// usersURL returns where a user is, or where all are listed if the id is "".
+func (e endpoint) usersURL(userID, query string) *url.URL {
+	if userID == "" {
+		return e.url("/users", query)
 	}
+	return e.url("/users/"+userID, query)
+}
+
+// url returns a URL below the endpoint. The ids in a path have passed checkID, so
+// that only the base's path may need escapes.
+func (e endpoint) url(path, query string) *url.URL {
+	u := &url.URL{Scheme: e.scheme, Host: e.host, Path: e.path + path, RawQuery: query}
+	if e.escapedPath != "" {
+		u.RawPath = e.escapedPath + path
+	}
+	return u
+}
+
+// An IDError says that an id cannot stand in a request's path: it is empty, would
+// make the path name something else, or has a character that no id has, as a
+// password in the wrong column does. Nothing was sent. It does not show the id.
+type IDError struct {
+	Name   string // which id, such as "user id"
+	Reason string // what is wrong with it
+}
+
+// Error says which id is wrong, and why.
+func (e *IDError) Error() string { return e.Name + " " + e.Reason }
+
+func checkID(name, id string) error {
+	if err := CheckID(id); err != nil {
+		return &IDError{name, err.Error()}
+	}
+	return nil
+}
+
+// CheckID returns nil if the id can be one segment of a request's path, and has
+// the characters of an id: ASCII letters, digits and - _ . ~ only. The error's
+// text follows the name of the id, and does not show it: "holds a space".
+func CheckID(id string) error {
+	switch {
+	case id == "":
+		return errors.New("is empty")
+	case id == "." || id == "..":
+		return errors.New("is a step in a path")
+	}
+	for _, r := range id {
+		if fault := idFault(r); fault != "" {
+			return errors.New(fault)
+		}
+	}
+	return nil
+}
+
+// idFault says what is wrong with a character of an id, "" for nothing. Escaping
+// is no way out: proxies and servers unescape more than once.
+func idFault(r rune) string {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("-_.~", r):
+		return ""
+	case strings.ContainsRune(`/\?#%`, r):
+		return `holds one of / \ ? # %`
+	case unicode.IsControl(r):
+		return "holds a control character"
+	case r == ' ':
+		return "holds a space"
+	case r < utf8.RuneSelf:
+		return "holds punctuation that no id has"
+	}
+	return "holds a character that is not ASCII"
 }

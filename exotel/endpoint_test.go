@@ -3,7 +3,6 @@ package exotel
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -48,7 +47,7 @@ func TestBaseURLs(t *testing.T) {
 		t.Run(test.baseURL, func(t *testing.T) {
 			e, err := newEndpoint(test.baseURL, "sid1")
 			if err == nil {
-				if got := e.usersURL("").String(); got != test.want {
+				if got := e.usersURL("", "").String(); got != test.want {
 					t.Errorf("users are at %q, want %q", got, test.want)
 				}
 				return
@@ -64,15 +63,24 @@ func TestBaseURLs(t *testing.T) {
 }
 
 func TestCheckID(t *testing.T) {
-	for _, id := range []string{"490039", "0f3c9a", "a-b_c.d~e", "...", "a b", "ä", "a:b@c;d,e+f&g=h$i!j*k'l(m)"} {
-		if err := checkID("user id", id); err != nil {
-			t.Errorf("%q: error %v, want none", id, err)
-		}
-	}
-	for _, id := range []string{"", ".", "..", "a/b", "../x", `a\b`, "a?b", "a#b", "%2e%2e", "a\nb", "a\x00", "a\x7f", "a\u0085"} {
+	for id, want := range map[string]string{
+		"490039": "", "0f3c9a": "", "a-b_c.d~e": "", "...": "", "affd93c2-e367-4424-993e-4d70c012156e": "",
+		"": "is empty", ".": "is a step in a path", "..": "is a step in a path",
+		"a/b": `holds one of / \ ? # %`, "../x": `holds one of / \ ? # %`, `a\b`: `holds one of / \ ? # %`, "a?b": `holds one of / \ ? # %`,
+		"a#b": `holds one of / \ ? # %`, "%2e%2e": `holds one of / \ ? # %`,
+		"a\nb": "holds a control character", "a\x00": "holds a control character", "a\x7f": "holds a control character", "a\u0085": "holds a control character",
+		"a b": "holds a space", "ä": "holds a character that is not ASCII", "a\xff": "holds a character that is not ASCII",
+		"Kx7!mQ4z": "holds punctuation that no id has", "a@b.example": "holds punctuation that no id has", "4.9E+05": "holds punctuation that no id has",
+	} {
 		err := checkID("user id", id)
-		if wrong, ok := errors.AsType[*IDError](err); !ok || wrong.ID != id || wrong.Name != "user id" {
-			t.Errorf("%q: error %v, want an IDError", id, err)
+		if want == "" {
+			if err != nil || CheckID(id) != nil {
+				t.Errorf("%q: error %v, want none", id, err)
+			}
+			continue
+		}
+		if e, ok := errors.AsType[*IDError](err); !ok || e.Name != "user id" || e.Reason != want || CheckID(id).Error() != want {
+			t.Errorf("%q: error %v, want an IDError that says %q", id, err, want)
 		}
 		if _, err := newEndpoint("https://api.example.com", id); err == nil {
 			t.Errorf("%q is accepted as an account SID", id)
@@ -83,29 +91,33 @@ func TestCheckID(t *testing.T) {
 // Whatever ids are accepted, the path keeps its shape, and a server that takes it
 // apart finds the very same ids.
 func TestPasswordURLKeepsIDs(t *testing.T) {
-	ids := rapid.OneOf(rapid.StringN(1, 20, 60), rapid.StringMatching(`[-.~:@!$&'()*+,;= a-z]{1,8}`)).
-		Filter(func(id string) bool { return checkID("id", id) == nil })
-	e, err := newEndpoint("https://proxy.example.com/a%2Fb", "s:i d")
+	ids := rapid.OneOf(rapid.StringN(1, 20, 60), rapid.StringMatching(`[-.~_a-z0-9:@]{1,8}`)).
+		Filter(func(id string) bool { return CheckID(id) == nil })
+	e, err := newEndpoint("https://proxy.example.com/a%2Fb", "s-id")
 	if err != nil {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		user, device := ids.Draw(t, "user"), ids.Draw(t, "device")
 		target := e.passwordURL(user, device).RequestURI()
-		segments := strings.Split(target, "/")
-		want := []string{"", "a/b", "v2", "accounts", "s:i d", "users", user, "devices", device, "password"}
-		if len(segments) != len(want) {
-			t.Fatalf("%q has %d segments, want %d", target, len(segments), len(want))
-		}
-		for i := range want {
-			if got, err := url.PathUnescape(segments[i]); err != nil || got != want[i] {
-				t.Errorf("segment %q of %q is %q, want %q", segments[i], target, got, want[i])
-			}
+		if want := "/a%2Fb/v2/accounts/s-id/users/" + user + "/devices/" + device + "/password"; target != want {
+			t.Errorf("request of %q, want %q", target, want)
 		}
 		if _, err := http.NewRequest(http.MethodPut, e.passwordURL(user, device).String(), nil); err != nil {
 			t.Errorf("not a URL: %v", err)
 		}
 	})
+}
+
+func TestIsLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "LOCALHOST": true, "127.8.9.10": true, "::1": true, "::ffff:127.0.0.1": true,
+		"": false, "0.0.0.0": false, "::": false, "10.0.0.1": false, "localhost.example.com": false, "127.0.0.1:80": false,
+	} {
+		if IsLoopback(host) != want {
+			t.Errorf("%q: %v, want %v", host, !want, want)
+		}
+	}
 }
 
 func TestRegions(t *testing.T) {

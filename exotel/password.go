@@ -1,7 +1,9 @@
 package exotel
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math/bits"
 	"strings"
 	"unicode"
@@ -105,4 +107,103 @@ func (c charClasses) missing() string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// The lengths of generated passwords, in characters. The vendor documents no
+// greatest length; what phones accept ends well below this one.
+const (
+	MinGeneratedLength = MinPasswordLength
+	MaxGeneratedLength = 128
+)
+
+// The alphabet of generated passwords: letters and digits that nobody mistakes
+// for one another on paper (none of 0, O, 1, l, I), and the special characters
+// that the vendor's documentation names, but for &, which HTML and URLs write in
+// other ways. The letters stand first.
+const (
+	alphabet    = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789!@#$%^*"
+	letterCount = 25 + 24
+)
+
+// maxRefills bounds the random bytes spent on one password. A true source of
+// randomness needs one or two refills; one that is stuck would never end.
+const maxRefills = 1000
+
+// Generate returns a password of length characters, drawn with random bytes
+// from r, which should be [crypto/rand.Reader]. It is uniform over all strings
+// of that length that consist of a-z, A-Z, 2-9 and !@#$%^* without the letters
+// l, I and O, start with a letter (so that no spreadsheet takes one for a
+// formula), and satisfy [CheckPassword].
+//
+// The length is from [MinGeneratedLength] to [MaxGeneratedLength]; any other is
+// an error, as is a reader that fails or always says the same. Generate is safe
+// for concurrent use if r is.
+func Generate(r io.Reader, length int) (string, error) {
+	if length < MinGeneratedLength || length > MaxGeneratedLength {
+		return "", fmt.Errorf("password length %d is not within %d to %d", length, MinGeneratedLength, MaxGeneratedLength)
+	}
+	// Drawing whole strings until one complies is what keeps the result uniform;
+	// mending a string that does not comply would favour some over others.
+	password := make([]byte, length)
+	d := dice{source: r}
+	for {
+		if err := d.draw(password); err != nil {
+			return "", fmt.Errorf("generate password: %w", err)
+		}
+		if text := string(password); classesOf(text).count() >= minPasswordClasses {
+			return text, nil
+		}
+	}
+}
+
+// dice draws characters of the alphabet.
+type dice struct {
+	source  io.Reader
+	unused  []byte // random bytes, each used once
+	refills int
+	buffer  [64]byte
+}
+
+// draw fills text with a letter followed by any characters.
+func (d *dice) draw(text []byte) error {
+	within := letterCount
+	for i := range text {
+		n, err := d.roll(within)
+		if err != nil {
+			return err
+		}
+		text[i] = alphabet[n]
+		within = len(alphabet)
+	}
+	return nil
+}
+
+// roll returns a number from 0 to n-1, all equally likely; n is at most 256.
+func (d *dice) roll(n int) (int, error) {
+	// The bytes above the greatest multiple of n would favour small numbers.
+	usable := 256 - 256%n
+	for {
+		if len(d.unused) == 0 {
+			if err := d.refill(); err != nil {
+				return 0, err
+			}
+		}
+		b := int(d.unused[0])
+		d.unused = d.unused[1:]
+		if b < usable {
+			return b % n, nil
+		}
+	}
+}
+
+func (d *dice) refill() error {
+	if d.refills == maxRefills {
+		return errors.New("the source of randomness does not vary")
+	}
+	d.refills++
+	if _, err := io.ReadFull(d.source, d.buffer[:]); err != nil {
+		return err
+	}
+	d.unused = d.buffer[:]
+	return nil
 }

@@ -10,14 +10,14 @@ import (
 
 // A RateLimit is what an answer's headers say of the allowance. The vendor
 // documents them all, and promises none; absent and absurd values read as not
-// said. It is what a far side claims: bound every value before acting on it.
+// said. It is what a server claims: bound every value before acting on it.
 type RateLimit struct {
 	Limit int // requests a window, from X-RateLimit-Limit; 0 if not said
 
 	Remaining    int // requests left in the window, from X-RateLimit-Remaining
 	HasRemaining bool
 
-	// Reset is when the window ends, on the far side's clock, from
+	// Reset is when the window ends, on the server's clock, from
 	// X-RateLimit-Reset in whole epoch seconds; zero if not said. Seconds too
 	// few for a date of our days count from Date, or from now without it.
 	Reset time.Time
@@ -27,7 +27,7 @@ type RateLimit struct {
 	RetryAfter    time.Duration
 	HasRetryAfter bool
 
-	// Date is the far side's clock when it answered; zero if not said. It is read
+	// Date is the server's clock when it answered; zero if not said. It is read
 	// only beside one of the other headers, to which it gives their meaning.
 	Date time.Time
 }
@@ -73,7 +73,7 @@ func parseRateLimit(h http.Header) RateLimit {
 
 func parseDate(text string) time.Time {
 	if text == "" {
-		return time.Time{} // at no cost: an answer hardly ever tells to wait
+		return time.Time{} // at no cost: hardly any answer asks to wait
 	}
 	date, err := http.ParseTime(text)
 	if err != nil {
@@ -82,7 +82,7 @@ func parseDate(text string) time.Time {
 	return date
 }
 
-// parseCount reads a number from 0 to the greatest 32-bit one: a far side that
+// parseCount reads a number from 0 to the greatest 32-bit one: a server that
 // allows more has no limit worth the name.
 func parseCount(text string) (int, bool) {
 	if !startsWithDigit(text) {

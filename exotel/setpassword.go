@@ -1,11 +1,11 @@
 package exotel
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -19,8 +19,9 @@ import (
 // same password again is not documented to fail.
 //
 // The password was set if the HTTP status is 200, the body's code is 200 and its
-// status is "success": then the Answer is returned, and no error. Anything else
-// is an [*Error], which holds what answer there was, and a nil Answer. An id
+// status is "success": then the Answer is returned, and no error. An answer that
+// contradicts itself, or may be that of another request, is neither a success nor
+// a refusal, and so ambiguous. Anything but a success is an [*Error], which holds what answer there was, and a nil Answer. An id
 // that cannot stand in a path is a wrapped [*IDError], and a password that
 // cannot be sent a wrapped [*PolicyError]; nothing was sent then.
 //
@@ -29,16 +30,18 @@ func (c *Client) SetPassword(ctx context.Context, userID, deviceID, password str
 	if err := checkSetPassword(userID, deviceID, password); err != nil {
 		return nil, &Error{Op: opSetPassword, class: faulty, reason: err.Error(), err: err}
 	}
-	put := call{opSetPassword, c.passwordRequest(userID, deviceID, password), maxChangeBody, password}
+	c.secrets.begin(password)
+	defer c.secrets.end(password)
+	put := call{opSetPassword, c.passwordRequest(userID, deviceID, password), maxChangeBody}
 	r, err := c.do(ctx, put)
 	if err != nil {
 		return nil, err
 	}
-	if how, doubt := r.judgeSingle(); how != accepted {
+	if how, doubt := r.classify(); how != accepted {
 		return nil, c.answered(put, r, how, doubt)
 	}
 	answer := r.answer // a copy, so that who keeps it does not keep the body
-	answer.redact(c.credentials().redact, password)
+	answer.redact(c.secrets)
 	return &answer, nil
 }
 
@@ -49,45 +52,37 @@ func checkSetPassword(userID, deviceID, password string) error {
 	if err := checkID("device id", deviceID); err != nil {
 		return err
 	}
-	if !utf8.ValidString(password) {
+	switch {
+	case password == "":
+		return &PolicyError{Faults: []string{"is empty"}}
+	case !utf8.ValidString(password):
 		return &PolicyError{Faults: []string{notUTF8}}
 	}
 	return nil
 }
 
+// passwordRequest shares no buffer with another request: the transport may still
+// be sending one when its call has long returned.
 func (c *Client) passwordRequest(userID, deviceID, password string) http.Request {
 	body := passwordBody(password)
-	header := c.header()
-	header["Content-Type"] = []string{"application/json"}
 	return http.Request{
 		Method:        http.MethodPut,
 		URL:           c.endpoint.passwordURL(userID, deviceID),
-		Header:        header,
-		Body:          io.NopCloser(strings.NewReader(body)),
+		Header:        c.credentials().putHeader,
+		Body:          io.NopCloser(bytes.NewReader(body)),
 		ContentLength: int64(len(body)),
 		// With it, the transport takes another connection where it finds an idle
 		// one closed before the first byte.
-		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil },
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 	}
 }
 
-// passwordBody returns the request's body. No two requests share a buffer: the
-// transport may still be sending one when its call has long returned.
-func passwordBody(password string) string {
-	if plain(password) {
-		return `{"password":"` + password + `"}`
-	}
-	return encodePasswordBody(password)
-}
-
-// encodePasswordBody does so for every password. A string in valid UTF-8 always
+// passwordBody returns the request's body. A string in valid UTF-8 always
 // encodes, and a buffer takes every write.
-func encodePasswordBody(password string) string {
-	var body strings.Builder
+func passwordBody(password string) []byte {
+	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // < > & stay readable; no decoder needs more
-	_ = encoder.Encode(struct {
-		Password string `json:"password"`
-	}{password})
-	return strings.TrimSuffix(body.String(), "\n")
+	_ = encoder.Encode(map[string]string{"password": password})
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
 }

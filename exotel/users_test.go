@@ -93,12 +93,14 @@ func TestUsersFailures(t *testing.T) {
 		{"a user that is null", 200, listing(`{}`, `[{"code":200,"status":"success","data":null}]`), "R"},
 		{"a user that is text", 200, listing(`{}`, `[{"code":200,"status":"success","data":"x"}]`), "R"},
 		{"devices of another kind", 200, listing(`{}`, `[{"code":200,"status":"success","data":{"id":1,"devices":"x"}}]`), "R"},
-		{"inner 401", 200, failure("401", "null"), "F"},
-		{"inner 400", 200, failure("400", `{"code":1002}`), ""},
+		{"inner 401", 200, inner("401", "null"), "F"},
+		{"inner 400", 200, inner("400", `{"code":1002}`), ""},
+		{"two totals", 200, listing(`{"total":1,"total":2}`, `[]`), "R"},
+		{"a failed list", 200, strings.Replace(listing(`{}`, `[]`), `"http_code":200`, `"http_code":500`, 1), "R"},
 		{"exception", 200, `{"RestException":{"Status":429},"response":[]}`, "R"},
 		{"inner 429", 200, `{"RestException":{"Status":429}}`, "RT"},
 		{"401", 401, failure("401", "null"), "F"},
-		{"404 with a list", 404, listing(`{}`, `[]`), ""},
+		{"404 with a list", 404, listing(`{}`, `[]`), "R"},
 		{"429", 429, "", "RT"},
 		{"500", 500, "", "R"},
 	}
@@ -153,6 +155,49 @@ func TestUsersRequest(t *testing.T) {
 				t.Errorf("credentials %q %q", user, token)
 			}
 		})
+	}
+}
+
+func TestUser(t *testing.T) {
+	var target, body string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		target = r.Method + " " + r.RequestURI
+		w.Header()["Date"] = nil
+		if body == "" {
+			w.WriteHeader(404)
+			io.WriteString(w, failure("404", `{"code":10801,"message":"User not found"}`))
+		}
+		io.WriteString(w, body)
+	})
+	body = listing("null", asha)
+	page, err := c.User(t.Context(), "0F-3c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&Page{Users: []User{ashaUser()}, Count: 1, Answer: Answer{HTTPCode: 200, RequestID: "r2"}}, page); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if want := "GET /v2/accounts/sid1/users/0F-3c?fields=devices"; target != want {
+		t.Errorf("request %q, want %q", target, want)
+	}
+	for body, reason := range map[string]string{
+		listing("null", strings.Replace(asha, "0f3c", "0f3d", 1)): "no verdict: " + problemOtherUser,
+		listing("null", "null"):                                   "no verdict: " + problemOtherUser,
+		listing("null", "["+asha+","+asha+"]"):                    "no verdict: " + problemOtherUser,
+	} {
+		_, err := respond(t, 200, []byte(body)).User(t.Context(), "0f3c")
+		if e := fails(t, err); e.Reason() != reason || e.Ambiguous() || !e.Retryable() {
+			t.Errorf("%v: reason %q, want %q", err, e.Reason(), reason)
+		}
+	}
+	body = ""
+	_, err = c.User(t.Context(), "0f3c")
+	if e := fails(t, err); behaviour(e) != "" || e.Answer.ErrorCode != "10801" || !strings.HasPrefix(e.Error(), "get user: HTTP 404") {
+		t.Errorf("unknown user: %v", err)
+	}
+	_, err = c.User(t.Context(), "a/b")
+	if _, ok := errors.AsType[*IDError](err); !ok || behaviour(fails(t, err)) != "" {
+		t.Errorf("error %v, want an IDError", err)
 	}
 }
 

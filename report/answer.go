@@ -8,66 +8,83 @@ import (
 	"siprotate/batch"
 )
 
-// An answer is a row's last receipt as it may be shown: harmless to a terminal
+// An Answer is a row's last receipt as it may be shown: harmless to a terminal
 // and without the row's password. Only a spreadsheet could still run it.
-type answer struct {
-	httpCode         string // empty without an answer
-	code             string
-	status           string
-	requestID        string
-	errorCode        string
-	errorMessage     string
-	errorDescription string
-	note             string // our own words
+type Answer struct {
+	HTTPCode         string // empty without an answer
+	Code             string
+	Status           string
+	RequestID        string
+	ErrorCode        string
+	ErrorMessage     string
+	ErrorDescription string
+	Note             string // our own words
 }
 
-func words(e *batch.Entry) answer {
+func answer(e *batch.Entry) Answer {
 	receipt := &e.Result.Receipt
-	shown := func(text string) string { return Plain(redact(text, e)) }
-	return answer{
-		httpCode:         httpCode(receipt.HTTPCode),
-		code:             shown(receipt.Code),
-		status:           shown(receipt.Status),
-		requestID:        shown(receipt.RequestID),
-		errorCode:        shown(receipt.ErrorCode),
-		errorMessage:     shown(receipt.ErrorMessage),
-		errorDescription: shown(receipt.ErrorDescription),
-		note:             shown(e.Result.Note),
+	shown := func(text string) string { return Sanitize(redact(text, e)) }
+	httpCode := ""
+	if receipt.HTTPCode != 0 {
+		httpCode = strconv.Itoa(receipt.HTTPCode)
+	}
+	return Answer{
+		HTTPCode:         httpCode,
+		Code:             shown(receipt.Code),
+		Status:           shown(receipt.Status),
+		RequestID:        shown(receipt.RequestID),
+		ErrorCode:        shown(receipt.ErrorCode),
+		ErrorMessage:     shown(receipt.ErrorMessage),
+		ErrorDescription: shown(receipt.ErrorDescription),
+		Note:             shown(e.Result.Note),
 	}
 }
 
-// description returns the far side's description, or failing one our note,
-// signed so that nobody takes it for the far side's words.
-func (a answer) description() string {
-	if a.errorDescription != "" || a.note == "" {
-		return a.errorDescription
+// Description returns the API's description, or failing one our note, signed
+// so that nobody takes it for the API's words.
+func (a Answer) Description() string {
+	if a.ErrorDescription != "" || a.Note == "" {
+		return a.ErrorDescription
 	}
-	return "siprotate: " + a.note
+	return "siprotate: " + a.Note
 }
 
 // reason returns the words that best tell people why.
-func (a answer) reason() string {
+func (a Answer) reason() string {
 	switch {
-	case a.errorMessage != "" && a.errorDescription != "" && a.errorDescription != a.errorMessage:
-		return a.errorMessage + ": " + a.errorDescription
-	case a.errorMessage+a.errorDescription != "":
-		return cmp.Or(a.errorMessage, a.errorDescription)
+	case a.ErrorMessage != "" && a.ErrorDescription != "" && a.ErrorDescription != a.ErrorMessage:
+		return a.ErrorMessage + ": " + a.ErrorDescription
+	case a.ErrorMessage+a.ErrorDescription != "":
+		return cmp.Or(a.ErrorMessage, a.ErrorDescription)
 	}
-	return cmp.Or(a.note, a.status)
+	return cmp.Or(a.Note, a.Status)
 }
 
-func httpCode(code int) string {
-	if code == 0 {
-		return ""
+// Why returns why a row was not rotated: the API's code if it has one, and the
+// words. A row in doubt has neither from the API, since what it said last, such
+// as a refusal, does not settle what an earlier request did.
+func (e *Entry) Why() (code, reason string) {
+	if e.Result.Outcome == batch.Unknown {
+		return "", cmp.Or(e.Answer.Note, "no verdict came")
 	}
-	return strconv.Itoa(code)
+	return e.Answer.codes(), e.Answer.reason()
+}
+
+// codes returns the HTTP status and the API's code. The code is error_data's,
+// or the answer's own where that adds to the status.
+func (a Answer) codes() string {
+	code := a.ErrorCode
+	if code == "" && a.Code != a.HTTPCode {
+		code = a.Code
+	}
+	return strings.TrimSpace(a.HTTPCode + " " + code)
 }
 
 // redact takes the row's password out of text, in case that an answer repeats
 // what it was sent. A password that never left cannot come back: those of
 // invalid rows may be as short as one letter, and would only garble the text.
 func redact(text string, e *batch.Entry) string {
-	if text == "" || e.Result.History.Attempts == 0 || e.Row.Password.Empty() {
+	if text == "" || e.Result.Attempts.Count == 0 || e.Row.Password.Empty() {
 		return text
 	}
 	return strings.ReplaceAll(text, e.Row.Password.Reveal(), e.Row.Password.String())

@@ -2,9 +2,11 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,20 +17,30 @@ import (
 
 const (
 	defaultWidth = 80
-	// closingGroups is how many reasons the closing summary tells.
+	// How many reasons, and how many values of a column, the closing summary tells.
 	closingGroups = 10
+	closingParts  = 20
 )
+
+// proofs says what the registrar said, if it was asked.
+func (d Digest) proofs(b *bytes.Buffer, width int) {
+	s := d.Summary
+	if s.Proved+s.Refused == 0 {
+		return
+	}
+	b.WriteByte('\n')
+	hang(b, "", fmt.Sprintf("proved by SIP: %d accepted, %d refused, %d not proved", s.Proved, s.Refused, s.Unproved), width)
+}
 
 // ClosingOptions is what the closing summary tells beside the digest.
 type ClosingOptions struct {
 	Width int    // columns to fit into; 0 means 80
-	Dir   string // the folder of the reports
-	Next  string // the command to go on with; empty if there is none
+	Next  string // the command to resume with; empty if there is none
 }
 
 // Closing writes the closing summary for people to w, in one write and without
 // colour: the counts, why rows were not rotated, where the files are, and the
-// command to go on with. Paths and the command stay on one line whatever the
+// command to resume with. Paths and the command stay on one line whatever the
 // width, so that they can be copied.
 func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
 	if o.Width <= 0 {
@@ -36,14 +48,24 @@ func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
 	}
 	var b bytes.Buffer
 	d.headline(&b, o.Width)
-	d.counts(&b)
+	d.counts(&b, o.Width)
+	d.canary(&b, o.Width)
+	d.proofs(&b, o.Width)
+	d.breakdown(&b, o.Width)
 	d.reasons(&b, o.Width)
 	d.spent(&b, o.Width)
-	fmt.Fprintf(&b, "\nreport       %s\n", Plain(filepath.Join(o.Dir, ReportName)))
-	fmt.Fprintf(&b, "credentials  %s\n", Plain(filepath.Join(o.Dir, CredentialsName)))
-	fmt.Fprintf(&b, "summary      %s\n", Plain(filepath.Join(o.Dir, SummaryName)))
+	d.files(&b)
+	if d.Formulas > 0 {
+		text := fmt.Sprintf("%d passwords begin", d.Formulas)
+		if d.Formulas == 1 {
+			text = "1 password begins"
+		}
+		text += " with a character that a spreadsheet takes for a formula: import " + CredentialsCSV.File + " as text"
+		b.WriteByte('\n')
+		hang(&b, "", text, o.Width)
+	}
 	if o.Next != "" {
-		fmt.Fprintf(&b, "\nto go on:\n  %s\n", Plain(o.Next))
+		fmt.Fprintf(&b, "\nto resume:\n  %s\n", Sanitize(o.Next))
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -52,8 +74,8 @@ func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
 func (d Digest) headline(b *bytes.Buffer, width int) {
 	s := d.Summary
 	text := fmt.Sprintf("%d of %s rotated", s.Rotated, rows(s.Rows))
-	if took := elapsed(s.StartedAt.Time, s.FinishedAt.Time); took > 0 {
-		text += " in " + Roughly(took)
+	if d.Run.Took > 0 {
+		text += " in " + FormatDuration(d.Run.Took)
 	}
 	if s.Stopped != nil {
 		text = "stopped: " + *s.Stopped + "; " + text
@@ -62,7 +84,7 @@ func (d Digest) headline(b *bytes.Buffer, width int) {
 }
 
 // counts writes one line for each outcome that occurred.
-func (d Digest) counts(b *bytes.Buffer) {
+func (d Digest) counts(b *bytes.Buffer, width int) {
 	s := d.Summary
 	digits := len(fmt.Sprint(s.Rows))
 	b.WriteByte('\n')
@@ -77,8 +99,41 @@ func (d Digest) counts(b *bytes.Buffer) {
 		{s.NotAttempted, "not attempted: the old password stands"},
 	} {
 		if line.rows > 0 {
-			fmt.Fprintf(b, "  %*d  %s\n", digits, line.rows, line.name)
+			hang(b, fmt.Sprintf("  %*d  ", digits, line.rows), line.name, width)
 		}
+	}
+}
+
+// canary writes that the first rows proved the way.
+func (d Digest) canary(b *bytes.Buffer, width int) {
+	if d.Run.Canary == 0 {
+		return
+	}
+	b.WriteByte('\n')
+	hang(b, "", "canary: "+rows(d.Run.Canary)+" went first, all rotated", width)
+}
+
+// breakdown writes how the rows stand by the column that was asked for.
+func (d Digest) breakdown(b *bytes.Buffer, width int) {
+	if d.Run.By == "" {
+		return
+	}
+	fmt.Fprintf(b, "\nby %s:\n", Sanitize(d.Run.By))
+	if FindColumn(d.Run.Columns, d.Run.By) < 0 {
+		b.WriteString("  the input has no such column\n")
+		return
+	}
+	shown := d.Parts[:min(len(d.Parts), closingParts)]
+	if left := d.Parts[len(shown):]; len(left) > 0 {
+		shown = append(slices.Clone(shown), sum(left))
+	}
+	nameWidth := 0
+	for _, p := range shown {
+		nameWidth = max(nameWidth, uniseg.StringWidth(p.name()))
+	}
+	for _, p := range shown {
+		name := p.name() + strings.Repeat(" ", nameWidth-uniseg.StringWidth(p.name()))
+		hang(b, "  "+name+"  ", p.text(), width)
 	}
 }
 
@@ -96,7 +151,8 @@ func (d Digest) reasons(b *bytes.Buffer, width int) {
 	b.WriteString("\nnot rotated, and why:\n")
 	for _, g := range shown {
 		code := g.code() + strings.Repeat(" ", codeWidth-uniseg.StringWidth(g.code()))
-		hang(b, fmt.Sprintf("  %*s  %s  ", countWidth, rows(g.Rows), code), g.text(), width)
+		hang(b, fmt.Sprintf("  %*s  %s  ", countWidth, rows(g.Rows), code), g.reason(), width)
+		hang(b, strings.Repeat(" ", countWidth+4), g.who(), width)
 	}
 	if left := d.Groups[len(shown):]; len(left) > 0 {
 		sum := 0
@@ -118,10 +174,25 @@ func (d Digest) spent(b *bytes.Buffer, width int) {
 		text += fmt.Sprintf(", %d of them throttled", s.Throttled)
 	}
 	if waited := time.Duration(s.WaitedS * float64(time.Second)); waited >= time.Second {
-		text += ", waited " + Roughly(waited) + " for the allowance"
+		text += ", waited " + FormatDuration(waited) + " for the allowance"
 	}
 	b.WriteByte('\n')
 	hang(b, "", text, width)
+}
+
+// files writes where the files are.
+func (d Digest) files(b *bytes.Buffer) {
+	if len(d.Formats) == 0 {
+		return
+	}
+	width := 0
+	for _, f := range d.Formats {
+		width = max(width, len(f.Name))
+	}
+	b.WriteByte('\n')
+	for _, f := range d.Formats {
+		fmt.Fprintf(b, "%-*s  %s\n", width, f.Name, Sanitize(filepath.Join(d.Run.Dir, f.File)))
+	}
 }
 
 // code returns what stands in the code's column.
@@ -131,30 +202,27 @@ func (g Group) code() string {
 		return "other"
 	case g.Code != "":
 		return g.Code
-	case g.Outcome == batch.Invalid:
-		return "invalid"
+	case g.Outcome == batch.Invalid || g.Outcome == batch.Unknown:
+		return g.Outcome.String()
 	}
 	return "no answer"
 }
 
-// text returns the reason and the first rows that it met.
-func (g Group) text() string {
-	message := g.Message
+// reason returns the reason in words.
+func (g Group) reason() string {
 	if g.Rest {
-		message = "many different reasons"
+		return "many different reasons"
 	}
-	if message == "" {
-		message = "no reason given"
+	return cmp.Or(g.Message, "no reason given")
+}
+
+// who returns whom it met first.
+func (g Group) who() string {
+	who := strings.Join(g.Examples, "; ")
+	if more := g.Rows - len(g.Examples); more > 0 {
+		who += fmt.Sprintf("; and %d more", more)
 	}
-	numbers := strings.Trim(fmt.Sprint(g.Examples), "[]")
-	examples := "row " + numbers
-	if g.Rows > 1 {
-		examples = "rows " + strings.ReplaceAll(numbers, " ", ", ")
-	}
-	if g.Rows > len(g.Examples) {
-		examples += ", …"
-	}
-	return message + " (" + examples + ")"
+	return who
 }
 
 // rows returns "1 row", "2 rows".
@@ -172,21 +240,20 @@ func hang(b *bytes.Buffer, prefix, text string, width int) {
 	b.WriteString(prefix)
 	column := uniseg.StringWidth(prefix)
 	indent := min(column, width/2)
-	fresh := true
-	for word := range strings.FieldsSeq(text) {
+	for i, word := range strings.Fields(text) {
 		size := uniseg.StringWidth(word)
+		gap := min(i, 1)
 		switch {
-		case fresh:
-		case column+1+size > width:
+		case column+gap+size > width && column > indent:
+			b.Truncate(len(bytes.TrimRight(b.Bytes(), " ")))
 			b.WriteString("\n" + strings.Repeat(" ", indent))
 			column = indent
 		default:
-			b.WriteByte(' ')
-			column++
+			b.WriteString(" "[:gap])
+			column += gap
 		}
 		b.WriteString(word)
 		column += size
-		fresh = false
 	}
 	b.WriteByte('\n')
 }

@@ -32,10 +32,16 @@ func closingDigest(t *testing.T) Digest {
 			entries[i] = entry(n, batch.Rotated, batch.Receipt{HTTPCode: 200}, "")
 		}
 	}
+	people := [][]string{{"Asha", "Rao"}, {"Bilal", "Khan"}, {"Chen", "Li"}, {"\x1b[2J", ""}, {"", ""}}
+	teams := []string{"sales", "support", "Vertrieb Süd", "sales", "深圳", ""}
+	for i := range entries {
+		entries[i].Row.Extra = append(people[i%len(people)], teams[i%len(teams)])
+	}
 	run := sampleRun()
+	run.Columns, run.By, run.Canary = []string{"First Name", "last_name", "Team"}, "team", 3
 	run.Requests, run.Throttled = 3021, 2
 	run.Stopped = "ten rows in a row failed, the last of them with 404 10801 User not found"
-	digest, err := Write(t.TempDir(), run, sequence(entries, nil))
+	digest, err := writeIn(t.TempDir(), run, sequence(entries, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,14 +50,15 @@ func closingDigest(t *testing.T) Digest {
 
 func TestClosingIsGolden(t *testing.T) {
 	digest := closingDigest(t)
-	for _, width := range []int{60, 100} {
+	for _, width := range []int{30, 60, 80, 200} {
 		var b strings.Builder
-		err := digest.Closing(&b, ClosingOptions{Width: width, Dir: "users.run", Next: "siprotate resume users.run"})
+		err := digest.Closing(&b, ClosingOptions{Width: width, Next: "siprotate resume users.run"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(b.String()) {
-			if uniseg.StringWidth(strings.TrimSuffix(line, "\n")) > width {
+			copied := strings.Contains(line, "users.run")
+			if len(strings.Fields(line)) > 1 && uniseg.StringWidth(strings.TrimSuffix(line, "\n")) > width && !copied {
 				t.Errorf("wider than %d: %q", width, line)
 			}
 		}
@@ -62,12 +69,12 @@ func TestClosingIsGolden(t *testing.T) {
 func TestClosingOfASmoothRun(t *testing.T) {
 	run := sampleRun()
 	run.Stopped, run.Throttled, run.Waited, run.Requests = "", 0, 0, 1
-	digest, err := Write(t.TempDir(), run, sequence(sampleEntries()[:1], nil))
+	digest, err := writeIn(t.TempDir(), run, sequence(sampleEntries()[:1], nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := digest.Closing(&b, ClosingOptions{Dir: "users.run"}); err != nil {
+	if err := digest.Closing(&b, ClosingOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "closing-smooth.txt", b.String())
@@ -81,17 +88,17 @@ func TestClosingPassesOnTheWritersError(t *testing.T) {
 	}
 }
 
-// A far side with an id in every message must not cost memory for every row.
+// An API with an id in every message must not cost memory for every row.
 func TestGroupsAreBounded(t *testing.T) {
 	const n = 5000
-	var counts tally
+	counts := newTally(Run{})
 	for i := range n {
 		message := "twice"
 		if i >= 2 {
 			message = fmt.Sprintf("request %d: %s", i, strings.Repeat("é", 1000))
 		}
 		e := entry(i+1, batch.Failed, batch.Receipt{HTTPCode: 500, ErrorMessage: message}, "")
-		counts.add(&e, words(&e))
+		counts.add(entryOf(e))
 	}
 	groups := counts.sorted()
 	if len(groups) != maxGroups+1 || !groups[maxGroups].Rest || groups[0].Message != "twice" {
@@ -117,36 +124,133 @@ func TestGroupsAreBounded(t *testing.T) {
 }
 
 func TestGroupsOfTheSample(t *testing.T) {
-	var counts tally
+	counts := newTally(Run{})
 	for _, e := range sampleEntries() {
-		counts.add(&e, words(&e))
+		counts.add(entryOf(e))
 	}
 	var got []string
 	for _, g := range counts.sorted() {
-		got = append(got, fmt.Sprintf("%s|%s|%s", g.Outcome, g.code(), g.text()))
+		got = append(got, fmt.Sprintf("%s|%s|%s|%s", g.Outcome, g.code(), g.reason(), g.who()))
 	}
 	want := []string{
-		`failed|404 10801|User not found: =HYPERLINK("x")\r\n\x1b[2J (rows 2, 5)`,
-		"failed|200 409|no such thing as [redacted] (row 3)",
-		"unknown|no answer|the connection was reset (row 4)",
-		"invalid|invalid|password: too short (row 6)",
-		"not_attempted|429 RATE_LIMIT_EXCEEDED|Rate limit exceeded (row 7)",
+		`failed|404 10801|User not found: =HYPERLINK("x")\r\n\x1b[2J|agent2@example.com, line 3; agent5@example.com, line 6`,
+		"failed|200 409|no such thing as [redacted]|agent3@example.com, line 4",
+		"unknown|unknown|the connection was reset|agent4@example.com, line 5",
+		"invalid|invalid|password: too short|line 7",
+		"not_attempted|429 RATE_LIMIT_EXCEEDED|Rate limit exceeded|agent7@example.com, line 8",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("groups:\n%s", strings.Join(got, "\n"))
 	}
 }
 
-func TestCut(t *testing.T) {
-	for _, c := range []struct {
-		in   string
-		n    int
-		want string
-	}{
-		{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 3, "äöü"}, {"äöüß", 3, "äö…"},
+// A password is written byte for byte, so a spreadsheet may run it.
+func TestFormulasAmongThePasswords(t *testing.T) {
+	entries := sampleEntries()[:4] // two of them stand in credentials.csv
+	for i, password := range []string{"=plain-1", "+plain-2", "@plain-3", "＝plain-4"} {
+		entries[i].Row.Password = batch.NewSecret(password)
+	}
+	for want, given := range map[string][]batch.Entry{
+		"1 password begins with": entries[:3],
+		"2 passwords begin with": entries,
+		"":                       sampleEntries(),
 	} {
-		if got := cut(c.in, c.n); got != c.want {
-			t.Errorf("cut(%q, %d) = %q, want %q", c.in, c.n, got, c.want)
+		digest, err := writeIn(t.TempDir(), sampleRun(), sequence(given, nil))
+		if err != nil {
+			t.Fatal(err)
 		}
+		var b strings.Builder
+		if err := digest.Closing(&b, ClosingOptions{Width: 200}); err != nil {
+			t.Fatal(err)
+		}
+		if want != "" {
+			want += " a character that a spreadsheet takes for a formula: import credentials.csv as text\n"
+		}
+		if !strings.Contains(b.String(), want) || want == "" && strings.Contains(b.String(), "spreadsheet") {
+			t.Errorf("no %q in:\n%s", want, b.String())
+		}
+	}
+}
+
+func TestWho(t *testing.T) {
+	columns := []string{"team", "First-Name", "LAST NAME", "name"}
+	full := batch.Row{
+		Number: 3, Line: 14, UserID: "u1", DeviceID: "490031", SIPID: "sip:asha", Email: "asha@example.com",
+		Password: batch.NewSecret("Placeholder-1"), Extra: []string{"sales", " Asha", "Rao ", "A. Rao"},
+	}
+	for _, c := range []struct {
+		change func(*batch.Entry)
+		want   string
+	}{
+		{func(*batch.Entry) {}, "Asha Rao, line 14"},
+		{func(e *batch.Entry) { e.Row.Extra[1] = "" }, "Rao, line 14"},
+		{func(e *batch.Entry) { e.Row.Extra[1], e.Row.Extra[2] = "", "" }, "A. Rao, line 14"},
+		{func(e *batch.Entry) { e.Row.Extra = nil }, "asha@example.com, line 14"},
+		{func(e *batch.Entry) { e.Row.Extra, e.Row.Email = nil, "" }, "sip:asha, line 14"},
+		{func(e *batch.Entry) { e.Row.Extra, e.Row.Email, e.Row.SIPID = nil, "", "" }, "u1/490031, line 14"},
+		{func(e *batch.Entry) { e.Row.Line = 0 }, "Asha Rao, row 3"}, // not of a file
+		{func(e *batch.Entry) { e.Row.Extra[1] = "\x1b[2J" + strings.Repeat("x", 100) }, `\x1b[2J` + strings.Repeat("x", 52) + "…, line 14"},
+		{func(e *batch.Entry) { e.Row.Extra[1] = "Placeholder-1" }, "[redacted] Rao, line 14"},
+		{func(e *batch.Entry) { e.Result.Outcome = batch.Invalid }, "line 14"},
+	} {
+		e := batch.Entry{Row: full, Result: batch.Result{Outcome: batch.Failed, Attempts: batch.Attempts{Count: 1}}}
+		e.Row.Extra = slices.Clone(full.Extra)
+		c.change(&e)
+		if got := namesOf(columns).who(entryOf(e)); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// A row whose first request was cut off stays in doubt, whatever was said later.
+func TestDoubtIsNotExplainedByALaterRefusal(t *testing.T) {
+	refusal := batch.Receipt{HTTPCode: 404, Code: "404", ErrorCode: "10801", ErrorMessage: "User not found"}
+	for note, want := range map[string]string{"the connection was cut": "the connection was cut", "": "no verdict came"} {
+		code, reason := entryOf(entry(1, batch.Unknown, refusal, note)).Why()
+		if code != "" || reason != want {
+			t.Errorf("%q: code %q, reason %q", note, code, reason)
+		}
+	}
+	if code, reason := entryOf(entry(1, batch.Failed, refusal, "note")).Why(); code != "404 10801" || reason != "User not found" {
+		t.Errorf("failed: code %q, reason %q", code, reason)
+	}
+}
+
+// A column with an id in it must not cost memory for every row.
+func TestPartsAreBounded(t *testing.T) {
+	const n = 5000
+	run := Run{Columns: []string{"Te am"}, By: "team"}
+	counts := newTally(run)
+	for i := range n {
+		e := entry(i+1, batch.Rotated, batch.Receipt{}, "")
+		e.Row.Extra = []string{fmt.Sprintf("%d%s", max(1, i), strings.Repeat("é", 1000))}
+		counts.add(entryOf(e))
+	}
+	parts := counts.digest().Parts
+	if len(parts) != maxGroups+1 || !parts[maxGroups].Rest || parts[0].Rows != 2 {
+		t.Fatalf("%d parts, first %+v, last %+v", len(parts), parts[0], parts[len(parts)-1])
+	}
+	if all := sum(parts); all.Rows != n || all.Outcomes[batch.Rotated] != n {
+		t.Errorf("the parts add up to %+v", all)
+	}
+	var b strings.Builder
+	if err := (Digest{Run: run, Parts: parts}).Closing(&b, ClosingOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "  others  "; strings.Count(b.String(), want) != 1 || !strings.Contains(b.String(), " 4979 of 4979") {
+		t.Errorf("no %q in:\n%s", want, b.String())
+	}
+}
+
+func TestBreakdownOfAMissingColumn(t *testing.T) {
+	run := sampleRun()
+	run.By = "city"
+	digest, err := writeIn(t.TempDir(), run, sequence(sampleEntries(), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := digest.Closing(&b, ClosingOptions{}); err != nil || !strings.Contains(b.String(), "by city:\n  the input has no such column\n") {
+		t.Errorf("%v in:\n%s", err, b.String())
 	}
 }

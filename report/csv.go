@@ -1,83 +1,158 @@
 package report
 
 import (
+	"encoding/csv"
+	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"siprotate/batch"
 )
 
-// A csvLine is a line of CSV in the making, as RFC 4180 has it but for the bare
-// line feed at its end. It keeps every byte of a cell, and costs no allocation
-// once its array has grown.
-type csvLine []byte
-
-// text appends a cell.
-func (l csvLine) text(cell string) csvLine {
-	if !needsQuotes(cell) {
-		return append(append(l, cell...), ',')
-	}
-	l = append(l, '"')
-	for i := range len(cell) {
-		if cell[i] == '"' {
-			l = append(l, '"')
-		}
-		l = append(l, cell[i])
-	}
-	return append(l, '"', ',')
+var reportColumns = []string{
+	"row", "line", "user_id", "device_id", "sip_id", "email",
+	"outcome", "http_code", "code", "status", "request_id",
+	"error_code", "error_message", "error_description",
+	"attempts", "password_source", "first_sent_at", "finished_at", "duration_ms",
+	"proof", "proof_code", "proof_reason", "proved_at",
 }
 
-// number appends a cell with a number.
-func (l csvLine) number(n int) csvLine {
-	return append(strconv.AppendInt(l, int64(n), 10), ',')
+var credentialColumns = []string{
+	"row", "user_id", "device_id", "sip_id", "email", "password", "outcome",
 }
 
-// time appends a cell with a time, empty if that is zero.
-func (l csvLine) time(t time.Time) csvLine {
-	if !t.IsZero() {
-		l = appendStamp(l, t)
+// byteOrderMark tells Excel on Windows that a CSV is UTF-8.
+const byteOrderMark = "\ufeff"
+
+// A table is a View that writes CSV: cells of its own, and behind them the
+// input's other columns.
+type table struct {
+	csv     *csv.Writer
+	columns []string                // of its own
+	cells   func(e *Entry) []string // nil for an entry that has no line
+	extra   int                     // how many columns the input adds
+}
+
+func newReport(w io.Writer) View {
+	return &table{csv: csv.NewWriter(w), columns: reportColumns, cells: reportCells}
+}
+
+func newCredentials(w io.Writer) View {
+	return &table{csv: csv.NewWriter(w), columns: credentialColumns, cells: credentialCells}
+}
+
+func (t *table) Begin(run Run) error {
+	t.extra = len(run.Columns)
+	header := slices.Concat(t.columns, run.Columns)
+	if run.BOM {
+		header[0] = byteOrderMark + header[0]
 	}
-	return append(l, ',')
+	return t.csv.Write(header)
 }
 
-// texts appends a cell for each text.
-func (l csvLine) texts(cells []string) csvLine {
-	for _, cell := range cells {
-		l = l.text(cell)
+func (t *table) Entry(e *Entry) error {
+	cells := t.cells(e)
+	if cells == nil {
+		return nil
 	}
-	return l
-}
-
-// end ends the line, which has one cell at least.
-func (l csvLine) end() csvLine {
-	l[len(l)-1] = '\n'
-	return l
-}
-
-// needsQuotes reports whether a cell may not stand bare. Spaces at its ends
-// could, but some readers trim them.
-func needsQuotes(cell string) bool {
-	if cell == "" {
-		return false
+	cells = append(cells, e.Row.Extra[:min(len(e.Row.Extra), t.extra)]...)
+	for len(cells) < len(t.columns)+t.extra {
+		cells = append(cells, "")
 	}
-	if cell[0] == ' ' || cell[len(cell)-1] == ' ' {
-		return true
-	}
-	for i := range len(cell) {
-		switch cell[i] {
-		case ',', '"', '\r', '\n':
-			return true
-		}
-	}
-	return false
+	return t.csv.Write(cells)
 }
 
-// appendStamp appends t as the files spell it: RFC 3339 in UTC with
-// milliseconds. It lets the time package write the seconds only, since that is
-// several times as fast as a layout with a fraction.
-func appendStamp(b []byte, t time.Time) []byte {
-	b = t.UTC().AppendFormat(b, time.RFC3339)
-	ms := t.Nanosecond() / int(time.Millisecond)
-	return append(b[:len(b)-len("Z")], '.', digit(ms/100), digit(ms/10), digit(ms), 'Z')
+func (t *table) End(Digest) error {
+	t.csv.Flush()
+	return t.csv.Error()
 }
 
-// digit returns the last decimal digit of n.
-func digit(n int) byte { return '0' + byte(n%10) }
+func reportCells(e *Entry) []string {
+	row, result, answer := &e.Row, &e.Result, &e.Answer
+	duration := ""
+	if took, ok := e.took(); ok {
+		duration = strconv.FormatInt(took.Milliseconds(), 10)
+	}
+	return []string{
+		strconv.Itoa(row.Number), strconv.Itoa(row.Line), row.UserID, row.DeviceID, row.SIPID, row.Email,
+		result.Outcome.String(),
+		answer.HTTPCode,
+		EscapeFormula(answer.Code),
+		EscapeFormula(answer.Status),
+		EscapeFormula(answer.RequestID),
+		EscapeFormula(answer.ErrorCode),
+		EscapeFormula(answer.ErrorMessage),
+		EscapeFormula(answer.Description()),
+		strconv.Itoa(result.Attempts.Count),
+		string(row.PasswordSource),
+		stamp(result.Attempts.FirstSent),
+		stamp(result.Finished),
+		duration,
+		string(result.Proof.Verdict),
+		number(result.Proof.Code),
+		EscapeFormula(Sanitize(redact(result.Proof.Reason, &e.Entry))),
+		stamp(result.Proof.At),
+	}
+}
+
+// number returns n as a cell, empty if it is 0.
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+var adoptionColumns = []string{
+	"row", "user_id", "device_id", "sip_id", "email", "adoption", "until", "contacts", "proof", "proof_reason", "checked_at",
+}
+
+// AdoptionCSV says which phones have taken their new password up. It holds no
+// password.
+var AdoptionCSV = Format{Name: "adoption", File: "adoption.csv", Perm: 0o644, New: func(w io.Writer) View {
+	return &table{csv: csv.NewWriter(w), columns: adoptionColumns, cells: adoptionCells}
+}}
+
+func adoptionCells(e *Entry) []string {
+	if !holdsPassword(e.Result.Outcome) || e.Result.Proof.Verdict == "" {
+		return nil
+	}
+	row, proof := &e.Row, &e.Result.Proof
+	adoption, until := proof.Adoption()
+	var contacts []string
+	for _, b := range proof.Bindings {
+		contacts = append(contacts, b.Contact)
+	}
+	shown := func(text string) string { return EscapeFormula(Sanitize(redact(text, &e.Entry))) }
+	return []string{
+		strconv.Itoa(row.Number), row.UserID, row.DeviceID, row.SIPID, row.Email,
+		string(adoption), stamp(until), shown(strings.Join(contacts, " ")), string(proof.Verdict), shown(proof.Reason), stamp(proof.At),
+	}
+}
+
+func credentialCells(e *Entry) []string {
+	if !holdsPassword(e.Result.Outcome) {
+		return nil
+	}
+	row := &e.Row
+	return []string{
+		strconv.Itoa(row.Number), row.UserID, row.DeviceID, row.SIPID, row.Email,
+		row.Password.Reveal(), e.Result.Outcome.String(),
+	}
+}
+
+// holdsPassword reports whether a row's new password is in force, or may be.
+func holdsPassword(o batch.Outcome) bool {
+	return o == batch.Rotated || o == batch.Unknown
+}
+
+// stamp returns t as the files spell it, RFC 3339 in UTC with milliseconds, and
+// nothing for no time.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,102 +10,149 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// How many columns the bar may take, its ends and its percentage aside.
+// How many columns the bar may take.
 const (
-	minBar = 10
-	maxBar = 40
-	// barFrame is what the library puts around the bar: "   4% [" and "]".
-	barFrame = 8
+	minBar   = 10
+	maxBar   = 40
+	barSteps = 1000
+	// barFrame is what the library puts around the bar: "   4% [" and "]  ".
+	barFrame = 10
 )
 
 const spinner = `|/-\`
 
 // frame returns the status as a terminal shows it at the given beat, in one
-// line of at most so many columns. What matters less gives way to what matters
-// more: first the rate, the use of the allowance and the ETA, then the bar,
-// then the failures.
-func frame(s Status, columns, beat int, now time.Time) string {
+// line of at most so many columns: what people look for always, and the bar and
+// the rest as there is room.
+func (p *Progress) frame(s Status, columns, beat int, now time.Time) string {
 	spin := spinner[beat%len(spinner):][:1]
+	room := columns - len("| ")
+	if text, bar := s.beside(room-barFrame, now); bar > 0 {
+		return spin + p.drawBar(s.percent(), bar, text)
+	}
 	texts := s.texts(now)
-	withFailures := texts[:len(texts)-1]
-	for _, text := range withFailures {
-		left := columns - uniseg.StringWidth(spin+text) - len(" ")
-		if left >= barFrame+minBar && s.Total > 0 {
-			return spin + bar(s.Done, s.Total, min(left-barFrame, maxBar)) + " " + text
-		}
-	}
 	for _, text := range texts {
-		if line := spin + " " + text; uniseg.StringWidth(line) <= columns {
-			return line
+		switch size := uniseg.StringWidth(text); {
+		case size <= room:
+			return spin + " " + text
+		case size <= columns:
+			return text
 		}
 	}
-	return clip(spin+" "+texts[len(texts)-1], columns)
+	return Truncate(texts[len(texts)-1], columns)
 }
 
-// texts returns the status in words: everything first, then each time without
-// the part that matters least.
-func (s Status) texts(now time.Time) []string {
-	const failed, rate, eta, used = 1, 2, 3, 4
-	parts := []string{
-		fmt.Sprintf("%d/%d", s.Done, s.Total),
-		fmt.Sprintf("%d failed", s.Failed),
-		fmt.Sprintf("%.0f/min", s.PerMinute),
-		"",
-		"",
-		s.waiting(now),
+// drawBar returns the bar with its percentage, and the text behind it. There is
+// one bar for the whole run, drawn by one goroutine. It writes to nowhere, so that
+// a frame is one write of ours.
+func (p *Progress) drawBar(percent, columns int, text string) string {
+	if p.bar.IsFinished() {
+		p.bar.Reset() // or it would stay full
 	}
-	if s.ETA >= 0 {
-		parts[eta] = Roughly(s.ETA) + " left"
-	}
-	if s.Allowance > 0 {
-		parts[used] = fmt.Sprintf("%d/%d used", s.Used, s.Allowance)
-	}
-	var texts []string
-	for _, without := range [][]int{{}, {rate}, {used}, {rate, used}, {rate, used, eta}, {rate, used, eta, failed}} {
-		texts = append(texts, joinParts(parts, without))
-	}
-	return texts
+	progressbar.OptionSetWidth(columns)(p.bar)
+	_ = p.bar.Set(min(10*percent+5, barSteps)) // between two steps, since the library rounds 57 % down to 56
+	p.bar.Describe(text)
+	return strings.TrimRight(strings.TrimPrefix(p.bar.String(), "\r"), " ")
 }
 
-// joinParts joins the parts that are not empty, but for those at some places.
-func joinParts(parts []string, without []int) string {
-	var b strings.Builder
-	for i, part := range parts {
-		if part == "" || slices.Contains(without, i) {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(part)
-	}
-	return b.String()
-}
-
-// bar returns a bar of the given columns with its percentage. Each frame draws
-// a bar of its own: the library takes a bar that was full once for finished and
-// would move it no more, and writing it ourselves costs one write a frame and
-// no flicker.
-func bar(done, total, columns int) string {
-	b := progressbar.NewOptions(total,
+func newBar() *progressbar.ProgressBar {
+	return progressbar.NewOptions(barSteps,
 		progressbar.OptionSetWriter(io.Discard),
 		progressbar.OptionSetTheme(progressbar.ThemeASCII),
-		progressbar.OptionSetWidth(columns),
 		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionShowDescriptionAtLineEnd(),
 	)
-	_ = b.Set(min(max(0, done), total))
-	_ = b.RenderBlank() // Set alone draws nothing below one per cent
-	return strings.TrimRight(strings.TrimPrefix(b.String(), "\r"), " ")
 }
 
-// clip cuts s to the given number of columns.
-func clip(s string, columns int) string {
-	var b strings.Builder
-	for graphemes := uniseg.NewGraphemes(s); graphemes.Next(); {
-		if columns -= graphemes.Width(); columns < 0 {
-			break
-		}
-		b.WriteString(graphemes.Str())
+// beside returns what stands beside a bar, and how many columns are left for
+// that; 0 if too few are.
+func (s Status) beside(columns int, now time.Time) (text string, bar int) {
+	text = s.words(full, s.waiting(now), false)
+	bar = columns - uniseg.StringWidth(text)
+	if s.Total <= 0 || bar < minBar {
+		return "", 0
 	}
-	return b.String()
+	average := s.average()
+	if average != "" {
+		average += "/min"
+	}
+	for _, extra := range []string{s.used(), average} {
+		if size := len(", " + extra); extra != "" && bar-size >= minBar {
+			text += ", " + extra
+			bar -= size
+		}
+	}
+	return text, min(bar, maxBar)
+}
+
+// texts returns the status in words, each time with less of what matters less.
+func (s Status) texts(now time.Time) []string {
+	wait := ""
+	if s.Waiting != "" {
+		wait = "waiting"
+		if !s.Until.IsZero() {
+			wait = "wait " + terse(s.Until.Sub(now))
+		}
+	}
+	return []string{
+		s.words(full, s.waiting(now), true),
+		s.words(full, wait, true),
+		s.words(short, wait, true),
+		s.words(tight, strings.Replace(wait, " ", "", 1), true),
+		s.words(full, "", true),
+		s.words(short, "", true),
+		s.words(tight, "", true),
+		s.words(least, "", true),
+	}
+}
+
+// How much room words take.
+const (
+	full  = iota // "120/3000, 4%, 2 failed, 58 min left"
+	short        // "120/3000 4% 2 failed 58m"
+	tight        // "120/3000 4% 2 err 58m"
+	least        // "4% 2 err 58m", where a million rows meet 30 columns
+)
+
+// words returns what people look for, and why everything waits.
+func (s Status) words(style int, wait string, percent bool) string {
+	what, done, share, failed, eta := "", "", "", "", "ETA ?"
+	if s.What != "" || s.Total <= 0 {
+		what = s.what()
+	}
+	if s.Total > 0 {
+		done = fmt.Sprintf("%d/%d", s.Done, s.Total)
+	}
+	if s.Total > 0 && percent {
+		share = fmt.Sprintf("%d%%", s.percent())
+	}
+	if s.counts() {
+		failed = fmt.Sprintf("%d failed", s.Failed)
+	}
+	switch {
+	case s.ETA >= 0 && style == full:
+		eta = FormatDuration(s.ETA) + " left"
+	case s.ETA >= 0:
+		eta = terse(s.ETA)
+	case !s.counts():
+		eta = ""
+	}
+	if style == full {
+		return join(", ", what, done, share, failed, eta, wait)
+	}
+	switch {
+	case style == tight && what != "":
+		share = ""
+	case style == least:
+		done = ""
+	}
+	if style != short {
+		failed = strings.Replace(failed, "failed", "err", 1)
+	}
+	return join(" ", what, done, share, failed, eta, wait)
+}
+
+// terse returns a duration as [FormatDuration] does, in less room: "3h20m".
+func terse(d time.Duration) string {
+	return strings.NewReplacer("min", "m", " ", "").Replace(FormatDuration(d))
 }

@@ -1,12 +1,15 @@
 package report
 
 import (
+	"cmp"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/rivo/uniseg"
+	"github.com/schollz/progressbar/v3"
 )
 
 // How often progress shows.
@@ -15,10 +18,22 @@ const (
 	plainBeat    = 30 * time.Second
 )
 
+// What a terminal is told, other than on Windows, where a console may show it as
+// text: to clear all from the cursor on, and how to take a line that is too long,
+// since its size may have changed a moment ago.
+var eraseBelow, cutLines, breakLines = "\x1b[J", "\x1b[?7l", "\x1b[?7h"
+
+func init() {
+	if runtime.GOOS == "windows" {
+		eraseBelow, cutLines, breakLines = "", "", ""
+	}
+}
+
 // Progress shows how far a run is: on a terminal as one line that keeps moving,
 // elsewhere as a plain line every 30 seconds (so none for a run shorter than
-// that). Errors of its writer are ignored, since a closed terminal is no reason
-// to stop a run; a writer that blocks holds up Println and Stop.
+// that), which begins with the time of day. Errors of its writer are ignored,
+// since a closed terminal is no reason to stop a run; a writer that blocks holds up
+// Println and Stop.
 //
 // Println is safe for concurrent use; Start and Stop belong to one goroutine.
 type Progress struct {
@@ -26,6 +41,7 @@ type Progress struct {
 	terminal bool
 	width    func() int
 	status   func() Status
+	bar      *progressbar.ProgressBar // drawn by one goroutine
 
 	stop    chan struct{} // nil unless started
 	stopped chan struct{}
@@ -34,12 +50,13 @@ type Progress struct {
 	shown string     // the line that stands on the terminal
 }
 
-// NewProgress returns a Progress that writes to w once it is started. The
-// function width gives the terminal's columns (0 or less if they are not known,
-// which counts as 80) and is called on a terminal only; status gives the
-// present state. Both are called from another goroutine.
+// NewProgress returns a Progress that writes to w once it is started. A terminal
+// is one that moves its cursor: not one that calls itself dumb. The function width
+// gives its columns (0 or less if they are not known, which counts as 80) and is
+// called on a terminal only; status gives the present state. Both are called from
+// another goroutine.
 func NewProgress(w io.Writer, terminal bool, width func() int, status func() Status) *Progress {
-	return &Progress{w: w, terminal: terminal, width: width, status: status}
+	return &Progress{w: w, terminal: terminal, width: width, status: status, bar: newBar()}
 }
 
 // Start begins to show progress. It must not be called twice without a Stop in
@@ -61,16 +78,18 @@ func (p *Progress) Stop() {
 }
 
 // Println writes a line of its own, above the progress line if there is one. The
-// text is made harmless by [Plain].
+// text is made harmless by [Sanitize].
 func (p *Progress) Println(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shown == "" {
-		p.write(Plain(text) + "\n")
+		p.write(Sanitize(text) + "\n")
 		return
 	}
-	p.shown = clip(p.shown, p.columns())
-	p.write("\r" + pad(Plain(text), p.shown) + "\n" + p.shown)
+	columns := p.columns()
+	above := p.over(Sanitize(text), columns)
+	p.shown = Truncate(p.shown, columns)
+	p.write(above + "\n" + cutLines + p.shown + breakLines + "\r")
 }
 
 func (p *Progress) run() {
@@ -99,11 +118,11 @@ func (p *Progress) showPlain(int) {
 
 func (p *Progress) showFrame(beat int) {
 	columns := p.columns()
-	text := frame(p.status(), columns, beat, time.Now())
+	text := p.frame(p.status(), columns, beat, time.Now())
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.write("\r" + pad(text, clip(p.shown, columns)))
+	p.write(cutLines + p.over(text, columns) + breakLines + "\r")
 	p.shown = text
 }
 
@@ -114,7 +133,7 @@ func (p *Progress) clear() {
 	if p.shown == "" {
 		return
 	}
-	p.write("\r" + pad("", clip(p.shown, p.columns())) + "\r")
+	p.write(p.over("", p.columns()) + "\r")
 	p.shown = ""
 }
 
@@ -131,9 +150,16 @@ func (p *Progress) columns() int {
 // write writes in one call, so that other writers do not get in between.
 func (p *Progress) write(text string) { _, _ = io.WriteString(p.w, text) }
 
-// pad fills text with spaces so that it covers old. Spaces do it on every
-// terminal, also on those that know no escape sequences.
-func pad(text, old string) string {
-	missing := uniseg.StringWidth(old) - uniseg.StringWidth(text)
-	return text + strings.Repeat(" ", max(0, missing))
+// over returns what to write so that text stands in the place of the line that
+// is shown. The cursor waits at the start of that line: so what a keyboard
+// echoes is overwritten, and where a terminal was made smaller and broke the line
+// into several, all of them are below. Spaces do on every terminal; the escape
+// sequence is left to those that change their size.
+func (p *Progress) over(text string, columns int) string {
+	old := uniseg.StringWidth(p.shown)
+	if old > columns {
+		// Behind a space at least: tmux keeps what is erased from the top left on.
+		return "\r" + cmp.Or(text, " ") + eraseBelow
+	}
+	return "\r" + text + strings.Repeat(" ", max(0, old-uniseg.StringWidth(text)))
 }

@@ -2,11 +2,17 @@ package report
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 	"pgregory.net/rapid"
@@ -25,45 +31,87 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// screen plays the writes on a terminal that knows CR and LF only, and returns
-// its lines, the last of them the one of the cursor. It fails on a line that
-// a terminal of the given width would wrap.
-func (r *recorder) screen(t testing.TB, width int) []string {
+// resize makes the terminal another size from here on.
+func (r *recorder) resize(width int) { _, _ = fmt.Fprintf(r, "\x00%d", width) }
+
+// screen plays the writes on a terminal that starts with the given width, and
+// returns its rows, the last of them the one of the cursor or below. A resized
+// terminal breaks long lines anew, as most do, or else cuts them. It fails on a
+// line that wraps.
+func (r *recorder) screen(t testing.TB, width int, cuts bool) []string {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	lines := [][]rune{nil}
-	column := 0
-	for _, c := range strings.Join(r.writes, "") {
-		last := len(lines) - 1
-		switch c {
-		case '\r':
-			column = 0
-		case '\n':
-			lines, column = append(lines, nil), 0
-		default:
-			if column == len(lines[last]) {
-				lines[last] = append(lines[last], ' ')
+	lines, at, column, cutting := [][]rune{nil}, 0, 0, false // the cursor's line and place in it
+	for _, text := range r.writes {
+		if size, resized := strings.CutPrefix(text, "\x00"); resized {
+			width, _ = strconv.Atoi(size)
+			for i := range lines {
+				if cuts {
+					lines[i] = lines[i][:min(width, len(lines[i]))]
+				}
 			}
-			lines[last][column] = c
-			if column++; column >= width {
-				t.Fatalf("wraps at %d columns: %q", width, string(lines[last]))
+			continue
+		}
+		for text != "" {
+			if after, erases := strings.CutPrefix(text, "\x1b[J"); erases {
+				lines = lines[:at+1]
+				lines[at] = lines[at][:min(column, len(lines[at]))]
+				text = after
+				continue
+			}
+			if after, changes := strings.CutPrefix(text, "\x1b[?7"); changes {
+				cutting, text = after[0] == 'l', after[1:]
+				continue
+			}
+			c, size := utf8.DecodeRuneInString(text)
+			text = text[size:]
+			switch c {
+			case '\r':
+				column -= column % width
+			case '\n':
+				if at++; at == len(lines) {
+					lines = append(lines, nil)
+				}
+				column = 0
+			default:
+				for column >= len(lines[at]) {
+					lines[at] = append(lines[at], ' ')
+				}
+				lines[at][column] = c
+				switch {
+				case (column+1)%width > 0:
+					column++
+				case !cutting:
+					t.Fatalf("wraps at %d columns: %q", width, string(lines[at]))
+				}
 			}
 		}
 	}
-	var text []string
+	var rows []string
 	for _, line := range lines {
-		text = append(text, strings.TrimRight(string(line), " "))
+		text := []rune(strings.TrimRight(string(line), " "))
+		for len(text) > width {
+			rows, text = append(rows, string(text[:width])), text[width:]
+		}
+		rows = append(rows, string(text))
 	}
-	return text
+	return rows
 }
 
 func running() Status {
-	return Status{Total: 3000, Done: 120, Failed: 2, PerMinute: 49, ETA: 58 * time.Minute, Used: 12, Allowance: 50}
+	return Status{
+		Total: 3000, Done: 120, Failed: 2, Requests: 123, Took: 150 * time.Second,
+		ETA: 58 * time.Minute, Used: 12, Allowance: 50,
+	}
 }
 
 func TestTerminalKeepsMovingWhileItWaits(t *testing.T) {
-	for _, width := range []int{60, 100} {
+	for width, countdown := range map[int][2]string{
+		30:  {"wait42s", "wait32s"},
+		60:  {"wait 42s", "wait 32s"},
+		100: {"waiting for the allowance, 42 s", "allowance, 32 s"},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			var r recorder
 			s := running()
@@ -78,19 +126,19 @@ func TestTerminalKeepsMovingWhileItWaits(t *testing.T) {
 			}
 			frames := r.writes[:len(r.writes)-1]
 			for i, frame := range frames[1:] {
-				if frame == frames[i] {
+				if frame == frames[i] && width > 30 {
 					t.Errorf("frame %d does not move: %q", i, frame)
 				}
 			}
-			for _, want := range []string{"120/3000", "2 failed", "waiting for the allowance, 42 s"} {
+			for _, want := range []string{"120/3000", "4%", "2 ", countdown[0]} {
 				if !strings.Contains(frames[0], want) {
 					t.Errorf("no %q in %q", want, frames[0])
 				}
 			}
-			if last := frames[len(frames)-1]; !strings.Contains(last, "allowance, 32 s") {
+			if last := frames[len(frames)-1]; !strings.Contains(last, countdown[1]) {
 				t.Errorf("no countdown in %q", last)
 			}
-			if got := r.screen(t, width); len(got) != 1 || got[0] != "" {
+			if got := r.screen(t, width, false); len(got) != 1 || got[0] != "" {
 				t.Errorf("Stop left %q", got)
 			}
 		})
@@ -107,14 +155,14 @@ func TestPrintlnStandsAboveTheBar(t *testing.T) {
 		synctest.Wait()
 		p.Println("first signal: finishing what is in flight\x1b[2J")
 		time.Sleep(time.Second)
-		got := r.screen(t, 80)
+		got := r.screen(t, 80, false)
 		if len(got) != 3 || got[0] != "before" || got[1] != `first signal: finishing what is in flight\x1b[2J` ||
 			!strings.Contains(got[2], "120/3000") {
 			t.Errorf("the screen shows %q", got)
 		}
 		p.Stop()
 		p.Println("after")
-		if got := r.screen(t, 80); len(got) != 4 || got[2] != "after" {
+		if got := r.screen(t, 80, false); len(got) != 4 || got[2] != "after" {
 			t.Errorf("the screen shows %q", got)
 		}
 	})
@@ -134,34 +182,61 @@ func TestShorterFrameCoversTheLongerOne(t *testing.T) {
 		p.Start()
 		defer p.Stop()
 		time.Sleep(terminalBeat + time.Millisecond)
-		if got := r.screen(t, 200); !strings.HasSuffix(got[0], "12/50 used") {
+		if got := r.screen(t, 200, false); !strings.HasSuffix(got[0], "49/min") {
 			t.Errorf("the screen shows %q", got)
 		}
 	})
 }
 
-// A window that is made smaller must not wrap, from the next frame on.
+// A terminal that is made smaller must keep nothing of the old bar, whether it
+// breaks long lines or cuts them, nor lose the lines above.
 func TestNarrowedTerminal(t *testing.T) {
+	for _, cuts := range []bool{false, true} {
+		for _, width := range []int{100, 60, 30} {
+			for _, note := range []bool{false, true} {
+				synctest.Test(t, func(t *testing.T) {
+					var r recorder
+					var columns atomic.Int64
+					columns.Store(120)
+					p := NewProgress(&r, true, func() int { return int(columns.Load()) }, running)
+					p.Println("above")
+					p.Start()
+					defer p.Stop()
+					synctest.Wait()
+					columns.Store(int64(width))
+					r.resize(width)
+					want := []string{"above"}
+					if note {
+						p.Println("note")
+						want = append(want, "note")
+					}
+					time.Sleep(terminalBeat)
+					synctest.Wait()
+					got := r.screen(t, 120, cuts)
+					if len(got) != len(want)+1 || !slices.Equal(got[:len(want)], want) || !strings.Contains(got[len(want)], "120/3000") {
+						t.Errorf("at %d columns, note %v, cuts %v, the screen shows\n%s", width, note, cuts, strings.Join(got, "\n"))
+					}
+				})
+			}
+		}
+	}
+}
+
+// A keyboard's echo, such as ^C, must not stay.
+func TestEchoIsOverwritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r recorder
-		var mu sync.Mutex
-		width := 120
-		p := NewProgress(&r, true, func() int {
-			mu.Lock()
-			defer mu.Unlock()
-			return width
-		}, running)
+		p := NewProgress(&r, true, func() int { return 80 }, running)
 		p.Start()
 		synctest.Wait()
-		mu.Lock()
-		width = 60
-		mu.Unlock()
-		wide := len(r.writes) // nothing more comes before the next beat
-		p.Println("note")
-		time.Sleep(time.Second)
+		_, _ = r.Write([]byte("^C"))
+		p.Println("interrupted")
+		_, _ = r.Write([]byte("^C"))
+		p.Println("interrupted again")
 		p.Stop()
-		r.writes = r.writes[wide:]
-		r.screen(t, 60)
+		if got := r.screen(t, 80, false); !slices.Equal(got, []string{"interrupted", "interrupted again", ""}) {
+			t.Errorf("the screen shows %q", got)
+		}
 	})
 }
 
@@ -181,11 +256,30 @@ func TestPlainLines(t *testing.T) {
 		time.Sleep(61 * time.Second)
 		p.Stop()
 		p.Stop()
-		const line = "120/3000 rows, 2 failed, 49 requests/min, about 58 min left, waiting for the allowance\n"
-		if got := strings.Join(r.writes, ""); got != line+line {
-			t.Errorf("wrote %q", got)
+		want := ""
+		for _, ago := range []time.Duration{31 * time.Second, time.Second} {
+			want += time.Now().Add(-ago).Format("15:04:05") +
+				" 120/3000 rows (4%), 2 failed, about 58 min left, 49 requests/min, waiting for the allowance\n"
+		}
+		if got := strings.Join(r.writes, ""); got != want {
+			t.Errorf("wrote %q, want %q", got, want)
 		}
 	})
+}
+
+func TestLine(t *testing.T) {
+	now := time.Date(2025, 3, 1, 2, 15, 30, 0, time.Local)
+	for want, s := range map[string]Status{
+		"02:15:30 starting":                                                   {ETA: -1},
+		"02:15:30 listing the account":                                        {What: "listing the account", ETA: -1},
+		`02:15:30 \x1b: 40/1200 (3%), waiting`:                                {What: "\x1b", Done: 40, Total: 1200, ETA: -1, Waiting: "waiting"},
+		"02:15:30 0/3 rows (0%), 0 failed":                                    {Total: 3, ETA: -1, Requests: 26, Took: 59 * time.Second},
+		"02:15:30 3/3 rows (100%), 3 failed, about 0 s left, 26 requests/min": {Total: 3, Done: 3, Failed: 3, Requests: 26, Took: time.Minute},
+	} {
+		if got := s.line(now); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
 
 type brokenWriter struct{}
@@ -216,53 +310,109 @@ func TestStopWithoutStart(t *testing.T) {
 // No status and no width makes a frame that wraps, breaks the line or panics.
 func TestFrameFits(t *testing.T) {
 	now := time.Now()
+	p := NewProgress(io.Discard, true, nil, nil)
 	count := rapid.OneOf(rapid.IntRange(-1, 100), rapid.Int())
 	rapid.Check(t, func(t *rapid.T) {
 		s := Status{
+			What:  rapid.OneOf(rapid.Just(""), rapid.String()).Draw(t, "what"),
 			Total: count.Draw(t, "total"), Done: count.Draw(t, "done"), Failed: count.Draw(t, "failed"),
-			PerMinute: rapid.Float64().Draw(t, "rate"),
-			ETA:       time.Duration(rapid.Int64().Draw(t, "eta")),
-			Used:      count.Draw(t, "used"), Allowance: count.Draw(t, "allowance"),
-			Waiting: rapid.String().Draw(t, "waiting"),
+			Requests: count.Draw(t, "requests"), Took: time.Duration(rapid.Int64().Draw(t, "took")),
+			ETA:  time.Duration(rapid.Int64().Draw(t, "eta")),
+			Used: count.Draw(t, "used"), Allowance: count.Draw(t, "allowance"),
+			Waiting: rapid.OneOf(rapid.Just(""), rapid.String()).Draw(t, "waiting"),
 		}
 		if rapid.Bool().Draw(t, "until") {
 			s.Until = now.Add(time.Duration(rapid.Int64().Draw(t, "wait")))
 		}
 		columns := rapid.IntRange(0, 200).Draw(t, "columns")
-		got := frame(s, columns, rapid.IntRange(0, 1000).Draw(t, "beat"), now)
+		got := p.frame(s, columns, rapid.IntRange(0, 1000).Draw(t, "beat"), now)
 		if size := uniseg.StringWidth(got); size > columns {
 			t.Fatalf("%d columns in %d: %q", size, columns, got)
 		}
-		if Plain(got) != got {
+		if Sanitize(got) != got {
 			t.Fatalf("harmful: %q", got)
 		}
 	})
 }
 
-func TestFrame(t *testing.T) {
+// What people look for stands in every frame, waiting or not, on every terminal
+// of 30 columns and more.
+func TestFrameHasWhatPeopleLookFor(t *testing.T) {
 	now := time.Now()
-	hour := now.Add(time.Hour)
-	for _, c := range []struct {
-		columns int
-		change  func(*Status)
-		want    string
-	}{
-		{200, func(*Status) {}, `|   4% [>.......................................] 120/3000, 2 failed, 49/min, 58 min left, 12/50 used`},
-		{79, func(*Status) {}, `|   4% [..................] 120/3000, 2 failed, 49/min, 58 min left, 12/50 used`},
-		{59, func(*Status) {}, `|   4% [..........] 120/3000, 2 failed, 49/min, 58 min left`},
-		{59, func(s *Status) { s.Waiting, s.Until = "waiting: Retry-After", hour },
-			`| 120/3000, 2 failed, waiting: Retry-After, until ` + hour.Local().Format("15:04:05")},
-		{59, func(s *Status) { s.Done, s.ETA, s.Allowance = 0, -1, 0 },
-			`|   0% [.........................] 0/3000, 2 failed, 49/min`},
-		{59, func(s *Status) { s.Done, s.ETA = 3000, 0 }, `| 100% [============] 3000/3000, 2 failed, 49/min, 0 s left`},
-		{59, func(s *Status) { s.Total, s.Done = 0, 0 }, `| 0/0, 2 failed, 49/min, 58 min left, 12/50 used`},
-		{12, func(*Status) {}, `| 120/3000`},
-	} {
+	p := NewProgress(io.Discard, true, nil, nil)
+	rapid.Check(t, func(t *rapid.T) {
+		total := rapid.IntRange(1, 9999).Draw(t, "total")
 		s := running()
-		c.change(&s)
-		if got := frame(s, c.columns, 0, now); got != c.want {
-			t.Errorf("at %d columns:\n got %s\nwant %s", c.columns, got, c.want)
+		s.Total = total
+		s.Done = rapid.IntRange(0, total).Draw(t, "done")
+		s.Failed = rapid.IntRange(0, s.Done).Draw(t, "failed")
+		s.ETA = time.Duration(rapid.IntRange(0, 24*60-1).Draw(t, "eta")) * time.Minute
+		if rapid.Bool().Draw(t, "waits") {
+			s.Waiting, s.Until = "waiting for the allowance", now.Add(time.Duration(rapid.IntRange(0, 59).Draw(t, "wait"))*time.Second)
 		}
+		got := p.frame(s, rapid.IntRange(29, 200).Draw(t, "columns"), 0, now)
+		squeezed := strings.ReplaceAll(got, " ", "")
+		for _, want := range []string{
+			fmt.Sprintf("%d/%d", s.Done, total), fmt.Sprintf("%d%%", 100*s.Done/total), terse(s.ETA),
+		} {
+			if !strings.Contains(strings.Replace(squeezed, "min", "m", 1), want) {
+				t.Fatalf("no %q in %q", want, got)
+			}
+		}
+		if n := strconv.Itoa(s.Failed); !strings.Contains(got, n+" failed") && !strings.Contains(got, n+" err") {
+			t.Fatalf("no %d failed in %q", s.Failed, got)
+		}
+	})
+}
+
+// The bar of a run goes to any percentage, also back from the end.
+func TestBarShowsEveryPercentage(t *testing.T) {
+	p := NewProgress(io.Discard, true, nil, nil)
+	for percent := 100; percent >= 0; percent-- {
+		if got, want := p.drawBar(percent, 20, "text"), fmt.Sprintf("%4d%% [", percent); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "]  text") {
+			t.Errorf("%d%%: %q", percent, got)
+		}
+	}
+}
+
+// The frames as they stand on terminals of several widths.
+func TestFramesAreGolden(t *testing.T) {
+	now := time.Date(2025, 3, 1, 9, 30, 0, 0, time.Local)
+	for _, width := range []int{30, 60, 80, 200} {
+		p := NewProgress(io.Discard, true, nil, nil) // one bar, as in a run
+		var b strings.Builder
+		for i, change := range []func(*Status){
+			func(s *Status) { *s = Status{ETA: -1} },
+			func(s *Status) { *s = Status{What: "listing the account", ETA: -1} },
+			func(s *Status) { *s = Status{What: "listing the account", Done: 100, Total: 1200, ETA: -1} },
+			func(s *Status) {
+				*s = Status{What: "listing the account", Done: 1200, Total: 1200, ETA: -1, Used: 13, Allowance: 50}
+			},
+			func(s *Status) {
+				*s = Status{Total: 3000, ETA: time.Hour, Allowance: 50, Requests: 26, Took: time.Second}
+			},
+			func(s *Status) { s.ETA = -1 },
+			func(*Status) {},
+			func(s *Status) { s.Waiting, s.Until = "waiting for the allowance", now.Add(42*time.Second) },
+			func(s *Status) {
+				s.Waiting, s.Until = "waiting: the API asked for it (Retry-After)", now.Add(time.Hour)
+			},
+			func(s *Status) { s.Waiting = "waiting for another run of this account" },
+			func(s *Status) { s.Used = 62 },
+			func(s *Status) { s.Done, s.Failed, s.ETA = 1200, 12, 200*time.Minute },
+			func(s *Status) { s.Done, s.Failed, s.ETA = 2999, 1200, time.Second },
+			func(s *Status) { s.Done, s.ETA = 3000, 0 },
+			func(s *Status) { s.Total, s.Done, s.Failed, s.ETA = 1000000, 123456, 1234, 52*time.Hour },
+		} {
+			s := running()
+			change(&s)
+			line := p.frame(s, width-1, i, now)
+			if uniseg.StringWidth(line) >= width {
+				t.Errorf("wider than %d: %q", width, line)
+			}
+			fmt.Fprintln(&b, line)
+		}
+		golden(t, fmt.Sprintf("frames%d.txt", width), b.String())
 	}
 }
 
@@ -280,6 +430,29 @@ func TestWaiting(t *testing.T) {
 	} {
 		if got := (Status{Waiting: "waiting: Retry-After", Until: c.until}).waiting(now); got != c.want {
 			t.Errorf("until %v: %q, want %q", c.until, got, c.want)
+		}
+	}
+}
+
+func TestFormatDuration(t *testing.T) {
+	for _, c := range []struct {
+		in   time.Duration
+		want string
+	}{
+		{-time.Hour, "0 s"},
+		{0, "0 s"},
+		{time.Millisecond, "1 s"},
+		{42 * time.Second, "42 s"},
+		{59*time.Second + time.Millisecond, "1 min"},
+		{time.Minute, "1 min"},
+		{58*time.Minute + 20*time.Second, "58 min"},
+		{59*time.Minute + 40*time.Second, "1 h 0 min"},
+		{200 * time.Minute, "3 h 20 min"},
+		{24*time.Hour - time.Second, "1 d 0 h"},
+		{52 * time.Hour, "2 d 4 h"},
+	} {
+		if got := FormatDuration(c.in); got != c.want {
+			t.Errorf("FormatDuration(%v) = %q, want %q", c.in, got, c.want)
 		}
 	}
 }

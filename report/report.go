@@ -3,144 +3,118 @@
 // summary.json, the counts; the closing summary; and progress while the run
 // lasts.
 //
-// Every one of them is a view of the run's entries. The package keeps no state
-// of a run, decides nothing, and knows neither the journal nor the API nor the
-// command line.
+// A file is a [View] of the run's entries, and [Formats] lists the views there
+// are. The package keeps no state of a run, decides nothing, and knows neither
+// the journal nor the API nor the command line.
 //
-// What the far side said is shown as text that does nothing (see [Plain]), and
-// cells that a spreadsheet would run as a formula are disarmed. What the input
-// said, and the passwords, are written byte for byte. A password stands in
-// credentials.csv and nowhere else.
+// What the API said is shown as text that does nothing (see [Sanitize]), and
+// cells that a spreadsheet would run as a formula are escaped (see
+// [EscapeFormula]). What the input said, and the passwords, are written byte for
+// byte, but for report.html, which shows all text as text that does nothing. A
+// password stands in credentials.csv and nowhere else.
 package report
 
 import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"siprotate/batch"
 )
 
-// The names of the files inside a run's directory.
-const (
-	CredentialsName = "credentials.csv"
-	ReportName      = "report.csv"
-	SummaryName     = "summary.json"
-)
-
 // A Run is what the views tell about a run as a whole.
 type Run struct {
 	ID      string
-	Account string   // the account's SID at the far side
-	Host    string   // the far side's host
-	Columns []string // names of the input's other columns, as its header spells them
+	Version string // of the program that wrote the journal
+	Account string // the account's SID
+	Host    string // the API's host
+
+	Dir         string   // the run directory, as people shall see it
+	Input       string   // the input's name
+	InputDigest string   // tells this input from another
+	Columns     []string // names of the input's other columns, as its header spells them
+	Length      int64    // bytes of the journal that the entries come from
+
+	BOM bool // begin CSV files with a byte order mark, for Excel on Windows
 
 	StartedAt  time.Time
-	FinishedAt time.Time // zero while the run is live, or if it crashed
+	FinishedAt time.Time     // zero while the run is live, or if it crashed
+	Took       time.Duration // at work: the sum of the sessions, a crashed one up to its last record
 
 	Requests  int           // requests sent
 	Throttled int           // requests refused for exceeding the allowance
 	Waited    time.Duration // spent waiting for the allowance
 	Stopped   string        // why the run stopped early; empty if it did not
+
+	Allowance float64 // requests a minute that were allowed; 0 if that is not known
+
+	Canary int    // rows that went first and were all rotated; 0 if there were none
+	By     string // the input's column by whose values rows are counted; empty for none
+
+	// Only names the outcomes of the rows that the views get; empty for all. The
+	// other rows are counted all the same.
+	Only []batch.Outcome
 }
 
-// A Digest is what one pass over a run's entries found.
-type Digest struct {
-	Summary Summary
-	Groups  []Group // why rows were not rotated: most rows first, [Group.Rest] last
+// A View renders a run, one entry after the other. The first error ends it.
+type View interface {
+	Begin(Run) error
+	Entry(*Entry) error // may keep no pointer to the entry
+	End(Digest) error
 }
 
-// Write renders the entries of run, which come in the order of the input, into
-// report.csv, credentials.csv and summary.json in the folder dir, in one pass
-// and in constant memory.
-//
-// The files are replaced atomically, all three or none as far as the file
-// system can do it: an error, from entries too, leaves the files of before and
-// no temporary ones. A crash between two renames leaves whole files, of which the
-// later are those of before. credentials.csv is readable by its owner alone
-// from its first byte on; the other two get 0644 less the umask. A symbolic
-// link under one of the names is replaced, not followed.
-//
-// Two Writes on one folder, also of two processes, take turns; one that had to
-// wait for [Patience] gives up with [ErrBusy]. Their lock is a hidden empty file
-// in dir that stays there.
-//
-// An entry whose row number is not above the one before it is an error, since
+// An Entry is a row, how it stands, and the answer as it may be shown.
+type Entry struct {
+	batch.Entry
+	Answer Answer
+}
+
+// Render writes a run in one format to w. The entries come in the order of the
+// input; one whose row number is not above the one before it is an error, since
 // such a report would not add up. An entry with more or fewer cells than
 // run.Columns, as an invalid row may have, is cut or filled up.
-func Write(dir string, run Run, entries iter.Seq2[batch.Entry, error]) (Digest, error) {
-	digest, err := write(dir, run, entries)
+func Render(w io.Writer, run Run, entries iter.Seq2[batch.Entry, error], format Format) (Digest, error) {
+	digest, err := render([]View{format.New(w)}, run, entries)
 	if err != nil {
-		return Digest{}, fmt.Errorf("writing the reports: %w", err)
+		return Digest{}, fmt.Errorf("writing the %s: %w", format.Name, err)
 	}
 	return digest, nil
 }
 
-func write(dir string, run Run, entries iter.Seq2[batch.Entry, error]) (Digest, error) {
-	unlock, err := lock(dir)
-	if err != nil {
+// render shows the entries to all views in one pass.
+func render(views []View, run Run, entries iter.Seq2[batch.Entry, error]) (Digest, error) {
+	all := func(show func(View) error) error {
+		for _, v := range views {
+			if err := show(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := all(func(v View) error { return v.Begin(run) }); err != nil {
 		return Digest{}, err
 	}
-	defer unlock()
-
-	files := fileSet{dir: dir}
-	defer files.discard()
-	credentials := files.create(CredentialsName, 0o600)
-	report := files.create(ReportName, 0o644)
-	summary := files.create(SummaryName, 0o644)
-	if files.err != nil {
-		return Digest{}, files.err
-	}
-	digest, err := render(report, credentials, run, entries)
-	if err != nil {
-		return Digest{}, err
-	}
-	if err := digest.Summary.Encode(summary); err != nil {
-		return Digest{}, err
-	}
-	return digest, files.install()
-}
-
-// render writes the two CSV files and counts.
-func render(report, credentials io.Writer, run Run, entries iter.Seq2[batch.Entry, error]) (Digest, error) {
-	var line csvLine
-	write := func(w io.Writer) error {
-		_, err := w.Write(line)
-		return err
-	}
-	line = line.texts(credentialColumns).end()
-	if err := write(credentials); err != nil {
-		return Digest{}, err
-	}
-	line = line[:0].texts(reportColumns).texts(run.Columns).end()
-	if err := write(report); err != nil {
-		return Digest{}, err
-	}
-
-	var counts tally
+	counts := newTally(run)
 	last := 0
-	for entry, err := range entries {
+	for e, err := range entries {
 		if err != nil {
 			return Digest{}, err
 		}
-		if entry.Row.Number <= last {
-			return Digest{}, fmt.Errorf("row %d comes after row %d", entry.Row.Number, last)
+		if e.Row.Number <= last {
+			return Digest{}, fmt.Errorf("row %d comes after row %d", e.Row.Number, last)
 		}
-		last = entry.Row.Number
-
-		seen := words(&entry)
-		line = line[:0].report(&entry, seen, len(run.Columns))
-		if err := write(report); err != nil {
+		last = e.Row.Number
+		entry := &Entry{e, answer(&e)}
+		counts.add(entry)
+		if len(run.Only) > 0 && !slices.Contains(run.Only, e.Result.Outcome) {
+			continue
+		}
+		if err := all(func(v View) error { return v.Entry(entry) }); err != nil {
 			return Digest{}, err
 		}
-		if holdsPassword(entry.Result.Outcome) {
-			line = line[:0].credentials(&entry)
-			if err := write(credentials); err != nil {
-				return Digest{}, err
-			}
-		}
-		counts.add(&entry, seen)
 	}
-	return Digest{Summary: summarize(run, &counts), Groups: counts.sorted()}, nil
+	digest := counts.digest()
+	return digest, all(func(v View) error { return v.End(digest) })
 }

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,10 +25,10 @@ import (
 
 func TestFilesAreGolden(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Write(dir, sampleRun(), sequence(sampleEntries(), nil)); err != nil {
+	if _, err := writeIn(dir, sampleRun(), sequence(sampleEntries(), nil)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{ReportName, CredentialsName, SummaryName} {
+	for _, name := range []string{ReportCSV.File, CredentialsCSV.File, SummaryJSON.File} {
 		golden(t, name, readFile(t, dir, name))
 	}
 }
@@ -33,14 +36,14 @@ func TestFilesAreGolden(t *testing.T) {
 func TestSummaryOfALiveRun(t *testing.T) {
 	run := Run{ID: "live", StartedAt: start}
 	dir := t.TempDir()
-	if _, err := Write(dir, run, sequence(nil, nil)); err != nil {
+	if _, err := writeIn(dir, run, sequence(nil, nil)); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
 		FinishedAt, Stopped *string
 		Duration            float64 `json:"duration_s"`
 	}
-	text := readFile(t, dir, SummaryName)
+	text := readFile(t, dir, SummaryJSON.File)
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatal(err)
 	}
@@ -60,22 +63,128 @@ func TestPermissions(t *testing.T) {
 	dir := t.TempDir()
 	var during fs.FileMode
 	entries := func(yield func(batch.Entry, error) bool) {
-		info, err := os.Stat(filepath.Join(dir, "."+CredentialsName+".tmp"))
+		info, err := os.Stat(filepath.Join(dir, temporary(CredentialsCSV.File, Owner)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		during = info.Mode().Perm()
 	}
-	if _, err := Write(dir, Run{}, entries); err != nil {
+	if _, err := writeIn(dir, Run{}, entries); err != nil {
 		t.Fatal(err)
 	}
 	if during != 0o600 {
 		t.Errorf("credentials.csv has mode %v while it is written", during)
 	}
-	info, err := os.Stat(filepath.Join(dir, CredentialsName))
+	info, err := os.Stat(filepath.Join(dir, CredentialsCSV.File))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("credentials.csv: %v, %v", info.Mode(), err)
 	}
+}
+
+// A stream gets what the file gets.
+func TestRenderWritesWhatTheFilesHold(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := writeIn(dir, sampleRun(), sequence(sampleEntries(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range Formats {
+		var b strings.Builder
+		digest, err := Render(&b, sampleRun(), sequence(sampleEntries(), nil), f)
+		if err != nil || digest.Summary.Rows != 8 {
+			t.Errorf("%s: %d rows, %v", f.Name, digest.Summary.Rows, err)
+		}
+		if diff := cmp.Diff(readFile(t, dir, f.File), b.String()); diff != "" {
+			t.Errorf("%s differs:\n%s", f.Name, diff)
+		}
+	}
+}
+
+// A full disk or a closed pipe, at every byte of a short file.
+func TestRenderPassesOnTheWritersError(t *testing.T) {
+	for _, f := range slices.Concat(Formats, Optional) {
+		var whole strings.Builder
+		if _, err := Render(&whole, sampleRun(), sequence(sampleEntries(), nil), f); err != nil {
+			t.Fatal(err)
+		}
+		for room := 0; room < whole.Len(); room += 1 + whole.Len()/5000 {
+			if _, err := Render(&fullDisk{room}, sampleRun(), sequence(sampleEntries(), nil), f); !errors.Is(err, errDiskFull) {
+				t.Fatalf("%s: room for %d bytes: %v", f.Name, room, err)
+			}
+		}
+	}
+}
+
+// A brokenView fails at one step.
+type brokenView struct{ at string }
+
+func (v brokenView) Begin(Run) error    { return v.step("begin") }
+func (v brokenView) Entry(*Entry) error { return v.step("entry") }
+func (v brokenView) End(Digest) error   { return v.step("end") }
+
+func (v brokenView) step(name string) error {
+	if name == v.at {
+		return errors.New("broken at " + name)
+	}
+	return nil
+}
+
+// A view that fails leaves the files of before, those of the other views too.
+func TestBrokenView(t *testing.T) {
+	root := openTemp(t)
+	if err := writeAs(root, Owner, 3); err != nil {
+		t.Fatal(err)
+	}
+	before := folder(t, root.Name())
+	for _, step := range []string{"begin", "entry", "end"} {
+		broken := Format{"broken", "broken.txt", 0o600, func(io.Writer) View { return brokenView{step} }}
+		read := 0
+		_, err := Write(root, Owner, func() (Run, iter.Seq2[batch.Entry, error], error) {
+			return Run{}, func(yield func(batch.Entry, error) bool) {
+				for _, e := range sampleEntries() {
+					if read++; !yield(e, nil) {
+						return
+					}
+				}
+			}, nil
+		}, ReportCSV, broken)
+		if err == nil || !strings.Contains(err.Error(), "broken at "+step) {
+			t.Errorf("%s: %v", step, err)
+		}
+		if want := map[string]int{"begin": 0, "entry": 1, "end": 8}[step]; read != want {
+			t.Errorf("%s: read %d entries, want %d", step, read, want)
+		}
+		if diff := cmp.Diff(before, folder(t, root.Name())); diff != "" {
+			t.Errorf("%s: the folder changed:\n%s", step, diff)
+		}
+	}
+}
+
+var errDiskFull = errors.New("disk full")
+
+// A fullDisk takes so many bytes.
+type fullDisk struct{ room int }
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	if len(p) > d.room {
+		return d.room, errDiskFull
+	}
+	d.room -= len(p)
+	return len(p), nil
+}
+
+func TestOnlyTheGivenFormats(t *testing.T) {
+	root := openTemp(t)
+	digest, err := Write(root, Reader, readSample, CredentialsCSV)
+	if err != nil || len(digest.Formats) != 1 {
+		t.Errorf("%v: %v", digest.Formats, err)
+	}
+	if files := folder(t, root.Name()); len(files) != 3 || files[CredentialsCSV.File] == "" {
+		t.Errorf("the folder holds %v", files)
+	}
+}
+
+func readSample() (Run, iter.Seq2[batch.Entry, error], error) {
+	return sampleRun(), sequence(sampleEntries(), nil), nil
 }
 
 // An error at any point must leave the files of before, and no others.
@@ -99,11 +208,11 @@ func TestErrorLeavesTheOldFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if _, err := Write(dir, sampleRun(), sequence(sample, nil)); err != nil {
+			if _, err := writeIn(dir, sampleRun(), sequence(sample, nil)); err != nil {
 				t.Fatal(err)
 			}
 			before := folder(t, dir)
-			_, err := Write(dir, Run{}, sequence(c.entries, c.err))
+			_, err := writeIn(dir, Run{}, sequence(c.entries, c.err))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
@@ -118,12 +227,12 @@ func TestErrorLeavesTheOldFiles(t *testing.T) {
 }
 
 func TestUnwritableTargetChangesNothing(t *testing.T) {
-	for _, name := range []string{ReportName, CredentialsName, SummaryName} {
+	for _, name := range []string{ReportCSV.File, CredentialsCSV.File, SummaryJSON.File} {
 		dir := t.TempDir()
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Write(dir, sampleRun(), sequence(sampleEntries(), nil)); err == nil {
+		if _, err := writeIn(dir, sampleRun(), sequence(sampleEntries(), nil)); err == nil {
 			t.Errorf("%s is a folder, and no error", name)
 		}
 		entries, err := os.ReadDir(dir)
@@ -131,7 +240,7 @@ func TestUnwritableTargetChangesNothing(t *testing.T) {
 			t.Errorf("%s: left %v, %v", name, entries, err)
 		}
 	}
-	if _, err := Write(filepath.Join(t.TempDir(), "missing"), Run{}, sequence(nil, nil)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := writeIn(filepath.Join(t.TempDir(), "missing"), Run{}, sequence(nil, nil)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing folder: %v", err)
 	}
 }
@@ -145,22 +254,22 @@ func TestLeftoversAndLinksAreReplaced(t *testing.T) {
 	if err := os.WriteFile(victim, []byte("untouched"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "."+ReportName+".tmp"), []byte("left over"), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, temporary(ReportCSV.File, Owner)), []byte("left over"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{CredentialsName, "." + CredentialsName + ".tmp", SummaryName} {
+	for _, name := range []string{CredentialsCSV.File, temporary(CredentialsCSV.File, Owner), temporary(CredentialsCSV.File, Reader), SummaryJSON.File} {
 		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Write(dir, sampleRun(), sequence(sampleEntries(), nil)); err != nil {
+	if _, err := writeIn(dir, sampleRun(), sequence(sampleEntries(), nil)); err != nil {
 		t.Fatal(err)
 	}
 	if got := readFile(t, filepath.Dir(victim), "victim"); got != "untouched" {
 		t.Errorf("wrote through a link: %q", got)
 	}
 	files := folder(t, dir)
-	if len(files) != 4 || len(readCSV(t, dir, ReportName)) != 9 {
+	if len(files) != 5 || len(readCSV(t, dir, ReportCSV.File)) != 9 {
 		t.Errorf("the folder holds %v", files)
 	}
 }
@@ -171,21 +280,21 @@ func TestConcurrentWritesDoNotMix(t *testing.T) {
 	for n := range 8 {
 		writers.Go(func() {
 			run := Run{ID: strconv.Itoa(n), Columns: []string{strconv.Itoa(n)}}
-			if _, err := Write(dir, run, sequence(sampleEntries()[:n], nil)); err != nil {
+			if _, err := writeIn(dir, run, sequence(sampleEntries()[:n], nil)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	writers.Wait()
-	report := readCSV(t, dir, ReportName)
+	report := readCSV(t, dir, ReportCSV.File)
 	var summary Summary
-	if err := json.Unmarshal([]byte(readFile(t, dir, SummaryName)), &summary); err != nil {
+	if err := json.Unmarshal([]byte(readFile(t, dir, SummaryJSON.File)), &summary); err != nil {
 		t.Fatal(err)
 	}
 	if n := report[0][len(reportColumns)]; summary.Run != n || strconv.Itoa(summary.Rows) != n || summary.Rows != len(report)-1 {
 		t.Errorf("the report is of %s, the summary of %s with %d rows", n, summary.Run, summary.Rows)
 	}
-	if files := folder(t, dir); len(files) != 4 {
+	if files := folder(t, dir); len(files) != 5 {
 		t.Errorf("the folder holds %v", files)
 	}
 }
@@ -219,12 +328,12 @@ func drawEntry(t *rapid.T, number int) batch.Entry {
 		Row: batch.Row{
 			Number: number, Line: 2 * number,
 			UserID: text("user"), DeviceID: text("device"), SIPID: text("sip"), Email: text("email"),
-			Password: batch.NewSecret(text("password")), Source: batch.Generated,
+			Password: batch.NewSecret(text("password")), PasswordSource: batch.Generated,
 			Extra: []string{text("extra"), text("extra")},
 		},
 		Result: batch.Result{
-			Outcome: outcome,
-			History: batch.History{Attempts: rapid.IntRange(0, 6).Draw(t, "attempts")},
+			Outcome:  outcome,
+			Attempts: batch.Attempts{Count: rapid.IntRange(0, 6).Draw(t, "attempts")},
 			Receipt: batch.Receipt{
 				HTTPCode: rapid.SampledFrom([]int{0, 200, 404}).Draw(t, "http"),
 				Code:     text("code"), Status: text("status"), RequestID: text("request"),
@@ -245,11 +354,11 @@ func TestEveryRowOnceAndByteExact(t *testing.T) {
 			entries = append(entries, drawEntry(t, n+1))
 		}
 		run := Run{Columns: []string{cellText.Draw(t, "column"), "b"}}
-		digest, err := Write(dir, run, sequence(entries, nil))
+		digest, err := writeIn(dir, run, sequence(entries, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, credentials := mustCSV(t, dir, ReportName), mustCSV(t, dir, CredentialsName)
+		report, credentials := mustCSV(t, dir, ReportCSV.File), mustCSV(t, dir, CredentialsCSV.File)
 		if got := report[0][len(reportColumns):]; !cmp.Equal(got, run.Columns) {
 			t.Fatalf("columns %q, want %q", got, run.Columns)
 		}
@@ -263,13 +372,13 @@ func TestEveryRowOnceAndByteExact(t *testing.T) {
 				row.UserID, row.DeviceID, row.SIPID, row.Email, e.Result.Outcome.String())
 			same(t, line[len(reportColumns):], row.Extra...)
 			for _, cell := range line[7:14] {
-				if disarm(Plain(cell)) != cell && !strings.HasPrefix(cell, "'") && !strings.Contains(cell, ";'") {
-					t.Fatalf("the far side's cell %q is armed", cell)
+				if EscapeFormula(Sanitize(cell)) != cell && !strings.HasPrefix(cell, "'") && !strings.Contains(cell, ";'") {
+					t.Fatalf("the API's cell %q is armed", cell)
 				}
 			}
 			if holdsPassword(e.Result.Outcome) {
-				same(t, credentials[held], strconv.Itoa(i+1), row.UserID, row.DeviceID, row.SIPID, row.Email,
-					row.Password.Reveal(), e.Result.Outcome.String())
+				same(t, credentials[held], append([]string{strconv.Itoa(i + 1), row.UserID, row.DeviceID, row.SIPID, row.Email,
+					row.Password.Reveal(), e.Result.Outcome.String()}, row.Extra...)...)
 				held++
 			}
 		}
@@ -303,43 +412,52 @@ func same(t *rapid.T, got []string, want ...string) {
 
 func TestCellsAreCutOrFilledUpToTheHeader(t *testing.T) {
 	dir := t.TempDir()
-	short, long := sampleEntries()[0], sampleEntries()[1]
+	short, long := sampleEntries()[0], sampleEntries()[3]
 	short.Row.Extra, long.Row.Extra = nil, []string{"a", "b", "c"}
-	if _, err := Write(dir, sampleRun(), sequence([]batch.Entry{short, long}, nil)); err != nil {
+	if _, err := writeIn(dir, sampleRun(), sequence([]batch.Entry{short, long}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	lines := readCSV(t, dir, ReportName)
-	got := [][]string{lines[1][len(reportColumns):], lines[2][len(reportColumns):]}
-	if diff := cmp.Diff([][]string{{"", ""}, {"a", "b"}}, got); diff != "" {
-		t.Error(diff)
+	for name, own := range map[string]int{ReportCSV.File: len(reportColumns), CredentialsCSV.File: len(credentialColumns)} {
+		lines := readCSV(t, dir, name)
+		got := [][]string{lines[1][own:], lines[2][own:]}
+		if diff := cmp.Diff([][]string{{"", ""}, {"a", "b"}}, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// The mark stands once, before the header, and in CSV only.
+func TestByteOrderMark(t *testing.T) {
+	plain, marked := t.TempDir(), t.TempDir()
+	run := sampleRun()
+	_, err1 := writeIn(plain, run, sequence(sampleEntries(), nil))
+	run.BOM = true
+	_, err2 := writeIn(marked, run, sequence(sampleEntries(), nil))
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for name, mark := range map[string]string{CredentialsCSV.File: "\xef\xbb\xbf", ReportCSV.File: "\xef\xbb\xbf", SummaryJSON.File: ""} {
+		if diff := cmp.Diff(mark+readFile(t, plain, name), readFile(t, marked, name)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 
 func TestDurationOfAClockSetBack(t *testing.T) {
 	dir := t.TempDir()
 	e := sampleEntries()[0]
-	e.Result.Finished = e.Result.History.FirstSent.Add(-time.Hour)
-	if _, err := Write(dir, Run{}, sequence([]batch.Entry{e}, nil)); err != nil {
+	e.Result.Finished = e.Result.Attempts.FirstSent.Add(-time.Hour)
+	if _, err := writeIn(dir, Run{}, sequence([]batch.Entry{e}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	if got := readCSV(t, dir, ReportName)[1][18]; got != "0" {
+	if got := readCSV(t, dir, ReportCSV.File)[1][18]; got != "0" {
 		t.Errorf("duration %q", got)
 	}
 }
 
-func TestStampIsTheLayouts(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		at := time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "s"), rapid.Int64Range(0, 1e9-1).Draw(t, "ns"))
-		want := at.UTC().Format("2006-01-02T15:04:05.000Z07:00")
-		if got := string(appendStamp(nil, at)); got != want {
-			t.Fatalf("%s, want %s", got, want)
-		}
-	})
-}
-
-// A far side that repeats the password everywhere must not bring it out.
+// An API that repeats the password everywhere must not bring it out.
 func TestPasswordStandsInCredentialsOnly(t *testing.T) {
-	const canary = "Canary=Pa55;word"
+	const canary = "Zebra=Pa55;word"
 	said := "refused " + canary + ": <" + canary + ">"
 	var entries []batch.Entry
 	for i, outcome := range batch.Outcomes {
@@ -348,30 +466,30 @@ func TestPasswordStandsInCredentialsOnly(t *testing.T) {
 			ErrorCode: said, ErrorMessage: said, ErrorDescription: said,
 		}, said)
 		e.Row.Password = batch.NewSecret(canary)
-		e.Result.History.Attempts = 1
+		e.Result.Attempts.Count = 1
 		entries = append(entries, e)
 	}
 	dir := t.TempDir()
-	digest, err := Write(dir, sampleRun(), sequence(entries, nil))
+	digest, err := writeIn(dir, sampleRun(), sequence(entries, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var closing strings.Builder
-	if err := digest.Closing(&closing, ClosingOptions{Dir: dir}); err != nil {
+	if err := digest.Closing(&closing, ClosingOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		ReportName:  readFile(t, dir, ReportName),
-		SummaryName: readFile(t, dir, SummaryName),
-		"closing":   closing.String(),
-		"digest":    fmt.Sprintf("%+v", digest),
+		ReportCSV.File:   readFile(t, dir, ReportCSV.File),
+		SummaryJSON.File: readFile(t, dir, SummaryJSON.File),
+		"closing":        closing.String(),
+		"digest":         fmt.Sprintf("%+v", digest),
 	} {
 		// Also in parts, since a spreadsheet's apostrophe may stand between.
-		if strings.Contains(text, "Canary") || strings.Contains(text, "Pa55") {
+		if strings.Contains(text, "Zebra") || strings.Contains(text, "Pa55") {
 			t.Errorf("%s tells the password:\n%s", name, text)
 		}
 	}
-	if !strings.Contains(readFile(t, dir, CredentialsName), canary) {
+	if !strings.Contains(readFile(t, dir, CredentialsCSV.File), canary) {
 		t.Error("credentials.csv does not tell the password")
 	}
 }
@@ -388,7 +506,7 @@ func BenchmarkWrite(b *testing.B) {
 		}
 	}
 	b.ReportAllocs()
-	if _, err := Write(b.TempDir(), sampleRun(), entries); err != nil {
+	if _, err := writeIn(b.TempDir(), sampleRun(), entries); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -39,13 +39,15 @@ func sampleRun() Run {
 		ID:         "20250301-040000-sample",
 		Account:    "exampleaccount",
 		Host:       "ccm-api.exotel.com",
+		Dir:        "users.run",
 		Columns:    []string{"team", "=note, or \"not\""},
 		StartedAt:  start,
 		FinishedAt: start.Add(58*time.Minute + 1500*time.Millisecond),
+		Took:       58*time.Minute + 1500*time.Millisecond,
 		Requests:   11,
 		Throttled:  1,
 		Waited:     40*time.Minute + 250*time.Millisecond,
-		Stopped:    "the far side said \x1b[31mno\x1b[0m",
+		Stopped:    "the API said \x1b[31mno\x1b[0m",
 	}
 }
 
@@ -75,14 +77,14 @@ func entry(n int, outcome batch.Outcome, receipt batch.Receipt, note string) bat
 		Row: batch.Row{
 			Number: n, Line: n + 1, UserID: "user" + digit, DeviceID: "49003" + digit,
 			SIPID: "sip:agent" + digit, Email: "agent" + digit + "@example.com",
-			Password: batch.NewSecret("pässword-" + digit), Source: batch.Provided,
+			Password: batch.NewSecret("pässword-" + digit), PasswordSource: batch.Provided,
 			Extra: []string{" +team, \"A\" ", "=1+1\nsecond line"},
 		},
 		Result: batch.Result{Row: n, Outcome: outcome, Receipt: receipt, Note: note},
 	}
 	if outcome != batch.Invalid && outcome != batch.NotAttempted {
-		e.Result.History = batch.History{Attempts: 1, FirstSent: start.Add(time.Duration(n) * time.Second)}
-		e.Result.Finished = e.Result.History.FirstSent.Add(321 * time.Millisecond)
+		e.Result.Attempts = batch.Attempts{Count: 1, FirstSent: start.Add(time.Duration(n) * time.Second)}
+		e.Result.Finished = e.Result.Attempts.FirstSent.Add(321 * time.Millisecond)
 	}
 	return e
 }
@@ -100,3 +102,16 @@ func sequence(entries []batch.Entry, err error) iter.Seq2[batch.Entry, error] {
 		}
 	}
 }
+
+// writeIn writes every format into dir.
+func writeIn(dir string, run Run, entries iter.Seq2[batch.Entry, error]) (Digest, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return Digest{}, err
+	}
+	defer root.Close()
+	return Write(root, Owner, func() (Run, iter.Seq2[batch.Entry, error], error) { return run, entries, nil })
+}
+
+// entryOf returns the entry as the views get it.
+func entryOf(e batch.Entry) *Entry { return &Entry{e, answer(&e)} }

@@ -17,7 +17,7 @@ type Summary struct {
 	Host         string  `json:"host"`
 	StartedAt    Stamp   `json:"started_at"`
 	FinishedAt   Stamp   `json:"finished_at"` // null for a run that is live or crashed
-	DurationS    float64 `json:"duration_s"`  // from start to finish, to the millisecond; 0 if either is missing
+	DurationS    float64 `json:"duration_s"`  // time at work, to the millisecond
 	Rows         int     `json:"rows"`
 	Rotated      int     `json:"rotated"`
 	Failed       int     `json:"failed"`
@@ -28,37 +28,60 @@ type Summary struct {
 	Throttled    int     `json:"throttled"`
 	WaitedS      float64 `json:"waited_s"`            // waited for the allowance, to the millisecond
 	Stopped      *string `json:"stopped"`             // why the run stopped early; null if it did not
-	PerMinute    float64 `json:"requests_per_minute"` // over the whole time; 0 if that is not known
+	Proved       int     `json:"proved"`              // rows whose password the registrar accepted
+	Refused      int     `json:"refused"`             // or refused
+	Unproved     int     `json:"unproved"`            // rows that are rotated or unknown, and neither
+	PerMinute    float64 `json:"requests_per_minute"` // over the time at work; 0 if that is not known
+
+	By *BySummary `json:"by,omitempty"` // how the rows stand by a column, where that was asked for
 }
 
-func summarize(run Run, counts *tally) Summary {
-	return Summary{
-		Run:          run.ID,
-		Account:      run.Account,
-		Host:         run.Host,
-		StartedAt:    Stamp{run.StartedAt},
-		FinishedAt:   Stamp{run.FinishedAt},
-		DurationS:    seconds(elapsed(run.StartedAt, run.FinishedAt)),
-		Rows:         counts.rows,
-		Rotated:      counts.by[batch.Rotated],
-		Failed:       counts.by[batch.Failed],
-		Unknown:      counts.by[batch.Unknown],
-		Invalid:      counts.by[batch.Invalid],
-		NotAttempted: counts.by[batch.NotAttempted],
-		Requests:     run.Requests,
-		Throttled:    run.Throttled,
-		WaitedS:      seconds(run.Waited),
-		Stopped:      reasonOrNull(run.Stopped),
-		PerMinute:    perMinute(run.Requests, elapsed(run.StartedAt, run.FinishedAt)),
-	}
+// A BySummary holds the counts by the values of one of the input's columns.
+type BySummary struct {
+	Column string        `json:"column"`
+	Values []PartSummary `json:"values"` // empty if the input has no such column
 }
 
-func perMinute(requests int, d time.Duration) float64 {
-	if d <= 0 {
-		return 0
-	}
-	return math.Round(float64(requests)/d.Minutes()*10) / 10
+// A PartSummary holds the counts of the rows that have one value.
+type PartSummary struct {
+	Value        *string `json:"value"` // null for all values beyond the first hundred
+	Rows         int     `json:"rows"`
+	Rotated      int     `json:"rotated"`
+	Failed       int     `json:"failed"`
+	Unknown      int     `json:"unknown"`
+	Invalid      int     `json:"invalid"`
+	NotAttempted int     `json:"not_attempted"`
 }
+
+// readingOrder is the order in which people read how rows stand.
+var readingOrder = []batch.Outcome{batch.Rotated, batch.Failed, batch.Unknown, batch.Invalid, batch.NotAttempted}
+
+// Count returns how many rows have an outcome.
+func (s Summary) Count(o batch.Outcome) int {
+	switch o {
+	case batch.Rotated:
+		return s.Rotated
+	case batch.Failed:
+		return s.Failed
+	case batch.Unknown:
+		return s.Unknown
+	case batch.Invalid:
+		return s.Invalid
+	case batch.NotAttempted:
+		return s.NotAttempted
+	}
+	return 0
+}
+
+// A summaryView writes the summary of a run.
+type summaryView struct{ w io.Writer }
+
+func newSummary(w io.Writer) View { return summaryView{w} }
+
+func (summaryView) Begin(Run) error    { return nil }
+func (summaryView) Entry(*Entry) error { return nil }
+
+func (v summaryView) End(d Digest) error { return d.Summary.Encode(v.w) }
 
 // Encode writes the summary to w as one indented JSON object and a line end.
 func (s Summary) Encode(w io.Writer) error {
@@ -77,16 +100,14 @@ func (s Stamp) MarshalJSON() ([]byte, error) {
 	if s.IsZero() {
 		return []byte("null"), nil
 	}
-	return append(appendStamp([]byte{'"'}, s.Time), '"'), nil
+	return json.Marshal(stamp(s.Time))
 }
 
-// elapsed returns the time between two moments; a missing one, or a clock that
-// was set back, makes it zero.
-func elapsed(from, to time.Time) time.Duration {
-	if from.IsZero() || to.IsZero() {
+func perMinute(requests int, d time.Duration) float64 {
+	if d <= 0 {
 		return 0
 	}
-	return max(0, to.Sub(from))
+	return math.Round(float64(requests)/d.Minutes()*10) / 10
 }
 
 func seconds(d time.Duration) float64 {
@@ -94,11 +115,11 @@ func seconds(d time.Duration) float64 {
 }
 
 // reasonOrNull returns the reason harmless to a terminal, since it may quote
-// the far side, and nil for none.
+// the API, and nil for none.
 func reasonOrNull(reason string) *string {
 	if reason == "" {
 		return nil
 	}
-	reason = Plain(reason)
+	reason = Sanitize(reason)
 	return &reason
 }

@@ -1,18 +1,22 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"strings"
 
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/batch/rotation"
 	"siprotate/exotel"
 )
 
-// An account is where requests go, and for whom.
-type account struct {
-	sid     string
+// An endpoint is an account, and the URL of its API.
+type endpoint struct {
+	rotation.Account
 	baseURL string
 }
 
@@ -22,41 +26,53 @@ const (
 	sandboxHost    = "sandbox.invalid"
 )
 
-// host returns the host of the account's API in one spelling, with its port
+var sandboxEndpoint = newEndpoint(sandboxAccount, "https://"+sandboxHost)
+
+// newEndpoint returns the endpoint with its host in one spelling, with a port
 // unless it is the usual one.
-func (acc account) host() string {
-	u, err := url.Parse(acc.baseURL)
-	if err != nil {
-		return ""
+func newEndpoint(sid, baseURL string) endpoint {
+	e := endpoint{rotation.Account{SID: sid}, baseURL}
+	if u, err := url.Parse(baseURL); err == nil {
+		e.Host = strings.ToLower(u.Host)
+		if u.Scheme == "https" {
+			e.Host = strings.TrimSuffix(e.Host, ":443")
+		}
 	}
-	host := strings.ToLower(u.Host)
-	if u.Scheme == "https" {
-		host = strings.TrimSuffix(host, ":443")
-	}
-	return host
+	return e
 }
 
-// account finds the account that the flags and the environment name.
-func (a *app) account(o *options) (account, error) {
-	if o.sandbox {
-		return account{sandboxAccount, "https://" + sandboxHost}, nil
-	}
-	acc := account{sid: a.setting(o.accountSID, "EXOTEL_ACCOUNT_SID"), baseURL: o.baseURL}
+// endpoint finds the account that the flags and the environment name. A variable
+// for the region counts only where nothing says more.
+func (a *app) endpoint(o accountFlags) (endpoint, error) {
+	sid, baseURL := a.setting(o.sid, "EXOTEL_ACCOUNT_SID"), o.baseURL
 	if o.region == "" {
-		acc.baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL")
+		baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL")
 	}
-	if acc.sid == "" {
-		return acc, usagef("set EXOTEL_ACCOUNT_SID, or give --account-sid; it stands in the dashboard's API settings",
-			"no account: its SID is not set")
-	}
-	if acc.baseURL == "" {
+	if baseURL == "" || o.region != "" {
 		region, err := exotel.ParseRegion(a.setting(o.region, "EXOTEL_REGION", string(exotel.Singapore)))
 		if err != nil {
-			return acc, usage(err, "set EXOTEL_REGION or --region to the region of the account: singapore or mumbai")
+			return endpoint{}, usage(err, "set EXOTEL_REGION or --region to the region of the account: singapore or mumbai")
 		}
-		acc.baseURL = region.BaseURL()
+		baseURL = cmp.Or(baseURL, region.BaseURL())
 	}
-	return acc, nil
+	if sid == "" {
+		return endpoint{}, usagef("set EXOTEL_ACCOUNT_SID, or give --account-sid; it stands in the dashboard's API settings",
+			"no account: its SID is not set")
+	}
+	return newEndpoint(sid, baseURL), nil
+}
+
+// endpointOf returns the endpoint of a run. Where flags or the environment name
+// another account, the rotation refuses it.
+func (a *app) endpointOf(run journal.Head, saved settings, o accountFlags) (endpoint, error) {
+	if run.Host == sandboxHost {
+		return sandboxEndpoint, nil
+	}
+	o.sid = a.setting(o.sid, "EXOTEL_ACCOUNT_SID", run.Account)
+	if o.region == "" {
+		o.baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL", saved.BaseURL)
+	}
+	return a.endpoint(o)
 }
 
 // setting returns the first of a flag's value, a variable of the environment,
@@ -70,19 +86,23 @@ func (a *app) setting(flag, variable string, defaults ...string) string {
 	return ""
 }
 
-// client returns a client for the account, with the credentials of the
-// environment.
-func (a *app) client(acc account, connections int) (*exotel.Client, error) {
+// client returns a client for the endpoint, with the credentials of the
+// environment. Connections are the requests under way at once; 0: as many as
+// there are workers at most.
+func (a *app) client(e endpoint, connections int) (*exotel.Client, error) {
 	client, err := exotel.New(exotel.Config{
-		BaseURL: acc.baseURL, AccountSID: acc.sid, Credentials: a.credentials,
-		Connections: connections, UserAgent: "siprotate/" + version(),
+		BaseURL: e.baseURL, AccountSID: e.SID, Credentials: a.credentials,
+		Connections: cmp.Or(connections, batch.MaxAutoWorkers), UserAgent: "siprotate/" + version(),
 	})
 	if err == nil {
 		return client, nil
 	}
-	var exit *exitError
-	if errors.As(err, &exit) {
-		return nil, exit
+	var wrong *usageError
+	if errors.As(err, &wrong) {
+		return nil, wrong
+	}
+	if advice := adviceOf(err); advice != "" {
+		return nil, usage(err, advice)
 	}
 	return nil, usage(err, "--base-url or EXOTEL_BASE_URL, --account-sid or EXOTEL_ACCOUNT_SID, EXOTEL_API_KEY and EXOTEL_API_TOKEN say where and who")
 }

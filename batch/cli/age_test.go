@@ -18,7 +18,7 @@ func TestAges(t *testing.T) {
 		}
 		var again age
 		if err == nil && (again.Set(a.String()) != nil || again != a) {
-			t.Errorf("%q is told as %q", text, a.String())
+			t.Errorf("%q is printed as %q", text, a.String())
 		}
 	}
 }

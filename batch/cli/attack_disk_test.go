@@ -21,9 +21,9 @@ func TestAttackFileLimit(t *testing.T) {
 	// In blocks of 512 bytes, of which each row takes rather less than one.
 	for blocks := 1; blocks < diskRows*3/2; blocks += step() {
 		n.times++
-		r := calmOf(t, blocks, diskRows)
+		r := faultlessOf(t, blocks, diskRows)
 		shell := fmt.Sprintf(`trap "" XFSZ; ulimit -f %d; exec "$0" "$@"`, blocks)
-		p := r.far.spare(func() *process { return launch{shell: shell}.start(t, r.base, r.runArgs()...) })
+		p := launch{shell: shell}.start(t, r.base, r.runArgs()...)
 		r.stopped(p, "file too large")
 		r.finish()
 	}
@@ -32,7 +32,7 @@ func TestAttackFileLimit(t *testing.T) {
 // diskRows are few enough for a plan that is written in one piece, at its end.
 const diskRows = 200
 
-// step is how far apart the sizes are that a disk is tried with.
+// step is the distance of the sizes that a disk is tried with.
 func step() int { return max(1, diskRows/10 / *attackTimes) }
 
 // TestAttackDiskWhilePlanning fills the disk before the plan is whole.
@@ -41,11 +41,11 @@ func TestAttackDiskWhilePlanning(t *testing.T) {
 	for blocks := 1; blocks < 400; blocks += 128 { // a piece is 64 KiB
 		t.Run(strconv.Itoa(blocks), func(t *testing.T) {
 			n.times++
-			r := calmOf(t, blocks, 2000)
+			r := faultlessOf(t, blocks, 2000)
 			shell := fmt.Sprintf(`trap "" XFSZ; ulimit -f %d; exec "$0" "$@"`, blocks)
-			p := r.far.spare(func() *process { return launch{shell: shell}.start(t, r.base, r.runArgs()...) })
+			p := launch{shell: shell}.start(t, r.base, r.runArgs()...)
 			exits(t, p, 1)
-			r.unsent()
+			r.checkNothingSent()
 			r.finish()
 		})
 	}
@@ -55,10 +55,10 @@ func TestAttackDiskWhilePlanning(t *testing.T) {
 // have said so.
 func (r *rotation) stopped(p *process, why string) {
 	r.t.Helper()
-	if exits(r.t, p, 0, 1) == 1 && !strings.Contains(p.said.String(), why) {
-		r.t.Errorf("it does not say %q: %s", why, p.said.String())
+	if exits(r.t, p, 0, 1) == 1 && !strings.Contains(p.stderr.String(), why) {
+		r.t.Errorf("it does not say %q: %s", why, p.stderr.String())
 	}
-	r.survive()
+	r.checkRecoverable()
 }
 
 // TestAttackFullDisk runs on disks too small for it, and goes on once there is
@@ -67,12 +67,12 @@ func TestAttackFullDisk(t *testing.T) {
 	n := tried(t, "no space on the disk, from its first page to its last")
 	// Of 4 KiB, for two rows each, with their reports.
 	for pages := 2; pages < diskRows/2; pages += step() {
-		r := calmOf(t, pages, diskRows)
+		r := faultlessOf(t, pages, diskRows)
 		disk := filepath.Join(t.TempDir(), "disk")
 		mount(t, disk, fmt.Sprintf("size=%dk", 4*pages))
 		n.times++
 		r.dir = filepath.Join(disk, "users.run")
-		p := r.far.spare(func() *process { return launch{}.start(t, r.base, r.runArgs()...) })
+		p := launch{}.start(t, r.base, r.runArgs()...)
 		r.stopped(p, "no space left on device")
 		must(t, unix.Mount("tmpfs", disk, "tmpfs", unix.MS_REMOUNT, "size=16m"))
 		r.finish()
@@ -92,7 +92,7 @@ func mount(t *testing.T, folder, options string) {
 // TestAttackNoFolder names run directories that cannot be made. Each is refused
 // before the first request.
 func TestAttackNoFolder(t *testing.T) {
-	r := calm(t, 0)
+	r := faultless(t, 0)
 	folder := t.TempDir()
 	file := filepath.Join(folder, "file")
 	must(t, os.WriteFile(file, nil, 0o600))
@@ -132,5 +132,5 @@ func (r *rotation) refuse(t *testing.T, dir string) {
 	t.Helper()
 	p := launch{}.start(t, r.base, "run", r.input, "--yes", "-o", dir)
 	exits(t, p, 2)
-	r.unsent()
+	r.checkNothingSent()
 }

@@ -9,100 +9,85 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
+	"siprotate/exotel/exoteltest"
 )
 
-// toxics are what a network does to connections, as toxiproxy spells it.
-var toxics = []string{
-	`{"type": "latency", "attributes": {"latency": 100, "jitter": 100}}`,
-	`{"type": "latency", "stream": "upstream", "attributes": {"latency": 1000}}`, // above the timeout
-	`{"type": "timeout", "attributes": {"timeout": 50}}`,
-	`{"type": "timeout", "attributes": {"timeout": 0}}`,
-	`{"type": "timeout", "stream": "upstream", "attributes": {"timeout": 0}}`,
-	`{"type": "reset_peer", "attributes": {"timeout": 5}}`,
-	`{"type": "reset_peer", "stream": "upstream", "attributes": {"timeout": 5}}`,
-	`{"type": "slow_close", "attributes": {"delay": 500}}`,
-	`{"type": "limit_data", "attributes": {"bytes": 100}}`,
-	`{"type": "limit_data", "attributes": {"bytes": 300}}`,
-	`{"type": "limit_data", "attributes": {"bytes": 2000}}`,
-	`{"type": "limit_data", "stream": "upstream", "attributes": {"bytes": 200}}`,
-	`{"type": "limit_data", "stream": "upstream", "attributes": {"bytes": 1000}}`,
-	`{"type": "bandwidth", "attributes": {"rate": 1}}`,
-	`{"type": "slicer", "attributes": {"average_size": 3, "size_variation": 2, "delay": 2000}}`,
+// networkFaults are what a network does to half of the connections.
+var networkFaults = []struct {
+	name     string
+	up, down exoteltest.Path
+}{
+	{name: "late answers", down: exoteltest.Path{Latency: 100 * time.Millisecond, Jitter: 100 * time.Millisecond}},
+	{name: "requests later than the timeout", up: exoteltest.Path{Latency: time.Second}},
+	{name: "no answer, then closed", down: exoteltest.Path{Cut: true, CutDelay: 50 * time.Millisecond}},
+	{name: "no answer", down: exoteltest.Path{Stall: true}},
+	{name: "no request arrives", up: exoteltest.Path{Stall: true}},
+	{name: "no answer, then reset", down: exoteltest.Path{Cut: true, CutDelay: 5 * time.Millisecond, Reset: true}},
+	{name: "no request, then reset", up: exoteltest.Path{Cut: true, CutDelay: 5 * time.Millisecond, Reset: true}},
+	{name: "closed late", down: exoteltest.Path{Linger: 500 * time.Millisecond}},
+	{name: "cut in an answer's header", down: exoteltest.Path{Cut: true, CutAfter: 100}},
+	{name: "cut in an answer's body", down: exoteltest.Path{Cut: true, CutAfter: 300}},
+	{name: "cut after some answers", down: exoteltest.Path{Cut: true, CutAfter: 2000}},
+	{name: "cut in a request", up: exoteltest.Path{Cut: true, CutAfter: 200}},
+	{name: "cut after some requests", up: exoteltest.Path{Cut: true, CutAfter: 1000}},
+	{name: "1 KB a second", down: exoteltest.Path{Piece: 100, Latency: 100 * time.Millisecond}},
+	{name: "byte by byte", down: exoteltest.Path{Piece: 3, Latency: 2 * time.Millisecond}},
 }
 
 // TestAttackNetwork runs through a network that is broken in every way, half of
-// the connections at a time, and goes on once it is sound.
+// the connections at a time, and resumes once it is sound.
 func TestAttackNetwork(t *testing.T) {
 	n := tried(t, "a broken network")
 	for range *attackTimes {
-		for i, toxic := range toxics {
+		for i, s := range networkFaults {
 			n.times++
-			t.Run(toxic, func(t *testing.T) {
+			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				r := calm(t, i)
-				network := between(t, r)
-				sick, err := network.Toxics.AddToxicJson(strings.NewReader(strings.Replace(toxic, "{", `{"toxicity": 0.5, `, 1)))
-				must(t, err)
-				p := r.far.spare(func() *process { return launch{}.start(t, r.base, r.runArgs("--timeout", "400ms")...) })
+				r := faultless(t, i)
+				network := throughNetwork(t, r)
+				network.Set(exoteltest.Conditions{Up: s.up, Down: s.down, Share: 0.5})
+				p := launch{}.start(t, r.base, r.runArgs("--timeout", "400ms")...)
 				exits(t, p, 0, 3, 4)
-				r.survive()
-				r.reported()
-				must(t, network.Toxics.RemoveToxic(t.Context(), sick.Name))
+				r.checkRecoverable()
+				r.checkReports()
+				network.Set(exoteltest.Conditions{})
 				r.finish()
 			})
 		}
 	}
 }
 
-// TestAttackAway lets the far side go away in the middle of a run, and come
-// back. It costs a run that is patient nothing but time.
+// TestAttackAway lets the API go away in the middle of a run, and come back. It
+// costs a run that is patient nothing but time.
 func TestAttackAway(t *testing.T) {
-	n := tried(t, fmt.Sprintf("the far side gone for %v", *attackAway))
+	n := tried(t, fmt.Sprintf("the API gone for %v", *attackAway))
 	for i := range *attackTimes {
 		n.times++
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
-			r := calm(t, i)
-			network := between(t, r)
+			r := faultless(t, i)
+			network := throughNetwork(t, r)
 			args := append(r.runArgs(), "--max-attempts", "100", "--workers", "4")
-			p := r.far.spare(func() *process { return launch{}.start(t, r.base, args...) })
-			for r.far.total() < r.rows/2 && !p.exited() {
+			p := launch{}.start(t, r.base, args...)
+			for r.api.total() < r.rows/2 && !p.exited() {
 				time.Sleep(time.Millisecond)
 			}
 			network.Stop()
 			time.Sleep(*attackAway)
 			must(t, network.Start())
 			exits(t, p, 0)
-			r.survive()
-			r.ended()
+			r.checkRecoverable()
+			r.checkEnd()
 		})
 	}
 }
 
-// total returns how many requests came.
-func (w *witness) total() (n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, passwords := range w.sent {
-		for _, times := range passwords {
-			n += times
-		}
-	}
-	return n
-}
-
-// between puts a network between a run and its far side.
-func between(t *testing.T, r *rotation) *toxiproxy.Proxy {
+// throughNetwork puts a network throughNetwork a run and its API.
+func throughNetwork(t *testing.T, r *rotation) *exoteltest.Network {
 	t.Helper()
-	server := &toxiproxy.ApiServer{Collection: toxiproxy.NewProxyCollection(), Metrics: toxiproxy.NewMetricsContainer(nil)}
-	silence(&server.Logger)
-	network := toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", strings.TrimPrefix(r.base, "http://"))
-	must(t, network.Start())
+	network, err := exoteltest.NewNetwork(strings.TrimPrefix(r.base, "http://"))
+	must(t, err)
 	t.Cleanup(network.Stop)
-	r.base = "http://" + network.Listen
+	r.base = "http://" + network.Addr()
 	return network
 }
-
-// silence sets a logger to the zero one, which writes nowhere.
-func silence[L any](logger **L) { *logger = new(L) }

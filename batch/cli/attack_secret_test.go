@@ -24,69 +24,69 @@ import (
 	"siprotate/exotel/exoteltest"
 )
 
-// The canaries' characters are those that each encoding spells in another way.
+// The canaries' characters are those that each encoding writes in another way.
 const (
 	canaryToken    = `Canary/Token+"\<&>%?~1`
 	canaryKey      = "sample-canary-key"
 	canaryPassword = `Canary/Given+"\<&>%%?~%04d`
 )
 
-// The places of an answer that a [gossip] tells secrets in.
+// The places of an answer that a [leakyServer] puts secrets in.
 const (
 	asHTTP = 8 // all that HTTP has
 	anyhow = 9 // also where there should be HTTP
 )
 
-// A gossip is a far side that meets every fault, tells every secret it hears,
-// and looks over its client's shoulder.
-type gossip struct {
-	*witness
-	spell  func(string) string
-	places int // how many places of an answer it tells secrets in
+// A leakyServer is an API that has every fault, answers with the secrets that it
+// was sent, and looks at what the system shows of its client.
+type leakyServer struct {
+	*recorder
+	encode func(string) string
+	places int // how many places of an answer it puts secrets in
 
 	mu     sync.Mutex
 	client *process
 	shown  bytes.Buffer // what the system shows of the client to others
-	heard  int
+	asked  int
 }
 
-func (g *gossip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *leakyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	_, token, _ := r.BasicAuth()
-	n := g.overhear()
+	n := s.inspect()
 	if n%2 == 0 {
-		g.witness.ServeHTTP(w, r)
+		s.recorder.ServeHTTP(w, r)
 		return
 	}
 	var all []string
 	for _, secret := range []string{passwordOf(string(body)), token, strings.TrimPrefix(r.Header.Get("Authorization"), "Basic ")} {
-		all = append(all, "<"+g.spell(secret)+">")
+		all = append(all, "<"+s.encode(secret)+">")
 	}
 	text := strings.Join(all, " ")
-	g.tell(w, n/2, text)
+	s.leak(w, n/2, text)
 }
 
-// overhear looks at the client, and counts.
-func (g *gossip) overhear() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// inspect looks at the client, and counts.
+func (s *leakyServer) inspect() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, name := range []string{"cmdline", "comm", "limits"} {
-		shown, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", g.client.cmd.Process.Pid, name))
-		g.shown.Write(shown)
+		shown, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.client.cmd.Process.Pid, name))
+		s.shown.Write(shown)
 	}
-	g.heard++
-	return g.heard
+	s.asked++
+	return s.asked
 }
 
-// tell answers with a text, in each place of an answer in turn.
-func (g *gossip) tell(w http.ResponseWriter, place int, text string) {
+// leak answers with a text, in each place of an answer in turn.
+func (s *leakyServer) leak(w http.ResponseWriter, place int, text string) {
 	quoted, _ := json.Marshal(text)
 	failure := func(status int, format string) {
 		w.WriteHeader(status)
 		fmt.Fprintf(w, format, quoted)
 	}
-	switch place % g.places {
+	switch place % s.places {
 	case 0:
 		failure(500, `{"request_id":%s,"response":{"code":500,"error_data":{"code":1,"message":"x"},"status":"failure"}}`)
 	case 1:
@@ -121,8 +121,8 @@ func printable(r rune) rune {
 	return r
 }
 
-// spellings are the forms in which a secret can turn up.
-var spellings = map[string]func(string) string{
+// encodings are the forms in which a secret can turn up.
+var encodings = map[string]func(string) string{
 	"plain":        func(s string) string { return s },
 	"JSON":         func(s string) string { text, _ := json.Marshal(s); return string(text[1 : len(text)-1]) },
 	"bare JSON":    bareJSON,
@@ -153,26 +153,26 @@ func bareJSON(s string) string {
 	return strings.Trim(strings.TrimSpace(b.String()), `"`)
 }
 
-// leaks returns the spellings of a secret that a text holds. The ends of a
+// leaks returns the encodings of a secret that a text holds. The ends of a
 // base64 text depend on what stands beside it, and do not count.
 func leaks(text []byte, secret string) (found []string) {
-	for name, spell := range spellings {
-		spelt := spell(secret)
+	for name, encode := range encodings {
+		encoded := encode(secret)
 		if strings.Contains(name, "base64") || strings.Contains(name, " at ") {
-			spelt = strings.TrimRight(spelt, "=")
-			spelt = spelt[1 : len(spelt)-2]
+			encoded = strings.TrimRight(encoded, "=")
+			encoded = encoded[1 : len(encoded)-2]
 		}
-		if bytes.Contains(text, []byte(spelt)) {
+		if bytes.Contains(text, []byte(encoded)) {
 			found = append(found, name)
 		}
 	}
 	return found
 }
 
-// TestAttackSecrets runs against a far side that tells the secrets it hears, in
-// every spelling, and searches every byte that was written anywhere.
+// TestAttackSecrets runs against an API that answers with the secrets it was sent,
+// in every encoding, and searches every byte that was written anywhere.
 func TestAttackSecrets(t *testing.T) {
-	n := tried(t, "secrets told back, and looked for everywhere")
+	n := tried(t, "secrets sent back, and looked for everywhere")
 	for _, c := range []struct {
 		name   string
 		places int
@@ -184,9 +184,10 @@ func TestAttackSecrets(t *testing.T) {
 		{"URL query", asHTTP},
 		{"base64", asHTTP},
 	} {
+		n.times++
 		t.Run(c.name, func(t *testing.T) {
-			n.times++
-			s := newSpill(t, spellings[c.name], c.places)
+			t.Parallel()
+			s := newLeakTest(t, encodings[c.name], c.places)
 			for _, args := range s.sessions() {
 				s.session(args)
 			}
@@ -203,13 +204,12 @@ func TestAttackCore(t *testing.T) {
 		for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {
 			t.Run(fmt.Sprint(level, " ", signal), func(t *testing.T) {
 				n.times++
-				r := calm(t, n.times)
-				r.far.Server = exoteltest.New(exoteltest.Options{Users: r.rows, Latency: 20 * time.Millisecond})
+				r := newRotation(t, choices(t)(n.times), exoteltest.Options{Users: *attackRows, Latency: 20 * time.Millisecond})
 				p := launch{
 					shell: `cd "$WORK" && ulimit -c unlimited && exec "$0" "$@"`,
 					env:   []string{"WORK=" + t.TempDir(), "GOTRACEBACK=" + level},
 				}.start(t, r.base, r.runArgs("--workers", "1")...)
-				for r.far.total() < 3 && !p.exited() {
+				for r.api.total() < 3 && !p.exited() {
 					time.Sleep(time.Millisecond)
 				}
 				must(t, p.cmd.Process.Signal(signal))
@@ -218,32 +218,32 @@ func TestAttackCore(t *testing.T) {
 					t.Error("it left a core dump")
 				}
 				for row, passwords := range readJournal(t, r.dir).passwords {
-					if found := leaks(p.said.Bytes(), passwords[0]); len(found) > 0 {
-						t.Errorf("its last words hold the password of row %d, spelt as %v", row, found)
+					if found := leaks(p.stderr.Bytes(), passwords[0]); len(found) > 0 {
+						t.Errorf("its last output holds the password of row %d, encoded as %v", row, found)
 					}
 				}
-				r.survive()
+				r.checkRecoverable()
 			})
 		}
 	}
 }
 
-// A spill is a run whose far side tells secrets, in a world of its own.
-type spill struct {
-	t     *testing.T
-	far   *gossip
-	base  string
-	world string // the only folders that the program can know of
-	said  bytes.Buffer
+// A leakTest is a run whose API leaks secrets, in a folder of its own.
+type leakTest struct {
+	t      *testing.T
+	api    *leakyServer
+	base   string
+	folder string // with the only folders that the program can know of
+	output bytes.Buffer
 }
 
-const spillRows = 120
+const leakRows = 120
 
-func newSpill(t *testing.T, spell func(string) string, places int) *spill {
+func newLeakTest(t *testing.T, encode func(string) string, places int) *leakTest {
 	t.Helper()
-	s := &spill{t: t, world: t.TempDir()}
-	s.far = &gossip{spell: spell, places: places, witness: newWitness(exoteltest.Options{
-		Users: spillRows, Faults: every(), SlowBy: time.Minute, Key: canaryKey, Token: canaryToken,
+	s := &leakTest{t: t, folder: t.TempDir()}
+	s.api = &leakyServer{encode: encode, places: places, recorder: newRecorder(exoteltest.Options{
+		Users: leakRows, Faults: every(), SlowBy: time.Minute, Key: canaryKey, Token: canaryToken,
 		Headers: exoteltest.AllHeaders, Seed: 1,
 		// Refused passwords are drawn anew: those must not leak either.
 		Policy: func(password string) error {
@@ -253,18 +253,18 @@ func newSpill(t *testing.T, spell func(string) string, places int) *spill {
 			return nil
 		},
 	})}
-	server := httptest.NewServer(s.far)
+	server := httptest.NewServer(s.api)
 	t.Cleanup(server.Close)
 	s.base = server.URL
 	for _, folder := range []string{"home", "tmp", "state", "work"} {
-		must(t, os.Mkdir(filepath.Join(s.world, folder), 0o700))
+		must(t, os.Mkdir(filepath.Join(s.folder, folder), 0o700))
 	}
 	return s
 }
 
-func (s *spill) sessions() [][]string {
+func (s *leakTest) sessions() [][]string {
 	input := filepath.Join(s.t.TempDir(), "users.csv")
-	must(s.t, writeInput(input, spillRows, func(i int) string {
+	must(s.t, writeInput(input, leakRows, func(i int) string {
 		if i%2 == 0 {
 			return ""
 		}
@@ -281,12 +281,12 @@ func (s *spill) sessions() [][]string {
 	}
 }
 
-// session runs the program, with its streams and folders in the world.
-func (s *spill) session(args []string) {
+// session runs the program, with its streams and folders in those of the test.
+func (s *leakTest) session(args []string) {
 	s.t.Helper()
-	in := func(folder string) string { return filepath.Join(s.world, folder) }
+	in := func(folder string) string { return filepath.Join(s.folder, folder) }
 	var out bytes.Buffer
-	s.far.mu.Lock()
+	s.api.mu.Lock()
 	p := launch{
 		shell: `cd "$WORK" && ulimit -c unlimited && exec "$0" "$@"`, out: &out,
 		env: []string{
@@ -294,19 +294,19 @@ func (s *spill) session(args []string) {
 			"EXOTEL_API_KEY=" + canaryKey, "EXOTEL_API_TOKEN=" + canaryToken,
 		},
 	}.start(s.t, s.base, args...)
-	s.far.client = p
-	s.far.mu.Unlock()
+	s.api.client = p
+	s.api.mu.Unlock()
 	p.wait()
-	s.said.Write(p.said.Bytes())
-	s.said.Write(out.Bytes())
+	s.output.Write(p.stderr.Bytes())
+	s.output.Write(out.Bytes())
 }
 
 // search looks for every secret in everything that was written.
-func (s *spill) search() {
+func (s *leakTest) search() {
 	s.t.Helper()
 	passwords, mayHold := s.passwords(), 0
 	shown := 0
-	must(s.t, filepath.WalkDir(s.world, func(path string, entry fs.DirEntry, err error) error {
+	must(s.t, filepath.WalkDir(s.folder, func(path string, entry fs.DirEntry, err error) error {
 		must(s.t, err)
 		info, err := entry.Info()
 		must(s.t, err)
@@ -328,10 +328,10 @@ func (s *spill) search() {
 		s.lacks(path, text, passwords)
 		return nil
 	}))
-	if mayHold != 4 || shown < spillRows {
+	if mayHold != 4 || shown < leakRows {
 		s.t.Errorf("the search found %d passwords in the %d files of two runs that may hold them", shown, mayHold)
 	}
-	for place, text := range map[string][]byte{"what it said": s.said.Bytes(), "what the system shows": s.far.shown.Bytes()} {
+	for place, text := range map[string][]byte{"its output": s.output.Bytes(), "what the system shows": s.api.shown.Bytes()} {
 		if len(text) == 0 {
 			s.t.Errorf("%s is empty", place)
 		}
@@ -340,29 +340,29 @@ func (s *spill) search() {
 }
 
 // passwords returns every password of both runs.
-func (s *spill) passwords() (all []string) {
+func (s *leakTest) passwords() (all []string) {
 	s.t.Helper()
 	for _, run := range []string{"users.run", "dead.run"} {
-		for _, passwords := range readJournal(s.t, filepath.Join(s.world, "work", run)).passwords {
+		for _, passwords := range readJournal(s.t, filepath.Join(s.folder, "work", run)).passwords {
 			all = append(all, passwords...)
 		}
 	}
 	return all
 }
 
-func (s *spill) lacks(place string, text []byte, secrets []string) {
+func (s *leakTest) lacks(place string, text []byte, secrets []string) {
 	s.t.Helper()
 	for _, secret := range secrets {
 		if found := leaks(text, secret); len(found) > 0 {
-			s.t.Errorf("%s holds %s, spelt as %v", place, secret, found)
+			s.t.Errorf("%s holds %s, encoded as %v", place, secret, found)
 			return
 		}
 	}
 }
 
-func (s *spill) mode(path string, info fs.FileInfo, want fs.FileMode) {
+func (s *leakTest) mode(path string, info fs.FileInfo, want fs.FileMode) {
 	s.t.Helper()
-	if path != s.world && info.Mode().Perm() != want {
+	if path != s.folder && info.Mode().Perm() != want {
 		s.t.Errorf("%s has mode %v", path, info.Mode())
 	}
 }

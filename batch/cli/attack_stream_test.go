@@ -38,7 +38,7 @@ func TestAttackStreams(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n.times++
-			r := calm(t, n.times)
+			r := faultless(t, n.times)
 			r.reachesItsEnd(c.launch(t).start(t, r.base, r.runArgs(c.flag)...))
 		})
 	}
@@ -54,11 +54,11 @@ func (r *rotation) reachesItsEnd(p *process) {
 			break
 		}
 		if time.Since(began) > 10*time.Second {
-			r.t.Fatalf("it is stuck: %d of %d rows were sent", r.far.total(), r.rows)
+			r.t.Fatalf("it is stuck: %d of %d rows were sent", r.api.total(), r.rows)
 		}
 	}
-	r.survive()
-	r.ended()
+	r.checkRecoverable()
+	r.checkEnd()
 }
 
 func shell(script string) func(*testing.T) launch {
@@ -107,7 +107,7 @@ func TestAttackTerminal(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n.times++
-			r := calm(t, n.times)
+			r := faultless(t, n.times)
 			terminal, screen := openTerminal(t)
 			l := launch{shell: c.shell, in: screen, out: screen, err: screen, prepare: func(cmd *exec.Cmd) {
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -115,13 +115,13 @@ func TestAttackTerminal(t *testing.T) {
 			p := l.start(t, r.base, r.runArgs("-v")...)
 			must(t, screen.Close())
 			go io.Copy(io.Discard, terminal)
-			for r.far.total() < r.rows/4 && !p.exited() {
+			for r.api.total() < r.rows/4 && !p.exited() {
 				time.Sleep(time.Millisecond)
 			}
 			must(t, terminal.Close())
 			exits(t, p, 0, 128+int(syscall.SIGHUP), 143)
-			r.survive()
-			r.reported()
+			r.checkRecoverable()
+			r.checkReports()
 			r.finish()
 		})
 	}

@@ -40,13 +40,11 @@ func BenchmarkRotate(b *testing.B) {
 
 func timeBareLoop(b *testing.B, input string) (time.Duration, *process) {
 	b.Helper()
-	far, base := startStandIn(b, *benchRows)
-	defer stop(far)
+	server, base := startStandIn(b, *benchRows)
+	defer stop(server)
 	var out bytes.Buffer
-	p := start(b, bareLoop, base, &out, base, input, benchWorkers)
-	if code := p.wait(); code != 0 {
-		b.Fatalf("exit code %d: %s", code, p.said.String())
-	}
+	p := launch{role: bareLoop, out: &out}.start(b, base, base, input, benchWorkers)
+	exits(b, p, 0)
 	took, err := time.ParseDuration(strings.TrimSpace(out.String()))
 	must(b, err)
 	return took, p
@@ -55,26 +53,24 @@ func timeBareLoop(b *testing.B, input string) (time.Duration, *process) {
 // timeProgram rotates an input, all of which has to succeed.
 func timeProgram(b *testing.B, input string, rows int) (time.Duration, *process) {
 	b.Helper()
-	far, base := startStandIn(b, rows)
-	defer stop(far)
+	server, base := startStandIn(b, rows)
+	defer stop(server)
 	began := time.Now()
-	p := start(b, program, base, nil, "run", input, "--yes", "--rate", "unlimited", "--workers", benchWorkers,
+	p := launch{}.start(b, base, "run", input, "--yes", "--rate", "unlimited", "--workers", benchWorkers,
 		"-o", filepath.Join(b.TempDir(), "users.run"))
-	if code := p.wait(); code != 0 {
-		b.Fatalf("exit code %d: %s", code, p.said.String())
-	}
+	exits(b, p, 0)
 	return time.Since(began), p
 }
 
 // startStandIn starts a stand-in in a process of its own and returns where it
 // listens.
-func startStandIn(b *testing.B, users int) (far *process, base string) {
+func startStandIn(b *testing.B, users int) (server *process, base string) {
 	b.Helper()
 	said, out := io.Pipe()
-	far = start(b, program, "", out, "sandbox", "--users", strconv.Itoa(users), "--rate", "unlimited")
+	server = launch{out: out}.start(b, "", "sandbox", "--users", strconv.Itoa(users), "--rate", "unlimited")
 	base, err := bufio.NewReader(said).ReadString('\n')
 	must(b, err)
-	return far, strings.TrimSpace(base)
+	return server, strings.TrimSpace(base)
 }
 
 func stop(p *process) {

@@ -1,54 +1,109 @@
-// Package cli is the command line of siprotate: flags, wiring, signals and exit
-// codes. What it prints for people goes to standard error, data to standard
-// output. Every error reaches the user here, and here only.
+// Package cli is the command line of siprotate: one file a command, flags,
+// streams and signals. What it prints for people goes to standard error, data to
+// standard output. Every error becomes an exit code and a hint in one place, see
+// explain.
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
+	"time"
 
+	"github.com/spf13/cobra"
+
+	"siprotate/batch/journal"
 	"siprotate/report"
 )
 
 // Main runs the command line of this process and returns its exit code.
 //
-// The first SIGINT, SIGTERM or SIGHUP cancels what is under way and waits for
-// it; a second one returns at once, which is as safe as a crash.
+// The first SIGINT, SIGTERM, SIGQUIT or SIGHUP cancels what is under way and waits
+// for it. From a second later on, another one returns at once, which is as safe as
+// a crash; before, it counts as the same one, which some programs send twice.
 func Main() int {
-	budgetMemory()
+	log.SetOutput(io.Discard) // libraries log there, and net/http quotes what a server sends
+	// A panic that nobody recovers ends with a signal, since the runtime's own exit
+	// code is that of wrong usage. (Windows has none: there it is 2.)
+	debug.SetTraceback("crash")
+	tuneMemory()
 	forbidCoreDumps()
 	// A reader that went away must not end the process in the middle of a write.
 	signal.Ignore(syscall.SIGPIPE)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 	if !signal.Ignored(syscall.SIGHUP) { // it is under nohup
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	said := newVoice(os.Stderr)
-	a := &app{in: os.Stdin, out: os.Stdout, err: said, getenv: os.Getenv}
+	stderr := newAsyncWriter(os.Stderr)
+	a := &app{in: os.Stdin, out: os.Stdout, err: stderr, getenv: os.Getenv}
 	code := make(chan int, 1)
 	go func() { code <- a.run(ctx, os.Args[1:]) }()
-	for interrupted := false; ; interrupted = true {
+	var first time.Time
+	for {
 		select {
 		case c := <-code:
-			said.finish()
+			stderr.finish()
 			return c
 		case s := <-signals:
 			caught := &signalError{s}
-			if interrupted {
+			switch {
+			case first.IsZero():
+				first = time.Now()
+				cancel(caught)
+			case time.Since(first) >= sameSignal:
+				a.abandon()
+				stderr.finish()
 				return caught.code()
 			}
-			cancel(caught)
 		}
+	}
+}
+
+// sameSignal is how long further signals count as the first one: timeout sends
+// its signal to the process and to its group.
+const sameSignal = time.Second
+
+// abandon says what stands when the program ends without finishing what is under
+// way: it looks whether the journal can be read.
+func (a *app) abandon() {
+	a.mu.Lock()
+	dir := a.working
+	a.mu.Unlock()
+	a.rest()
+	if dir == "" {
+		return
+	}
+	run, err := journal.Read(dir, nil)
+	if err != nil {
+		a.say("stopped at once: the journal cannot be read, and passwords in force may be lost: %v", err)
+		return
+	}
+	run.Close()
+	a.say("stopped at once: the journal stands, the reports are not written")
+	a.say("to go on: %s", a.resumeCommand(dir))
+}
+
+// gcPercent lets the heap grow to several times what is in use before it is
+// collected: a run uses little, and a fast one would collect often.
+const gcPercent = 200
+
+// tuneMemory sets gcPercent, unless the environment says otherwise.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 }
 
@@ -58,9 +113,18 @@ type app struct {
 	out    io.Writer
 	err    io.Writer
 	getenv func(string) string
+	began  bool         // a command was found, and its flags make sense
+	at     endpoint     // the account at work, once it is known
+	quiet  bool         // nothing is said but errors
+	log    *slog.Logger // takes lines for people, as records for machines; nil: they are printed
 
-	mu   sync.Mutex
-	tell func(string) // where lines for people go while progress is shown
+	groups  map[*cobra.Command][]flagGroup
+	advised bool // the closing words named the command that goes on
+
+	mu      sync.Mutex   // guards what follows
+	tell    func(string) // where lines for people go while progress is shown
+	stop    func()       // ends the progress that is shown; nil: there is none
+	working string       // the run directory, while requests may be under way
 }
 
 // say prints one line for people.
@@ -68,11 +132,18 @@ func (a *app) say(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	switch {
+	case a.quiet:
+		return
+	case a.log != nil:
+		a.log.Info(report.Sanitize(line))
+		return
+	}
 	if a.tell != nil {
 		a.tell(line)
 		return
 	}
-	fmt.Fprintln(a.err, report.Plain(line))
+	fmt.Fprintln(a.err, report.Sanitize(line))
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
@@ -81,34 +152,78 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitOK
+	cmd, err := root.ExecuteContextC(ctx)
+	if format := cmd.Flags().Lookup("log-format"); a.log == nil && format != nil && format.Value.String() == "json" {
+		a.logJSON() // what went wrong did so before the command read its flags
 	}
-	var exit *exitError
-	if !errors.As(err, &exit) {
-		exit = usage(err, "siprotate --help lists the commands and their flags")
+	if err != nil && !a.began && !errors.As(err, new(*usageError)) {
+		err = suggest(root, args, err)
 	}
-	a.complain(exit)
-	return exit.code
+	return a.complain(err)
 }
 
-// complain tells an error: one line for each of its lines, then the hint.
-func (a *app) complain(e *exitError) {
-	if e.err != nil {
-		printLines(a.err, "siprotate: ", e.err.Error())
+// logger returns where requests are logged: nowhere, unless it was asked for.
+func (a *app) logger(verbose bool) *slog.Logger {
+	level := slog.LevelError
+	if verbose {
+		level = slog.LevelDebug
 	}
-	if e.hint != "" {
-		printLines(a.err, "hint: ", e.hint)
+	options := &slog.HandlerOptions{Level: level}
+	if a.log != nil {
+		return slog.New(slog.NewJSONHandler(a.err, options)).With("account", a.at.SID)
+	}
+	return slog.New(slog.NewTextHandler(lines{a}, options))
+}
+
+// logJSON makes what is said records for machines.
+func (a *app) logJSON() {
+	a.log = slog.New(slog.NewJSONHandler(a.err, nil))
+	if a.at.SID != "" {
+		a.log = a.log.With("account", a.at.SID)
 	}
 }
 
-// terminalWidth returns the columns of the terminal that w is, or 0 if it is
-// none.
-func terminalWidth(w io.Writer) int {
-	f, ok := w.(interface{ Fd() uintptr })
-	if !ok {
-		return 0
+// A lineLog is a writer that logs each line of what a command prints as a record.
+type lineLog struct {
+	log  *slog.Logger
+	rest []byte // the line that has no end yet
+}
+
+// maxLine is where a longer line is cut in two, in bytes.
+const maxLine = 64 << 10
+
+// Write never fails.
+func (l *lineLog) Write(p []byte) (int, error) {
+	l.rest = append(l.rest, p...)
+	for {
+		line, rest, ended := bytes.Cut(l.rest, []byte("\n"))
+		if !ended && len(line) < maxLine {
+			return len(p), nil
+		}
+		l.say(line)
+		l.rest = rest
 	}
-	return columns(int(f.Fd()))
+}
+
+// finish logs a last line that has no end.
+func (l *lineLog) finish() {
+	if len(l.rest) > 0 {
+		l.say(l.rest)
+	}
+}
+
+func (l *lineLog) say(line []byte) {
+	l.log.Info(report.Sanitize(string(bytes.TrimSuffix(line, []byte("\r")))))
+}
+
+// lines is a writer that says each write as a line for people.
+type lines struct{ a *app }
+
+func (l lines) Write(p []byte) (int, error) {
+	n := len(p)
+	for n > 0 && p[n-1] == '\n' {
+		n--
+	}
+	l.a.say("%s", p[:n])
+	return len(p), nil
 }

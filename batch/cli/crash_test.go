@@ -9,10 +9,12 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"siprotate/exotel/exoteltest"
 )
 
 var (
-	crashRuns = flag.Int("crash.runs", 20, "how many runs TestCrash kills and resumes")
+	crashRuns = flag.Int("crash.runs", 8, "how many runs the crash tests kill and resume")
 	crashSeed = flag.Uint64("crash.seed", 0, "of the choices of the crash tests; 0: another one each time")
 )
 
@@ -26,14 +28,14 @@ func choices(t *testing.T) func(i int) *rand.Rand {
 	return func(i int) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(i))) }
 }
 
-// TestCrash kills runs while they send, each a few times, and lets them go on.
+// TestCrash kills runs while they send, each a few times, and resumes them.
 func TestCrash(t *testing.T) {
 	choose := choices(t)
 	for i := range *crashRuns {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			rng := choose(i)
-			r := newRotation(t, rng, 200+rng.IntN(200), faults)
+			r := newRotation(t, rng, exoteltest.Options{Users: 200 + rng.IntN(200), Faults: faults})
 			for range 1 + rng.IntN(4) {
 				r.killSending()
 			}
@@ -46,16 +48,14 @@ func TestCrash(t *testing.T) {
 // at least once, so that the request comes.
 func (r *rotation) killSending() {
 	r.t.Helper()
-	j := r.settle()
+	j := r.noteConfirmed()
 	left := r.rows - j.confirmedRows()
 	if left == 0 {
 		return
 	}
-	p := r.far.strike(1+r.rng.IntN(left), r.instant(), r.command(j))
-	if code := p.wait(); code != killed {
-		r.t.Fatalf("exit code %d instead of a kill: %s", code, p.said.String())
-	}
-	r.survive()
+	p := r.api.killAt(1+r.rng.IntN(left), r.pause(), r.command(j))
+	exits(r.t, p, killed)
+	r.checkRecoverable()
 }
 
 // TestCrashWhilePlanning kills runs before their plan is whole. Such a run is as
@@ -63,7 +63,7 @@ func (r *rotation) killSending() {
 func TestCrashWhilePlanning(t *testing.T) {
 	const rows, planned = 4000, 600_000 // the size of the plan in bytes, rather less
 	rng := choices(t)(0)
-	r := newRotation(t, rng, rows, nil)
+	r := newRotation(t, rng, exoteltest.Options{Users: rows})
 	for unplanned := 0; unplanned < 3; unplanned++ {
 		r.killWriting("journal.jsonl", int64(rng.IntN(planned)))
 		if readJournal(t, r.dir).sealed {
@@ -77,7 +77,7 @@ func TestCrashWhilePlanning(t *testing.T) {
 // TestCrashWhileReporting kills runs while they write their reports. A report
 // that is there is whole, and the next one takes no further request.
 func TestCrashWhileReporting(t *testing.T) {
-	r := newRotation(t, choices(t)(0), 3000, nil)
+	r := newRotation(t, choices(t)(0), exoteltest.Options{Users: 3000})
 	for _, name := range []string{".credentials.csv.tmp", ".report.csv.tmp", "credentials.csv", "report.csv"} {
 		r.killWriting(name, 0)
 		r.wholeReports()
@@ -89,9 +89,9 @@ func TestCrashWhileReporting(t *testing.T) {
 // file, or lets it end if it is faster.
 func (r *rotation) killWriting(name string, size int64) {
 	r.t.Helper()
-	path, delay := filepath.Join(r.dir, name), r.instant()
+	path, delay := filepath.Join(r.dir, name), r.pause()
 	before, _ := os.Stat(path) // nil if it is not there
-	p := r.far.spare(r.command(r.settle()))
+	p := r.command(r.noteConfirmed())()
 	for !p.exited() {
 		now, err := os.Stat(path)
 		if err == nil && now.Size() >= size && (before == nil || now.ModTime() != before.ModTime()) {
@@ -101,10 +101,8 @@ func (r *rotation) killWriting(name string, size int64) {
 	}
 	time.Sleep(delay)
 	p.kill()
-	if code := p.wait(); code != killed && code != 0 {
-		r.t.Fatalf("exit code %d: %s", code, p.said.String())
-	}
-	r.survive()
+	exits(r.t, p, killed, 0, 5)
+	r.checkRecoverable()
 }
 
 // wholeReports checks that the reports that are in place have every row.

@@ -1,12 +1,20 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
 
+	"siprotate/batch"
+	"siprotate/batch/account"
+	"siprotate/batch/journal"
+	"siprotate/batch/roster"
+	"siprotate/batch/rotation"
 	"siprotate/report"
 )
 
@@ -17,24 +25,277 @@ const (
 	exitUsage      = 2 // usage, or invalid input; nothing was sent
 	exitUnfinished = 3 // finished, but some rows were not rotated
 	exitStopped    = 4 // stopped early; can be resumed
+	exitNothing    = 5 // nothing was done: the run is finished already
+	exitBusy       = 6 // another process is at work on the run or the account
 	exitSignal     = 128
 )
 
-// An exitError ends the program with a code. The error is told to the user; it
-// is nil where all has been said.
-type exitError struct {
-	code int
+// A usageError says that a command makes no sense.
+type usageError struct {
 	err  error
 	hint string
 }
 
-func (e *exitError) Error() string { return fmt.Sprintf("exit code %d: %v", e.code, e.err) }
-func (e *exitError) Unwrap() error { return e.err }
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
 
-func usage(err error, hint string) *exitError { return &exitError{exitUsage, err, hint} }
+func usage(err error, hint string) error { return &usageError{err, hint} }
 
-func usagef(hint, format string, args ...any) *exitError {
+func usagef(hint, format string, args ...any) error {
 	return usage(fmt.Errorf(format, args...), hint)
+}
+
+// A failure is an unexpected error of which there is something to say.
+type failure struct {
+	err  error
+	hint string
+}
+
+func (e *failure) Error() string { return e.err.Error() }
+func (e *failure) Unwrap() error { return e.err }
+
+// errTooOld says that status found devices that have to be rotated.
+var errTooOld = errors.New("some devices are too old, or were never rotated")
+
+// explain maps what a command ended with to the exit code, and to the advice that
+// follows the error. This is the only place where an exit code is chosen.
+func (a *app) explain(err error) (code int, hint string) {
+	var (
+		caught  *signalError
+		wrong   *usageError
+		failed  *failure
+		run     *rotation.RunError
+		stop    *batch.Stop
+		input   *rotation.InputError
+		column  *rotation.ColumnError
+		source  *rotation.SourceError
+		faults  *batch.Faults
+		listing *rotation.ListError
+	)
+	switch {
+	case err == nil:
+		return exitOK, ""
+	case errors.Is(err, rotation.ErrNothing):
+		return exitOK, ""
+	case errors.As(err, &run):
+		return a.explainRun(run)
+	case errors.As(err, &caught):
+		return caught.code(), ""
+	case errors.As(err, &wrong):
+		return exitUsage, wrong.hint
+	case errors.As(err, &failed):
+		return exitFailure, failed.hint
+	case errors.Is(err, errTooOld), errors.Is(err, errOldAccepted):
+		return exitUnfinished, ""
+	case errors.Is(err, rotation.ErrRefused):
+		return exitUnfinished, "--refused-to FILE writes those rows as an INPUT, to set them again"
+	case errors.Is(err, rotation.ErrNotAdopted), errors.Is(err, rotation.ErrUnproved):
+		return exitUnfinished, "`siprotate verify` asks again"
+	case errors.As(err, &column):
+		return exitUsage, "the columns besides those that name devices are: " + cmp.Or(strings.Join(column.Columns, ", "), "none")
+	case errors.As(err, &input):
+		return exitUsage, inputHint(input)
+	case errors.Is(err, roster.ErrFolder):
+		return exitUsage, adviceOf(err) + "; to go on with a run: siprotate resume RUN-DIR"
+	case errors.As(err, &source):
+		return exitUsage, adviceOf(err)
+	case errors.As(err, &faults):
+		return exitUsage, "no password was sent"
+	case errors.As(err, &listing):
+		return explainListing(listing)
+	case errors.Is(err, rotation.ErrChanged):
+		return exitUsage, "run it again once nothing writes the file any more; nothing was sent"
+	case errors.Is(err, account.ErrBusy):
+		return exitBusy, "both would spend the same allowance; --wait waits until the other is done, and `siprotate report` on its run directory shows how far it is"
+	case errors.As(err, &stop):
+		return exitStopped, ""
+	}
+	if code, hint := explainSealed(err); code != exitOK {
+		return code, hint
+	}
+	if code, hint := a.explainDirectory(err); code != exitOK && !errors.As(err, new(*rotation.PlanError)) {
+		return code, hint
+	}
+	if errors.As(err, new(*rotation.PlanError)) {
+		return exitFailure, "nothing was sent"
+	}
+	return exitFailure, ""
+}
+
+// explainRun explains why a run that had begun did not rotate every row.
+func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
+	var (
+		caught *signalError
+		stop   *batch.Stop
+		lost   *rotation.LostError
+	)
+	errors.As(run, &stop)
+	switch {
+	case run.Err == rotation.ErrIncomplete:
+		return exitUnfinished, ""
+	case errors.As(run, &lost) && lost.Rescue == "":
+		return exitFailure, "put the run directory back where it was and resume it"
+	case errors.As(run, &lost):
+		return exitFailure, "put the run directory back where it was and resume it; or rotate what the rescue file holds again: it is an INPUT"
+	case run.Err != error(stop), stop.Reason == batch.Broken:
+		if a.advised {
+			return exitFailure, "nothing that was sent is lost; resume the run once the cause is mended"
+		}
+		return exitFailure, "nothing that was sent is lost; once the cause is mended: " + a.resumeCommand(run.Dir)
+	case errors.As(run, &caught):
+		return caught.code(), ""
+	}
+	if advice := adviceOf(stop); advice != "" {
+		return exitStopped, advice
+	}
+	if a.advised {
+		return exitStopped, ""
+	}
+	return exitStopped, "to go on: " + a.resumeCommand(run.Dir)
+}
+
+func explainListing(listing *rotation.ListError) (code int, hint string) {
+	hint = strings.TrimPrefix(adviceOf(listing)+"\nno password was sent", "\n")
+	if batch.IsFatal(listing) {
+		return exitStopped, hint
+	}
+	return exitFailure, hint
+}
+
+// explainDirectory explains an error of a run directory; the code is exitOK for
+// any other error.
+func (a *app) explainDirectory(err error) (code int, hint string) {
+	var (
+		finished *rotation.FinishedError
+		other    *rotation.OtherSourceError
+		stranger *rotation.AccountError
+		damage   *journal.DamageError
+		path     *fs.PathError
+	)
+	switch {
+	case errors.As(err, &finished):
+		hint = "for a new rotation name another folder with -o"
+		if finished.Failed > 0 {
+			hint += "; `" + a.resumeCommand(finished.Dir, "--retry-failed") + "` sends its failed rows again"
+		}
+		return exitNothing, hint
+	case errors.As(err, &other):
+		return exitUsage, "name another folder with -o; `" + a.resumeCommand(other.Dir) + "` resumes the run that is there"
+	case errors.As(err, &stranger):
+		return exitUsage, "a run can be resumed only on its own account: see the flags and the variables EXOTEL_ACCOUNT_SID, EXOTEL_REGION and EXOTEL_BASE_URL; for another account name another folder with -o"
+	case errors.Is(err, journal.ErrUnplanned):
+		return exitUsage, "run the same `siprotate run` command again"
+	case errors.Is(err, journal.ErrNoRun):
+		return exitUsage, "name the folder that `siprotate run` made, such as users.run"
+	case errors.Is(err, journal.ErrLocked):
+		return exitBusy, "wait until it is done; `siprotate report` on it shows how far it is"
+	case errors.Is(err, journal.ErrNotEmpty):
+		return exitUsage, "name a new folder with -o"
+	case errors.Is(err, journal.ErrUnsafe):
+		return exitUsage, "the folder and its files hold passwords and must be yours alone: chmod -R go= makes them so; or name another one with -o"
+	case errors.Is(err, journal.ErrNotAJournal):
+		return exitUsage, "use the version of siprotate that wrote it"
+	case errors.As(err, &damage):
+		return exitFailure, "nothing was sent; the passwords in the journal can still be read; put back an undamaged copy of the file"
+	case errors.As(err, &path) && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO)):
+		return exitFailure, "nothing was sent"
+	case errors.As(err, &path):
+		return exitUsage, "name another folder with -o; nothing was sent"
+	}
+	return exitOK, ""
+}
+
+// adviceOf returns what the error itself says that can be done.
+func adviceOf(err error) string {
+	var advice interface{ Hint() string }
+	if errors.As(err, &advice) {
+		return advice.Hint()
+	}
+	return ""
+}
+
+// inputHint says what to do about faults: to skip their rows only where that
+// leaves rows to rotate.
+func inputHint(e *rotation.InputError) string {
+	hint := e.Hint() + "\nnothing was sent"
+	if e.Sound > 0 {
+		hint += "; --skip-invalid rotates the good rows and reports the others"
+	}
+	return strings.TrimPrefix(hint, "\n")
+}
+
+// complain prints an error, one line for each of its lines, then the hint, or logs
+// both as one record, and returns the exit code. What the closing words have said
+// is not said again.
+func (a *app) complain(err error) int {
+	code, hint := a.explain(err)
+	silent := code == exitOK || errors.Is(err, rotation.ErrIncomplete) || errors.Is(err, errTooOld) || code > exitSignal
+	switch {
+	case a.log != nil && !(silent && hint == ""):
+		a.log.Error(sanitizeLines(err.Error()), "hint", sanitizeLines(hint), "exit_code", code)
+		return code
+	case !silent:
+		printLines(a.err, "siprotate: ", err.Error())
+	}
+	if hint != "" {
+		printLines(a.err, "hint: ", hint)
+	}
+	return code
+}
+
+// sanitizeLines makes each line of a text harmless.
+func sanitizeLines(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = report.Sanitize(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// printLines writes text for people line by line, each made harmless.
+func printLines(w io.Writer, prefix, text string) {
+	for line := range strings.Lines(text) {
+		fmt.Fprintln(w, prefix+report.Sanitize(strings.TrimRight(line, "\n")))
+	}
+}
+
+// resumeCommand returns the command that resumes a run, as it works in the shell
+// that this program was started from: where the environment names another account,
+// or the run another address, it says which one is meant.
+func (a *app) resumeCommand(dir string, flags ...string) string {
+	if strings.HasPrefix(dir, "-") {
+		dir = "./" + dir // it is no flag
+	}
+	words := append([]string{"resume", dir}, flags...)
+	if a.at.SID == "" || a.at == sandboxEndpoint {
+		return command(words...)
+	}
+	if sid := a.getenv("EXOTEL_ACCOUNT_SID"); sid != "" && sid != a.at.SID {
+		words = append(words, "--account-sid", a.at.SID)
+	}
+	if a.strays(dir) {
+		words = append(words, "--base-url", a.at.baseURL)
+	}
+	return command(words...)
+}
+
+// strays reports whether a resume without flags would take another base URL than
+// the one at work.
+func (a *app) strays(dir string) bool {
+	if base := a.getenv("EXOTEL_BASE_URL"); base != "" {
+		return base != a.at.baseURL
+	}
+	head, err := journal.ReadHead(dir)
+	return err == nil && readSettings(head).BaseURL != a.at.baseURL
+}
+
+// command returns a command of this program as it can be typed into a shell.
+func command(words ...string) string {
+	line := "siprotate"
+	for _, word := range words {
+		line += " " + quote(word)
+	}
+	return line
 }
 
 // A signalError is a signal that asks the program to end.
@@ -46,6 +307,8 @@ func (e *signalError) Error() string {
 		return "SIGINT"
 	case syscall.SIGHUP:
 		return "SIGHUP"
+	case syscall.SIGQUIT:
+		return "SIGQUIT"
 	}
 	return "SIGTERM"
 }
@@ -55,11 +318,4 @@ func (e *signalError) code() int {
 		return exitSignal + int(number)
 	}
 	return exitSignal
-}
-
-// printLines writes text for people line by line, each made harmless.
-func printLines(w io.Writer, prefix, text string) {
-	for line := range strings.Lines(text) {
-		fmt.Fprintln(w, prefix+report.Plain(strings.TrimRight(line, "\n")))
-	}
 }

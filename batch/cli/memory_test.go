@@ -11,7 +11,7 @@ import (
 
 var memoryRows = flag.Int("memory.rows", 1_000_000, "rows of the larger run of BenchmarkMemory")
 
-// BenchmarkMemory tells the program's peak resident memory for 100,000 rows and
+// BenchmarkMemory reports the program's peak resident memory for 100,000 rows and
 // for 1,000,000. It takes some minutes:
 //
 //	go test -run '^$' -bench Memory -benchtime 1x ./batch/cli

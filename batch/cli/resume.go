@@ -2,148 +2,113 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch"
 	"siprotate/batch/journal"
+	"siprotate/batch/rotation"
 	"siprotate/exotel"
 	"siprotate/report"
 )
 
+// Resume flags are those of resume alone.
+type resumeFlags struct {
+	accountFlags
+	sendFlags
+	proveFlags
+	retryFailed bool
+	dryRun      bool
+	identity    string
+}
+
 func newResume(a *app) *cobra.Command {
-	o := &options{}
+	o := &resumeFlags{}
 	cmd := &cobra.Command{
 		Use:   "resume RUN-DIR",
 		Short: "go on with an unfinished run",
 		Long: `Resume sends the rows of a run that have no verdict: those that were never
-sent, and those whose outcome is unknown, with the same passwords. The account
-is that of the run; only the credentials are needed.`,
+sent, and those whose outcome is unknown, with the same passwords.
+
+Account, host, rate, workers and guards are those that the run was started with,
+unless a flag says otherwise; --stop-after counts anew. Only the credentials are
+needed.
+
+The passwords of a sealed run are the same only with the identity that opens
+them. Without it these rows get new ones, sealed to the same recipients; one that
+may be in force is kept beside the new one until that is confirmed.`,
 		Example: `  siprotate resume users.run
   siprotate resume users.run --retry-failed`,
-		Args: oneArg("RUN-DIR", "the folder that run made"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.resume(cmd.Context(), args[0], o) },
+		Args:              oneArg("RUN-DIR", "the folder that run made"),
+		ValidArgsFunction: completeRunDirs,
+		RunE: a.do(func(cmd *cobra.Command, args []string) error {
+			return a.resume(cmd, args[0], o)
+		}),
 	}
-	f := cmd.Flags()
-	f.BoolVar(&o.retryFailed, "retry-failed", false, "also send failed rows again")
-	o.accountFlags(f)
-	o.sendFlags(f)
-	f.SortFlags = false
+	groups := &flagGroups{cmd: cmd}
+	what := groups.add("What")
+	what.BoolVar(&o.retryFailed, "retry-failed", false, "also send failed rows again")
+	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be sent, send nothing, write nothing")
+	what.StringVar(&o.identity, "identity", "", identityUsage)
+	o.sendFlags.add(groups.add("Pace"), groups.add("Stop rules"), groups.add("Output"))
+	o.proveFlags.add(groups.add("Proof"), groups.add("Waves"))
+	o.accountFlags.add(groups.add("Account"))
+	groups.finish(a)
 	return cmd
 }
 
-func (a *app) resume(ctx context.Context, dir string, o *options) error {
-	s, err := o.settings()
-	if err != nil {
-		return err
-	}
+func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	head, err := journal.ReadHead(dir)
 	if err != nil {
-		return dirError(err, dir)
+		return err
 	}
-	acc, err := a.accountOf(head, dir, o)
+	saved := readSettings(head)
+	if err := saved.apply(cmd.Flags()); err != nil {
+		return err
+	}
+	e, err := a.endpointOf(head, saved, o.accountFlags)
 	if err != nil {
 		return err
 	}
-	al, err := a.allowance(ctx, acc, s, runHolder(dir), o.wait)
+	a.at = e
+	r := rotation.Rotation{Dir: dir, Account: e.Account}
+	if err := o.sendFlags.apply(a, &r); err != nil {
+		return err
+	}
+	r.Engine.RetryFailed = o.retryFailed
+	if r.Vault, _, err = a.vaultOf(cmd.Context(), dir, head, o.identity); err != nil {
+		return err
+	}
+	if o.dryRun {
+		return a.preview(r.PreviewResume())
+	}
+	var local func() (rotation.Proofs, error)
+	if e == sandboxEndpoint {
+		r.Client, local, err = sandboxOf(dir)
+	} else {
+		r.Client, err = a.client(e, r.Engine.Workers)
+	}
 	if err != nil {
 		return err
 	}
-	defer al.done()
-	j, err := open(dir, s)
-	if err != nil {
+	if err := o.proveFlags.apply(a, &r, e, local); err != nil {
 		return err
 	}
-	if err := al.prime(j.Recent(), j.Held()); err != nil {
-		j.Close()
-		return err
-	}
-	return a.execute(ctx, j, al, acc, s, o)
+	return a.conclude(cmd.Context(), r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Resume(ctx) })
 }
 
-// accountOf returns the account of a run. What flags and environment say of
-// the account must agree.
-func (a *app) accountOf(run journal.Head, dir string, o *options) (account, error) {
-	if run.Host == sandboxHost {
-		return account{run.Account, "https://" + sandboxHost}, nil
-	}
-	known := options{
-		accountSID: a.setting(o.accountSID, "EXOTEL_ACCOUNT_SID", run.Account),
-		baseURL:    a.setting(o.baseURL, "EXOTEL_BASE_URL"),
-		region:     o.region,
-	}
-	if known.baseURL == "" && known.region == "" {
-		known.region = a.setting("", "EXOTEL_REGION", string(regionOf(run.Host)))
-	}
-	acc, err := a.account(&known)
+// sandboxOf returns a client for a stand-in that holds the devices of a run.
+func sandboxOf(dir string) (*exotel.Client, func() (rotation.Proofs, error), error) {
+	v, err := journal.Read(dir, nil)
 	if err != nil {
-		return acc, err
+		return nil, nil, err
 	}
-	return acc, sameAccount(run, acc, dir)
-}
-
-func regionOf(host string) exotel.Region {
-	for _, region := range []exotel.Region{exotel.Singapore, exotel.Mumbai} {
-		if (account{baseURL: region.BaseURL()}).host() == host {
-			return region
-		}
-	}
-	return ""
-}
-
-func sameAccount(run journal.Head, acc account, dir string) error {
-	if run.Account == acc.sid && run.Host == acc.host() {
-		return nil
-	}
-	return usagef("a run can be resumed only on its own account; for this one name another folder with -o",
-		"%s holds a run of account %s at %s, not of %s at %s", dir, run.Account, run.Host, acc.sid, acc.host())
-}
-
-func newReport(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "report RUN-DIR",
-		Short:   "render the reports of a run again, also of a live or crashed one",
-		Example: `  siprotate report users.run`,
-		Args:    oneArg("RUN-DIR", "the folder that run made"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			digest, err := renderAgain(args[0])
-			if err != nil {
-				return err
+	defer v.Close()
+	return standIn(func(yield func(batch.Row, error) bool) {
+		for entry, err := range v.Entries() {
+			if entry.Result.Outcome != batch.Invalid && !yield(entry.Row, err) {
+				return
 			}
-			digest.Closing(a.err, report.ClosingOptions{
-				Width: terminalWidth(a.err), Dir: args[0], Next: nextCommand(args[0], digest.Summary),
-			})
-			return nil
-		},
-	}
-}
-
-// renderAgain renders the reports of a run from its journal. Should the run end
-// meanwhile, its own reports may come before these, which know less: then they are
-// rendered once more.
-func renderAgain(dir string) (report.Digest, error) {
-	for {
-		v, done, err := journal.Read(dir)
-		if err != nil {
-			return report.Digest{}, dirError(err, dir)
 		}
-		digest, err := writeReports(v)
-		done()
-		if err != nil {
-			return digest, &exitError{exitFailure, fmt.Errorf("write the reports: %w", err), ""}
-		}
-		if !v.Info().StoppedAt.IsZero() || !stoppedSince(dir) {
-			return digest, nil
-		}
-	}
-}
-
-// stoppedSince reports whether a run that was at work has been laid down.
-func stoppedSince(dir string) bool {
-	v, done, err := journal.Read(dir)
-	if err != nil {
-		return false
-	}
-	defer done()
-	return !v.Info().StoppedAt.IsZero()
+	})
 }

@@ -1,8 +1,6 @@
 package cli
 
-import (
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 const rootLong = `siprotate resets the SIP passwords of many Exotel users in one go.
 
@@ -12,6 +10,7 @@ limit, and reports on every row. A run that was interrupted, in whatever way, ca
 be resumed.`
 
 const rootExample = `  siprotate run users.csv --sandbox          try it out, without an account
+  siprotate check                            are the credentials and the account right
   siprotate users -o users.csv               list the account: a ready input
   siprotate run users.csv --dry-run          check the input, send nothing
   siprotate run users.csv                    rotate
@@ -19,36 +18,68 @@ const rootExample = `  siprotate run users.csv --sandbox          try it out, wi
   siprotate resume users.run --retry-failed  and send failed rows again
   siprotate run --all --exclude boss.csv     rotate everybody but the boss`
 
-const exitCodes = `
-Exit codes:
-  0         every row was rotated
-  1         an unexpected failure (disk, internal): the run can be resumed
-  2         usage, or invalid input: nothing was sent
-  3         finished, but some rows were not rotated: see the report
-            (status: some devices are too old, or were never rotated)
-  4         stopped early (credentials refused, too many failures, window over): can be resumed
-  130, 143  interrupted (SIGINT, SIGTERM): can be resumed
-`
-
-const environment = `
-Environment:
-  EXOTEL_ACCOUNT_SID, EXOTEL_REGION, EXOTEL_BASE_URL   the account, where no flag names it
-  EXOTEL_API_KEY, EXOTEL_API_TOKEN                     the credentials
-  EXOTEL_API_KEY_FILE, EXOTEL_API_TOKEN_FILE           files that hold them instead
-`
-
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "siprotate",
 		Short:         "reset the SIP passwords of many Exotel users",
 		Long:          rootLong,
 		Example:       rootExample,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:          a.do(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
+
+		SuggestionsMinimumDistance: 2,
 	}
-	root.SetUsageTemplate(root.UsageTemplate() + environment + exitCodes)
-	root.AddCommand(newRun(a), newResume(a), newReport(a), newUsers(a), newStatus(a), newSandbox(a), newVersion())
+	a.groups = map[*cobra.Command][]flagGroup{}
+	root.SetUsageFunc(a.usage)
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.AddCommand(
+		newRun(a), newResume(a), newReport(a), newCredentials(a), newPurge(a), newUsers(a), newStatus(a), newRuns(a), newVerify(a), newCheck(a), newSandbox(a), newVersion(),
+	)
+	for _, extra := range extraCommands {
+		root.AddCommand(extra(a))
+	}
+	root.SetHelpCommand(newHelp(a))
+	for _, cmd := range root.Commands() {
+		completeValues(cmd, "region", "singapore", "mumbai")
+		completeValues(cmd, "limiter", "fixed", "sliding", "bucket")
+		completeValues(cmd, "headers", "none", "retry-after", "all")
+		completeValues(cmd, "log-format", "text", "json")
+		completeValues(cmd, "rate", "auto", "50/m", "unlimited")
+		completeValues(cmd, "role", "admin", "supervisor", "user")
+	}
 	return root
+}
+
+// extraCommands are those that only some builds have.
+var extraCommands []func(*app) *cobra.Command
+
+// do marks that a command has begun: what went wrong before is a command line
+// that makes no sense.
+func (a *app) do(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		a.began = true
+		return run(cmd, args)
+	}
+}
+
+// newHelp is cobra's help command, but for one that is not there it is an error.
+func newHelp(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "help on a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return usagef("siprotate --help lists the commands", "unknown command %q", rest[0])
+			}
+			a.began = true
+			return found.Help()
+		},
+	}
 }

@@ -1,14 +1,15 @@
 package cli
 
 import (
-	"cmp"
+	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,9 @@ import (
 	"siprotate/batch"
 	"siprotate/batch/journal"
 	"siprotate/batch/roster"
+	"siprotate/batch/rotation"
+	"siprotate/exotel"
+	"siprotate/report"
 )
 
 const runExample = `  siprotate run users.csv --dry-run
@@ -36,49 +40,65 @@ dry run says how many that are; it sends none of them.
 
 The whole input is checked before any password is sent. All passwords are
 written to the run directory before the first of them. The same command again
-goes on with an unfinished run; it never starts a run over.
+resumes an unfinished run; it never starts a run over.
 
 With --all, each rotation is a run of its own, in all-DATE.run. An unfinished one
-in the current folder, with the same --exclude and --older-than, is gone on with
-first, as it was planned, also on a later date.`
+in the current folder, with the same --exclude and --older-than, is resumed first,
+as it was planned, also on a later date.`
+
+// Run flags are those of run alone.
+type runFlags struct {
+	accountFlags
+	sendFlags
+	proveFlags
+	out         string
+	all         bool
+	exclude     string
+	history     string
+	olderThan   age
+	sandbox     bool
+	dryRun      bool
+	yes         bool
+	skipInvalid bool
+	sealTo      []string
+}
 
 func newRun(a *app) *cobra.Command {
-	o := &options{}
+	o := &runFlags{}
 	cmd := &cobra.Command{
 		Use:     "run [INPUT]",
 		Short:   "rotate the rows of INPUT (a CSV file, or - for standard input), or --all",
 		Long:    runLong,
 		Example: runExample,
-		Args:    func(cmd *cobra.Command, args []string) error { return o.checkInput(cmd, args) },
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.rotate(cmd.Context(), args, o) },
+		Args:    o.checkInput,
+
+		ValidArgsFunction: completeCSV,
+		RunE:              a.do(func(cmd *cobra.Command, args []string) error { return a.rotate(cmd, args, o) }),
 	}
-	f := cmd.Flags()
+	groups := &flagGroups{cmd: cmd}
+	f := groups.add("What")
 	f.StringVarP(&o.out, "out", "o", "", "the run directory (default INPUT's name with .run for .csv, in the current folder; all-DATE.run for --all)")
 	f.BoolVar(&o.all, "all", false, "rotate every SIP device of the account, instead of INPUT")
 	f.StringVar(&o.exclude, "exclude", "", "with --all: leave out the users and devices that this CSV file names")
 	f.StringVar(&o.history, "history", "", "with --all and --older-than: the folder with the run directories of earlier runs")
 	f.Var(&o.olderThan, "older-than", "leave out what a run in the history rotated less than this ago, such as 90d")
-	o.accountFlags(f)
-	f.BoolVar(&o.sandbox, "sandbox", false, "run against a built-in stand-in of the API that holds the input's users")
-	o.sendFlags(f)
-	f.BoolVar(&o.dryRun, "dry-run", false, "check everything, say what would be done, send nothing, write nothing")
-	f.BoolVar(&o.yes, "yes", false, "do not ask")
+	f.StringArrayVar(&o.sealTo, "seal-to", nil, sealToUsage)
 	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "report invalid rows as such and rotate the others")
-	f.SortFlags = false
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "check everything, say what would be done, send nothing, write nothing")
+	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&o.sandbox, "sandbox", false, "run against a built-in stand-in of the API that holds the input's users")
+	o.sendFlags.add(groups.add("Pace"), groups.add("Stop rules"), groups.add("Output"))
+	o.proveFlags.add(groups.add("Proof"), groups.add("Waves"))
+	o.accountFlags.add(groups.add("Account"))
+	groups.finish(a)
 	return cmd
 }
 
-func oneArg(name, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usagef("siprotate "+cmd.Name()+" --help shows examples", "want one %s (%s), got %d", name, what, len(args))
-		}
-		return nil
-	}
-}
-
 // checkInput checks what says which devices to rotate.
-func (o *options) checkInput(cmd *cobra.Command, args []string) error {
+func (o *runFlags) checkInput(cmd *cobra.Command, args []string) error {
+	if o.sandbox && (o.sid != "" || o.region != "" || o.baseURL != "") {
+		return usagef("`siprotate sandbox` serves a stand-in at an address of its own", "--sandbox has an account of its own: it takes no --account-sid, --region or --base-url")
+	}
 	switch {
 	case !o.all && (o.exclude != "" || o.history != "" || o.olderThan != 0):
 		return usagef("", "--exclude, --history and --older-than are for --all")
@@ -94,252 +114,274 @@ func (o *options) checkInput(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// A rotation is one call of run: what to rotate, where, and how.
-type rotation struct {
-	*app
-	o   *options
-	s   settings
-	acc account
-	src source
-	all *selection // nil for an INPUT
-	al  *allowance // nil for a dry run
-}
-
-// rotate runs INPUT or --all, or goes on with its unfinished run.
-func (a *app) rotate(ctx context.Context, args []string, o *options) error {
-	r, err := a.newRotation(args, o)
+// rotate runs INPUT or --all, or resumes its unfinished run.
+func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
+	ctx := cmd.Context()
+	e, err := a.target(o)
 	if err != nil {
 		return err
+	}
+	a.at = e
+	r := rotation.Rotation{Account: e.Account, SkipInvalid: o.skipInvalid, Settings: settingsOf(e, cmd.Flags())}
+	if err := o.sendFlags.apply(a, &r); err != nil {
+		return err
+	}
+	// Bad credentials are reported before anything else is done.
+	if !o.sandbox && !o.dryRun {
+		if r.Client, err = a.client(e, r.Engine.Workers); err != nil {
+			return err
+		}
+	}
+	if r.Vault, err = a.sealTo(ctx, o.sealTo); err != nil {
+		return err
+	}
+	src, err := a.source(ctx, args, o, e)
+	if err != nil {
+		return err
+	}
+	if r.Dir = o.out; r.Dir == "" {
+		r.Dir = a.directory(args, o, src, e)
 	}
 	if o.dryRun {
-		return r.dryRun()
+		return a.preview(r.Preview(src))
 	}
-	if r.al, err = a.allowance(ctx, r.acc, r.s, runHolder(o.out), o.wait); err != nil {
-		return err
-	}
-	defer r.al.done()
-	j, err := r.reopen()
-	if err == nil && j == nil {
-		if err = r.al.prime(nil, time.Time{}); err == nil {
-			j, err = r.plan(ctx)
+	var local func() (rotation.Proofs, error)
+	if o.sandbox {
+		r.Replace = o.out == ""
+		if r.Client, local, err = standIn(src.Rows()); err != nil {
+			return err
 		}
 	}
-	switch {
-	case errors.Is(err, errNothing):
-		a.say("%v", err)
-		return nil
-	case err != nil:
+	if err := o.proveFlags.apply(a, &r, e, local); err != nil {
 		return err
 	}
-	return a.execute(ctx, j, r.al, r.acc, r.s, o)
+	if !o.yes && !o.sandbox {
+		r.Confirm = a.confirm
+	}
+	return a.conclude(ctx, r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Run(ctx, src) })
 }
 
-// newRotation checks what can be checked without a request.
-func (a *app) newRotation(args []string, o *options) (*rotation, error) {
-	r := &rotation{app: a, o: o}
-	var err error
-	if r.s, err = o.settings(); err != nil {
-		return nil, err
+// target returns the account that a run is for.
+func (a *app) target(o *runFlags) (endpoint, error) {
+	if o.sandbox {
+		return sandboxEndpoint, nil
 	}
-	if r.acc, err = a.account(o); err != nil {
-		return nil, err
+	return a.endpoint(o.accountFlags)
+}
+
+// source returns the rows that a run is for.
+func (a *app) source(ctx context.Context, args []string, o *runFlags, e endpoint) (rotation.Source, error) {
+	if !o.all {
+		return a.roster(ctx, args[0], checkPassword)
 	}
-	if !o.sandbox {
-		// Bad credentials are told before anything else is done.
-		if _, err := a.client(r.acc, r.s.config.Workers); err != nil {
+	s := rotation.Selection{Young: time.Duration(o.olderThan)}
+	if o.exclude != "" {
+		exclude, err := a.roster(ctx, o.exclude, func(string) error { return nil }) // no password of it is used
+		if err != nil && errors.As(err, new(*rotation.SourceError)) {
+			return nil, usage(fmt.Errorf("--exclude: %w", err), "name a CSV file of the users and devices to leave out")
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.Exclude = exclude
+	}
+	if o.history != "" {
+		var err error
+		if s.History, err = a.readHistory(o.history, e.Account); err != nil {
 			return nil, err
 		}
 	}
-	if o.all {
-		err = r.selectAll()
-	} else {
-		r.src, err = a.source(args[0])
-	}
-	if o.out == "" {
-		o.out = r.src.out
-	}
-	return r, err
+	return rotation.NewEverybody(s)
 }
 
-// dryRun says what a run would do.
-func (r *rotation) dryRun() error {
-	defer r.say("dry run: nothing was sent and nothing was written")
-	v, done, err := journal.Read(r.o.out)
+// roster returns the CSV that an argument names.
+func (a *app) roster(ctx context.Context, arg string, check func(string) error) (*roster.Roster, error) {
+	o := roster.Options{CheckPassword: check, CheckID: exotel.CheckID}
+	var r *roster.Roster
+	var err error
+	if arg == "-" {
+		r, err = roster.Reader("standard input", a.in, o)
+	} else {
+		r, err = roster.File(arg, o)
+	}
+	if err == nil {
+		err = r.Settle(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil, &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+	}
+	if err != nil {
+		return nil, &rotation.SourceError{Err: err}
+	}
+	return r, nil
+}
+
+// checkPassword is the vendor's policy, in words that follow a column's name.
+func checkPassword(password string) error {
+	var policy *exotel.PolicyError
+	if err := exotel.CheckPassword(password); errors.As(err, &policy) {
+		return errors.New(strings.Join(policy.Faults, ", and "))
+	}
+	return nil
+}
+
+// directory returns the run directory where none is named: that of the input, or
+// for --all the newest unfinished one of the same selection in the current
+// folder.
+func (a *app) directory(args []string, o *runFlags, src rotation.Source, e endpoint) string {
+	if o.all {
+		return a.directoryOfAll(src, e.Account)
+	}
+	stem := "stdin"
+	if args[0] != "-" {
+		stem = strings.TrimSuffix(filepath.Base(args[0]), ".csv")
+	}
+	if o.sandbox {
+		stem += ".sandbox"
+	}
+	return stem + ".run"
+}
+
+func (a *app) directoryOfAll(src rotation.Source, acc rotation.Account) string {
+	dirs, _ := filepath.Glob("all-*.run") // the pattern is sound
+	slices.Sort(dirs)
+	for _, dir := range slices.Backward(dirs) {
+		switch unfinished, err := rotation.Unfinished(dir, src, acc); {
+		case err != nil:
+			a.say("warning: skipped: %v", err)
+		case unfinished:
+			return dir
+		}
+	}
+	today := "all-" + time.Now().Format(time.DateOnly)
+	for n := 2; n <= maxAllRuns; n++ {
+		dir := today + ".run"
+		if n > 2 {
+			dir = fmt.Sprintf("%s-%d.run", today, n-1)
+		}
+		if same, err := rotation.Holds(dir, src, acc); err != nil || same || !journal.Exists(dir) {
+			return dir
+		}
+	}
+	return today + ".run"
+}
+
+// maxAllRuns bounds the runs of all devices, of different selections, in a day.
+const maxAllRuns = 100
+
+// readHistory reads the runs in a folder, with errors for the user.
+func (a *app) readHistory(folder string, acc rotation.Account) (*journal.History, error) {
+	h, err := journal.ReadHistory(folder, acc.SID, acc.Host)
 	switch {
 	case err == nil:
-		defer done()
-		return r.mayGoOn(v, r.s.pace.Rate.Estimate)
-	case !errors.Is(err, journal.ErrNoRun) && !errors.Is(err, journal.ErrUnplanned):
-		return dirError(err, r.o.out)
+		a.say("history: %s of the account in %s", count(h.Runs, "run"), folder)
+		return h, nil
+	case errors.Is(err, journal.ErrRun), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return nil, usage(err, "--history wants the folder that holds run directories, such as . for the current one")
 	}
-	if r.all != nil {
-		r.say("--all: the account is listed first, one request for 50 users; `siprotate users` shows whom that finds")
-		return nil
-	}
-	l := lookups{also: func(*batch.Row) {}}
-	sum, err := r.src.check(r.o, l.collect)
+	return nil, &failure{fmt.Errorf("read the history: %w", err), "what that run rotated is not known; mend it, or move it out of " + folder}
+}
+
+// preview says what a run would do.
+func (a *app) preview(p rotation.Plan, err error) error {
 	if err != nil {
 		return err
 	}
-	r.sayPlan(sum, r.s.pace.Rate.Estimate)
-	if !l.wanted.Empty() {
-		r.sayCost(&l.wanted)
-	}
+	a.sayPlan(p)
+	a.say("dry run: nothing was sent and nothing was written")
 	return nil
 }
 
-// reopen opens the unfinished run of the same input and account, if the run
-// directory holds one. A run of another kind there is an error.
-func (r *rotation) reopen() (*journal.Journal, error) {
-	if !journal.Exists(r.o.out) {
-		return nil, nil
-	}
-	j, err := open(r.o.out, r.s)
-	if errors.Is(err, journal.ErrUnplanned) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	err = r.al.prime(j.Recent(), j.Held())
-	if err == nil {
-		err = r.mayGoOn(&j.View, r.al.Estimate)
-	}
-	if err != nil {
-		j.Close()
-		return nil, err
-	}
-	return j, nil
-}
-
-// mayGoOn refuses to go on with a run of another input or account, or with one
-// that is finished.
-func (r *rotation) mayGoOn(v *journal.View, estimate func(int) time.Duration) error {
-	info, out := v.Info(), r.o.out
-	sum, err := r.src.sum()
-	if err != nil {
-		return usage(err, "")
-	}
-	if sum != info.SHA256 {
-		return usagef(fmt.Sprintf("name another folder with -o; `siprotate resume %s` goes on with the run that is there", out),
-			"%s holds a run of another input (%s)", out, info.Input)
-	}
-	if err := sameAccount(info.Head, r.acc, out); err != nil {
-		return err
-	}
-	pending, _ := v.Pending(false)
-	if pending == 0 && reported(out) {
-		hint := "for a new rotation name another folder with -o"
-		if failed, _ := v.Pending(true); failed > 0 {
-			hint += fmt.Sprintf("; `siprotate resume %s --retry-failed` sends its failed rows again", out)
+// conclude rotates, says how that ended, and passes its error on.
+func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, rotate func(context.Context) (report.Digest, error)) error {
+	a.work(r.Dir)
+	finishing := context.AfterFunc(ctx, func() { a.say("finishing the requests under way; interrupt again to stop at once") })
+	digest, ended := rotate(ctx)
+	finishing()
+	a.work("")
+	a.rest()
+	if ended != nil && !errors.As(ended, new(*rotation.RunError)) {
+		if errors.Is(ended, rotation.ErrNothing) {
+			a.say("%v", ended)
 		}
-		return usagef(hint, "the run in %s is finished", out)
+		return ended
 	}
-	r.say("going on with the run in %s: %s of %s to send", out, thousands.Sprint(pending), count(info.Rows, "row"))
-	r.sayEstimate(pending, r.s, estimate)
-	return nil
-}
-
-// errNothing says that a rotation of all devices has none to rotate.
-var errNothing = errors.New("nothing to rotate")
-
-// plan checks the input, asks, and writes the plan.
-func (r *rotation) plan(ctx context.Context) (*journal.Journal, error) {
-	if r.all != nil {
-		if err := r.snapshot(ctx); err != nil {
-			return nil, err
+	if digest.Summary.Rows == 0 { // the reports could not be written, or the journal is lost
+		if ended != nil && o.onFinish != "" {
+			reason := ended.Error()
+			a.onFinish(o.onFinish, report.Summary{Account: r.Account.SID, Host: r.Account.Host, Stopped: &reason})
+		}
+		return ended
+	}
+	a.sayClosing(digest, a.nextCommand(r.Dir, digest.Summary))
+	if o.json {
+		if err := digest.Summary.Encode(a.out); err != nil {
+			return &failure{fmt.Errorf("write the summary: %w", err), ""}
 		}
 	}
-	checked, err := r.check(ctx)
-	if err != nil {
-		return nil, err
+	if o.onFinish != "" {
+		a.onFinish(o.onFinish, digest.Summary)
 	}
-	r.sayPlan(checked.Summary, r.al.Estimate)
-	if !r.o.yes && !r.o.sandbox {
-		if err := r.confirm(ctx, "Rotate "+count(checked.Rows-checked.Refused, "password")+" now?"); err != nil {
-			return nil, err
-		}
-	}
-	return r.writePlan(checked)
+	return ended
 }
 
-func (r *rotation) writePlan(checked checked) (*journal.Journal, error) {
-	p, err := journal.Create(r.o.out, journal.Head{
-		Run: newRunID(), Tool: tool(), Account: r.acc.sid, Host: r.acc.host(), Input: r.src.name,
-	})
-	if err != nil {
-		return nil, dirError(err, r.o.out)
-	}
-	planned, err := r.src.read(r.o, r.o.generate, checked.find, p)
-	if err == nil && planned.SHA256 != checked.SHA256 {
-		err = usagef("run it again once nothing writes the file any more; nothing was sent", "%s changed while it was read", r.src.name)
-	}
-	var exit *exitError
-	if err != nil && !errors.As(err, &exit) {
-		err = &exitError{exitFailure, err, "nothing was sent"}
-	}
-	if err != nil {
-		return nil, errors.Join(err, p.Discard())
-	}
-	j, err := p.Seal(cmp.Or(r.src.id, planned.SHA256), planned.Columns)
-	if err != nil {
-		// A plan whose sync failed would read as whole, and might not be on disk.
-		return nil, &exitError{exitFailure, errors.Join(err, p.Discard()), "nothing was sent"}
-	}
-	return j, nil
+// work says in which run directory requests may be under way.
+func (a *app) work(dir string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.working = dir
 }
 
-// newRunID names a run: when it was planned, and enough chance to tell two of
-// the same second apart.
-func newRunID() string {
-	var chance [4]byte
-	rand.Read(chance[:])
-	return time.Now().UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(chance[:])
-}
-
-// sayPlan says what a run of the input would do.
-func (r *rotation) sayPlan(sum roster.Summary, estimate func(int) time.Duration) {
-	rows := sum.Rows - sum.Refused
-	what := count(sum.Rows, "row") + ": " + count(rows-sum.Generated, "password") + " given, " + thousands.Sprint(sum.Generated) + " to be generated"
-	if sum.Refused > 0 {
-		what += "; invalid and left out: " + count(sum.Refused, "row")
-	}
-	r.say("%s", what)
-	r.say("account %s at %s, run directory %s", r.acc.sid, r.acc.host(), r.o.out)
-	r.sayEstimate(rows, r.s, estimate)
-}
-
-// open opens a run, with errors for the user.
-func open(dir string, s settings) (*journal.Journal, error) {
-	keep := max(s.pace.Rate.N, 0)
-	j, err := journal.Open(dir, keep)
-	if err != nil {
-		return nil, dirError(err, dir)
-	}
-	return j, nil
-}
-
-// dirError turns an error of a run directory into one for the user.
-func dirError(err error, dir string) error {
-	var damage *journal.DamageError
-	var path *fs.PathError
+// sayClosing says how a run stands.
+func (a *app) sayClosing(digest report.Digest, next string) {
+	a.advised = next != "" && !a.quiet
 	switch {
-	case errors.Is(err, journal.ErrUnplanned):
-		return usage(err, "run the same `siprotate run` command again")
-	case errors.Is(err, journal.ErrNoRun):
-		return usage(err, "name the folder that `siprotate run` made, such as users.run")
-	case errors.Is(err, journal.ErrLocked):
-		return usage(err, "wait until it is done; `siprotate report "+dir+"` shows how far it is")
-	case errors.Is(err, journal.ErrNotEmpty):
-		return usage(err, "name a new folder with -o")
-	case errors.Is(err, journal.ErrUnsafe):
-		return usage(err, "the folder and its files hold passwords and must be yours alone: chmod -R go= makes them so; or name another one with -o")
-	case errors.Is(err, journal.ErrNotAJournal):
-		return usage(err, "use the version of siprotate that wrote it")
-	case errors.As(err, &damage):
-		return &exitError{exitFailure, err, "nothing was sent; the passwords in the journal can still be read; put back an undamaged copy of the file"}
-	case errors.As(err, &path) && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO):
-		return usage(err, "name another folder with -o; nothing was sent")
+	case a.quiet:
+	case a.log != nil:
+		s := digest.Summary
+		a.log.Info("the run rests", "run", s.Run, "rows", s.Rows, "rotated", s.Rotated, "failed", s.Failed, "unknown", s.Unknown,
+			"invalid", s.Invalid, "not_attempted", s.NotAttempted, "requests", s.Requests, "next", next)
+	default:
+		digest.Closing(a.err, report.ClosingOptions{Width: terminalWidth(a.err), Next: next})
 	}
-	return &exitError{exitFailure, err, "nothing was sent"}
+}
+
+// nextCommand is the command that goes on with a run, if there is anything left
+// to do.
+func (a *app) nextCommand(dir string, sum report.Summary) string {
+	switch {
+	case sum.Failed > 0:
+		return a.resumeCommand(dir, "--retry-failed")
+	case sum.NotAttempted+sum.Unknown > 0:
+		return a.resumeCommand(dir)
+	}
+	return ""
+}
+
+// hookDelay is how long what the user's command leaves in the background may hold
+// its output open.
+const hookDelay = 2 * time.Second
+
+// onFinish runs the user's command with the summary on its standard input. The
+// exit code stays the run's.
+func (a *app) onFinish(command string, sum report.Summary) {
+	var text bytes.Buffer
+	if err := sum.Encode(&text); err != nil {
+		a.say("warning: --on-finish: %v", err)
+		return
+	}
+	shell := shellCommand(command)
+	shell.WaitDelay = hookDelay
+	shell.Stdin, shell.Stdout, shell.Stderr = &text, a.err, a.err
+	if a.log != nil {
+		output := &lineLog{log: a.log.With("from", "on-finish")}
+		defer output.finish()
+		shell.Stdout, shell.Stderr = output, output
+	}
+	shell.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "EXOTEL_API_KEY") || strings.HasPrefix(variable, "EXOTEL_API_TOKEN")
+	})
+	if err := shell.Run(); err != nil {
+		a.say("warning: --on-finish: %v", err)
+	}
 }

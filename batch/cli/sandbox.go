@@ -4,15 +4,63 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch"
 	"siprotate/batch/pace"
+	"siprotate/batch/rotation"
+	"siprotate/exotel"
 	"siprotate/exotel/exoteltest"
+	"siprotate/exotel/registrar"
 )
+
+// sandboxOptions are those of the stand-in of run --sandbox. Its answers take as
+// long as those of a real API roughly do, so that there is something to see.
+var sandboxOptions = exoteltest.Options{
+	AccountSID: sandboxAccount, Latency: 80 * time.Millisecond, Jitter: 80 * time.Millisecond,
+}
+
+// standIn returns a client for a stand-in in this process that holds the devices
+// of the rows, and what begins to prove its passwords.
+func standIn(rows iter.Seq2[batch.Row, error]) (client *exotel.Client, local func() (rotation.Proofs, error), err error) {
+	server := exoteltest.New(sandboxOptions)
+	for row, err := range rows {
+		if err == nil && len(row.Faults) == 0 {
+			// What cannot be added is not found later on, and reported with its line then.
+			_ = server.MakeUp(row.UserID, row.DeviceID, row.SIPID, row.Email)
+		}
+	}
+	client, err = exotel.New(exotel.Config{
+		BaseURL: sandboxEndpoint.baseURL, AccountSID: sandboxAccount, Transport: server.Transport(),
+		Credentials: func() (key, token string, err error) {
+			return exoteltest.DefaultCredential, exoteltest.DefaultCredential, nil
+		},
+	})
+	return client, func() (rotation.Proofs, error) { return localRegistrar(server) }, err
+}
+
+// localRegistrar serves a registrar beside a stand-in of the API, for as long as
+// the process lives, and returns what asks it.
+func localRegistrar(server *exoteltest.Server) (rotation.Proofs, error) {
+	standIn, err := exoteltest.NewRegistrar(server, exoteltest.RegistrarOptions{})
+	if err != nil {
+		return rotation.Proofs{}, err
+	}
+	address, err := standIn.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return rotation.Proofs{}, err
+	}
+	client, err := registrar.New(registrar.Config{Proxy: address, Transport: registrar.TCP, Domain: standIn.Domain()})
+	return rotation.Proofs{Prover: client, Every: sandboxProofs}, err
+}
+
+// sandboxProofs is the pace of proofs against the stand-in, which bans nobody.
+const sandboxProofs = 50 * time.Millisecond
 
 // A sandbox is the flags of the stand-in.
 type sandbox struct {
@@ -24,6 +72,8 @@ type sandbox struct {
 	latency time.Duration
 	faults  string
 	seed    uint64
+	sip     bool
+	renew   time.Duration
 }
 
 var limiters = map[string]exoteltest.Kind{
@@ -52,7 +102,7 @@ call. Their names:
 		Example: `  siprotate sandbox --users 200 --rate 50/m
   siprotate sandbox --listen 127.0.0.1:8080 --faults http500=2%,reset-after=1%`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), s) },
+		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), s) }),
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:0", "the loopback address to listen on; port 0 picks a free one")
@@ -63,6 +113,8 @@ call. Their names:
 	f.DurationVar(&s.latency, "latency", 0, "time that an answer takes")
 	f.StringVar(&s.faults, "faults", "", "faults and their probabilities")
 	f.Uint64Var(&s.seed, "seed", 0, "of everything random")
+	f.BoolVar(&s.sip, "sip", false, "serve a SIP registrar beside the API, with phones: six in ten learn a new password, three keep their old registration, one is off")
+	f.DurationVar(&s.renew, "phone-renew", time.Minute, "with --sip: how often phones renew their registration")
 	f.SortFlags = false
 	return cmd
 }
@@ -109,23 +161,59 @@ func (a *app) serve(ctx context.Context, s *sandbox) error {
 	if err != nil {
 		return flagError("listen", s.listen, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !exotel.IsLoopback(host) {
 		return flagError("listen", s.listen, errors.New("the stand-in listens on loopback only, such as 127.0.0.1:8080"))
 	}
 	l, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return usage(err, "")
 	}
-	server := &http.Server{Handler: exoteltest.New(o), ReadHeaderTimeout: 10 * time.Second}
+	standIn := exoteltest.New(o)
+	server := &http.Server{Handler: standIn, ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 
 	base := "http://" + l.Addr().String()
 	fmt.Fprintln(a.out, base)
 	a.say("serving %d users until interrupted; to use it:", s.users)
-	a.say("  export EXOTEL_BASE_URL=%s EXOTEL_ACCOUNT_SID=%s", base, exoteltest.DefaultCredential)
-	a.say("  export EXOTEL_API_KEY=%[1]s EXOTEL_API_TOKEN=%[1]s", exoteltest.DefaultCredential)
+	a.say("  %s", setVariables("EXOTEL_BASE_URL", base, "EXOTEL_ACCOUNT_SID", exoteltest.DefaultCredential))
+	a.say("  %s", setVariables("EXOTEL_API_KEY", exoteltest.DefaultCredential, "EXOTEL_API_TOKEN", exoteltest.DefaultCredential))
+	if s.sip {
+		registrar, err := a.serveSIP(standIn, s.renew)
+		if err != nil {
+			return err
+		}
+		defer registrar.Close()
+	}
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return &exitError{exitFailure, err, ""}
+		return &failure{err, ""}
 	}
 	return nil
+}
+
+// serveSIP serves a registrar with phones beside the stand-in of the API.
+func (a *app) serveSIP(server *exoteltest.Server, renew time.Duration) (*exoteltest.Registrar, error) {
+	if renew < time.Second {
+		return nil, usagef("", "--phone-renew %v: want at least 1s", renew)
+	}
+	standIn, err := exoteltest.NewRegistrar(server, exoteltest.RegistrarOptions{
+		Phone: func(i int) exoteltest.Phone {
+			phone := exoteltest.Phone{Expires: (2 * renew).Truncate(time.Second), Renew: renew}
+			switch i % 10 {
+			case 0:
+				return exoteltest.Phone{} // switched off
+			case 3, 6, 9:
+				phone.LearnsAfter = -1 // nobody gives it the new password
+			}
+			return phone
+		},
+	})
+	if err != nil {
+		return nil, usage(err, "")
+	}
+	address, err := standIn.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, usage(err, "")
+	}
+	a.say("  export EXOTEL_SIP_PROXY=%s EXOTEL_SIP_TRANSPORT=tcp EXOTEL_SIP_DOMAIN=%s", address, standIn.Domain())
+	return standIn, nil
 }

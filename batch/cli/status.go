@@ -2,23 +2,39 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"siprotate/batch/resolve"
+	"siprotate/batch/journal"
+	"siprotate/exotel"
+	"siprotate/report"
 )
 
-// A statusQuery is the flags of status.
-type statusQuery struct {
-	options
-	csv    bool
-	maxAge age
+// Status flags are those of status alone.
+type statusFlags struct {
+	accountFlags
+	paceFlags
+	history string
+	maxAge  age
+	offline bool
+	csv     bool
+	json    bool
+	format  string
 }
 
 func newStatus(a *app) *cobra.Command {
-	q := &statusQuery{}
+	o := &statusFlags{}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "tell which devices were rotated when",
@@ -29,55 +45,68 @@ most come first.
 With --max-age it exits with 3 if a device was rotated longer ago than that, or
 never.`,
 		Example: `  siprotate status --history .
-  siprotate status --history /var/lib/siprotate --max-age 90d --csv`,
+  siprotate status --history /var/lib/siprotate --max-age 90d --csv
+  siprotate status --history /var/lib/siprotate --max-age 90d --format prometheus`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), q) },
+		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), o) }),
 	}
-	f := cmd.Flags()
-	f.StringVar(&q.history, "history", "", "the folder with the run directories (required)")
-	f.Var(&q.maxAge, "max-age", "what was rotated longer ago is too old, such as 90d")
-	f.BoolVar(&q.csv, "csv", false, "CSV instead of a table")
-	f.BoolVar(&q.json, "json", false, "JSON lines instead of a table")
-	q.accountFlags(f)
-	q.paceFlags(f)
-	f.SortFlags = false
-	cmd.MarkFlagsMutuallyExclusive("csv", "json")
+	groups := &flagGroups{cmd: cmd}
+	f := groups.add("What")
+	f.StringVar(&o.history, "history", "", "the folder with the run directories (required)")
+	f.Var(&o.maxAge, "max-age", "what was rotated longer ago is too old, such as 90d")
+	f.BoolVar(&o.offline, "offline", false, "ask the API for nothing: the devices that the runs know")
+	f.StringVar(&o.format, "format", "table", "table, csv, jsonl, html, prometheus or summary (the counts as JSON)")
+	f.BoolVar(&o.csv, "csv", false, "the same as --format csv")
+	f.BoolVar(&o.json, "json", false, "the same as --format jsonl")
+	o.accountFlags.add(groups.add("Account"))
+	o.paceFlags.add(groups.add("Pace"), groups.add("Output"))
+	groups.finish(a)
+	cmd.MarkFlagsMutuallyExclusive("csv", "json", "format")
 	return cmd
 }
 
-func (a *app) status(ctx context.Context, q *statusQuery) error {
-	if q.history == "" {
+func (a *app) status(ctx context.Context, o *statusFlags) error {
+	if o.history == "" {
 		return usagef("name the folder that holds the run directories, such as . for the current one", "--history is not given")
 	}
-	acc, err := a.account(&q.options)
+	switch {
+	case o.csv:
+		o.format = "csv"
+	case o.json:
+		o.format = "jsonl"
+	case !slices.Contains(statusFormats, o.format):
+		return flagError("format", o.format, errors.New("want one of "+strings.Join(statusFormats, ", ")))
+	}
+	e, err := a.endpoint(o.accountFlags)
 	if err != nil {
 		return err
 	}
-	past, err := a.readHistory(q.history, acc)
+	past, err := a.readHistory(o.history, e.Account)
 	if err != nil {
 		return err
 	}
-	var users []resolve.User
-	err = a.withDirectory(ctx, "status", &q.options, func(d *directory) (err error) {
-		users, err = a.everybody(ctx, d)
-		return err
-	})
-	if err != nil {
-		return err
+	var users []exotel.User
+	if !o.offline {
+		if users, err = a.list(ctx, o.accountFlags, &o.paceFlags, nil); err != nil {
+			return err
+		}
+		if users == nil {
+			users = []exotel.User{}
+		}
 	}
-	lines := statusLines(users, past, time.Duration(q.maxAge), time.Now())
+	lines := statusLines(users, past, time.Duration(o.maxAge), time.Now())
 	var text bytes.Buffer
-	if err := q.encode(&text, lines); err != nil {
-		return &exitError{exitFailure, err, ""}
+	if err := o.encode(&text, lines, e, terminalWidth(a.out)); err != nil {
+		return err
 	}
 	if err := a.deliver("", text.Bytes()); err != nil {
 		return err
 	}
-	return a.judgeAges(lines, q.maxAge)
+	return a.checkAges(lines, o.maxAge)
 }
 
-// judgeAges says how the devices stand, and whether that is an error.
-func (a *app) judgeAges(lines []statusLine, limit age) error {
+// checkAges says how the devices stand, and whether that is an error.
+func (a *app) checkAges(lines []statusLine, limit age) error {
 	counts := map[deviceState]int{}
 	for _, line := range lines {
 		counts[line.State]++
@@ -89,7 +118,167 @@ func (a *app) judgeAges(lines []statusLine, limit age) error {
 	a.say("%s: %s rotated within %v, %s longer ago, %s never", count(len(lines), "device"),
 		thousands.Sprint(counts[rotatedState]), &limit, thousands.Sprint(counts[oldState]), thousands.Sprint(counts[neverState]))
 	if counts[oldState]+counts[neverState] > 0 {
-		return &exitError{code: exitUnfinished}
+		return errTooOld
 	}
 	return nil
+}
+
+// A deviceState is how old a device's password is.
+type deviceState string
+
+const (
+	rotatedState deviceState = "rotated"
+	oldState     deviceState = "old" // longer ago than is asked for
+	neverState   deviceState = "never"
+)
+
+// deviceStates are the states, in the order in which people are told of them.
+var deviceStates = []string{string(rotatedState), string(oldState), string(neverState)}
+
+// A statusLine is a device and its latest rotation.
+type statusLine struct {
+	UserID    string      `json:"user_id"`
+	DeviceID  string      `json:"device_id"`
+	SIPID     string      `json:"sip_id"`
+	Email     string      `json:"email"`
+	State     deviceState `json:"state"`
+	RotatedAt time.Time   `json:"rotated_at,omitzero"`
+	Run       string      `json:"run,omitempty"`
+	age       time.Duration
+}
+
+// statusLines returns a line for each device of the account, or, without users,
+// for each of which the history knows. Those never rotated come first, and then
+// from the oldest to the youngest. With a limit, what is older is called so.
+func statusLines(users []exotel.User, past *journal.History, limit time.Duration, now time.Time) (lines []statusLine) {
+	add := func(device journal.Rotation) {
+		line := statusLine{
+			UserID: report.Sanitize(device.UserID), DeviceID: report.Sanitize(device.DeviceID),
+			SIPID: report.Sanitize(device.SIPID), Email: report.Sanitize(device.Email), State: neverState,
+		}
+		if last, known := past.Last(device.UserID, device.DeviceID); known {
+			line.State, line.RotatedAt, line.Run = rotatedState, last.At.UTC().Truncate(time.Millisecond), last.Run
+			line.age = now.Sub(last.At)
+			if limit > 0 && line.age > limit {
+				line.State = oldState
+			}
+		}
+		lines = append(lines, line)
+	}
+	for _, u := range users {
+		for _, d := range sipDevices(u) {
+			add(journal.Rotation{UserID: u.ID, DeviceID: d.ID, SIPID: exotel.SIPID(d.ContactURI), Email: u.Email})
+		}
+	}
+	if users == nil {
+		for device := range past.All() {
+			add(device)
+		}
+	}
+	slices.SortStableFunc(lines, func(x, y statusLine) int {
+		return cmp.Or(x.RotatedAt.Compare(y.RotatedAt), cmp.Compare(x.UserID, y.UserID), cmp.Compare(x.DeviceID, y.DeviceID))
+	})
+	return lines
+}
+
+// statusFormats are what status can print.
+var statusFormats = []string{"table", "csv", "jsonl", "html", "prometheus", "summary"}
+
+func (o *statusFlags) encode(w io.Writer, lines []statusLine, e endpoint, width int) error {
+	switch o.format {
+	case "csv":
+		return statusCSV(w, lines)
+	case "jsonl":
+		return jsonLines(w, lines)
+	case "html":
+		return statusPage(w, lines, e)
+	case "prometheus", "summary":
+		return o.figures(w, lines, e)
+	}
+	return statusTable(w, lines, width)
+}
+
+func statusPage(w io.Writer, lines []statusLine, e endpoint) error {
+	var devices []report.DeviceAge
+	for _, l := range lines {
+		devices = append(devices, report.DeviceAge{
+			DeviceID: l.DeviceID, SIPID: l.SIPID, Email: l.Email, State: string(l.State), RotatedAt: l.RotatedAt, Run: l.Run,
+		})
+	}
+	return report.WriteAgesPage(w, e.SID, e.Host, time.Now(), deviceStates, devices)
+}
+
+// figures writes counts alone.
+func (o *statusFlags) figures(w io.Writer, lines []statusLine, e endpoint) error {
+	var oldest time.Time
+	states := map[string]int{}
+	for _, l := range lines {
+		states[string(l.State)]++
+		if !l.RotatedAt.IsZero() && (oldest.IsZero() || l.RotatedAt.Before(oldest)) {
+			oldest = l.RotatedAt
+		}
+	}
+	if o.format == "prometheus" {
+		return errors.Join(
+			report.WriteStates(w, e.SID, e.Host, "devices", "SIP devices of the account, by how old their password is.",
+				deviceStates, states),
+			report.WriteTime(w, e.SID, e.Host, "oldest_rotation_timestamp_seconds",
+				"When the device was rotated whose password is the oldest; missing if none ever was.", oldest))
+	}
+	return json.NewEncoder(w).Encode(struct {
+		Account string       `json:"account"`
+		Host    string       `json:"host"`
+		Devices int          `json:"devices"`
+		Rotated int          `json:"rotated"`
+		Old     int          `json:"old"`
+		Never   int          `json:"never"`
+		Oldest  report.Stamp `json:"oldest_rotation_at"`
+	}{e.SID, e.Host, len(lines), states[string(rotatedState)], states[string(oldState)], states[string(neverState)], report.Stamp{Time: oldest}})
+}
+
+func statusCSV(w io.Writer, lines []statusLine) error {
+	out := csv.NewWriter(w)
+	out.Write([]string{"user_id", "device_id", "sip_id", "email", "state", "rotated_at", "run"})
+	for _, l := range lines {
+		at := ""
+		if !l.RotatedAt.IsZero() {
+			at = l.RotatedAt.Format("2006-01-02T15:04:05.000Z07:00")
+		}
+		out.Write([]string{l.UserID, l.DeviceID, l.SIPID, l.Email, string(l.State), at, l.Run})
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// fullTable is how wide a terminal has to be for every column of the table.
+const fullTable = 132
+
+// statusTable writes a table, which a terminal of width columns shows without
+// wrapping; 0 means that there is no terminal.
+func statusTable(w io.Writer, lines []statusLine, width int) error {
+	narrow := width > 0 && width < fullTable
+	// Beside the two columns that give way: a state, a date, the gaps between.
+	email := max(12, (width-len("rotated  2006-01-02  ")-16-4)*3/5)
+	run := max(8, width-len("rotated  2006-01-02  ")-16-4-email)
+	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	if narrow {
+		fmt.Fprintln(out, "SIP ID\tEMAIL\tSTATE\tROTATED\tRUN")
+	} else {
+		fmt.Fprintln(out, "SIP ID\tEMAIL\tDEVICE\tSTATE\tROTATED\tAGE\tRUN")
+	}
+	for _, l := range lines {
+		day, clock, age := "-", "-", "-"
+		if !l.RotatedAt.IsZero() {
+			local := l.RotatedAt.Local()
+			day, clock, age = local.Format(time.DateOnly), local.Format("2006-01-02 15:04"), report.FormatDuration(l.age)
+		}
+		sip, mail, dir := cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), cmp.Or(report.Sanitize(l.Run), "-")
+		if narrow {
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n",
+				report.Truncate(sip, 16), report.Truncate(mail, email), l.State, day, report.Truncate(dir, run))
+		} else {
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sip, mail, l.DeviceID, l.State, clock, age, dir)
+		}
+	}
+	return out.Flush()
 }

@@ -8,32 +8,43 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"siprotate/batch"
+	"siprotate/batch/rotation"
+	"siprotate/report"
 )
 
-// columns returns the width of the terminal behind a descriptor, 80 if it does
-// not tell, and 0 if there is no terminal.
-func columns(fd int) int {
-	if !term.IsTerminal(fd) {
+// terminalWidth returns the columns of the terminal that w is, 80 if it does not
+// tell, and 0 if it is no terminal.
+func terminalWidth(w any) int {
+	if !isTerminal(w) {
 		return 0
 	}
-	if width, _, err := term.GetSize(fd); err == nil && width > 0 {
+	if width, _, err := term.GetSize(int(w.(fder).Fd())); err == nil && width > 0 {
 		return width
 	}
 	return 80
 }
 
+type fder interface{ Fd() uintptr }
+
 func isTerminal(stream any) bool {
-	f, ok := stream.(interface{ Fd() uintptr })
+	f, ok := stream.(fder)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// confirm asks a question on the terminal and reports whether the answer was
-// yes. Where nobody can be asked it is an error.
-func (a *app) confirm(ctx context.Context, question string) error {
+// confirm asks on the terminal whether to go ahead with a plan.
+func (a *app) confirm(ctx context.Context, p rotation.Plan) error {
+	return a.ask(ctx, "Rotate "+count(p.Left, "password")+" now?", "not confirmed: nothing was sent and nothing was written")
+}
+
+// ask asks a question on the terminal. The error is nil if the answer is yes, and
+// otherwise says what follows from a no. Where nobody can be asked it is an error.
+func (a *app) ask(ctx context.Context, question, no string) error {
 	if !isTerminal(a.in) || !isTerminal(a.err) {
-		return usagef("--yes goes ahead without asking, --dry-run shows what would be done", "nobody to ask whether to go ahead: there is no terminal")
+		return usagef("--yes goes ahead without asking, --dry-run shows what would be done", "cannot ask for confirmation: not a terminal")
 	}
-	fmt.Fprintf(a.err, "%s [y/N] ", question)
+	fmt.Fprintf(a.err, "%s [y/N] ", report.Sanitize(question))
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(io.LimitReader(a.in, 1<<10)).ReadString('\n')
@@ -44,9 +55,9 @@ func (a *app) confirm(ctx context.Context, question string) error {
 		if line == "y" || line == "yes" {
 			return nil
 		}
-		return usagef("", "not confirmed: nothing was sent and nothing was written")
+		return usagef("", "%s", no)
 	case <-ctx.Done():
 		fmt.Fprintln(a.err)
-		return interrupted(ctx)
+		return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
 	}
 }

@@ -3,25 +3,38 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/renameio/v2/maybe"
 	"github.com/spf13/cobra"
 
-	"siprotate/batch/resolve"
+	"siprotate/batch"
+	"siprotate/batch/rotation"
+	"siprotate/exotel"
+	"siprotate/report"
 )
 
-// A usersQuery is the flags of users.
-type usersQuery struct {
-	options
+// Users flags are those of users alone.
+type usersFlags struct {
+	accountFlags
+	paceFlags
+	out           string
+	json          bool
 	emails        []string
 	role          string
 	withoutDevice bool
 }
 
 func newUsers(a *app) *cobra.Command {
-	q := &usersQuery{}
+	o := &usersFlags{}
 	cmd := &cobra.Command{
 		Use:   "users",
 		Short: "list the account's SIP devices as CSV: a ready INPUT",
@@ -35,85 +48,167 @@ not list while a run on the account is at work. With --email it takes fewer.`,
   siprotate users --email asha@example.com,ravi@example.com --json
   siprotate users | siprotate run - --yes`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.users(cmd.Context(), q) },
+		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.users(cmd.Context(), o) }),
 	}
-	f := cmd.Flags()
-	f.StringVarP(&q.out, "out", "o", "", "write to this file instead of standard output")
-	f.BoolVar(&q.json, "json", false, "JSON lines instead of CSV")
-	f.StringSliceVar(&q.emails, "email", nil, "only the users with these emails, separated by commas")
-	f.StringVar(&q.role, "role", "", "only the users with this role")
-	f.BoolVar(&q.withoutDevice, "without-device", false, "the users that have no SIP device, instead of those that have")
-	q.accountFlags(f)
-	q.paceFlags(f)
-	f.SortFlags = false
+	groups := &flagGroups{cmd: cmd}
+	f := groups.add("What")
+	f.StringVarP(&o.out, "out", "o", "", "write to this file instead of standard output")
+	f.BoolVar(&o.json, "json", false, "JSON lines instead of CSV")
+	f.StringSliceVar(&o.emails, "email", nil, "only the users with these emails, separated by commas")
+	f.StringVar(&o.role, "role", "", "only the users with this role")
+	f.BoolVar(&o.withoutDevice, "without-device", false, "the users that have no SIP device, instead of those that have")
+	o.accountFlags.add(groups.add("Account"))
+	o.paceFlags.add(groups.add("Pace"), groups.add("Output"))
+	groups.finish(a)
 	return cmd
 }
 
-// users writes the list once it is complete and the lease is given back: a run
-// that reads it through a pipe takes the lease next.
-func (a *app) users(ctx context.Context, q *usersQuery) error {
-	var users []resolve.User
-	err := a.withDirectory(ctx, "users", &q.options, func(d *directory) (err error) {
-		if len(q.emails) > 0 {
-			users, err = a.withEmails(ctx, d, q.emails)
-		} else {
-			users, err = a.everybody(ctx, d)
+// users writes the list once it is complete and the account is free again: a run
+// that reads it through a pipe takes the account next.
+func (a *app) users(ctx context.Context, o *usersFlags) error {
+	for _, email := range o.emails {
+		if email == "" {
+			return usagef("", "--email: an email is empty")
 		}
-		return err
-	})
+	}
+	users, err := a.list(ctx, o.accountFlags, &o.paceFlags, o.emails)
+	var fault batch.Fault
+	if errors.As(err, &fault) {
+		return usagef(fault.Hint, "--email: %s", fault.Text)
+	}
 	if err != nil {
 		return err
 	}
-	encode := usersCSV
-	if q.json {
-		encode = jsonLines[userLine]
+	if err := checkRole(o.role, users); err != nil {
+		return err
+	}
+	write := usersCSV
+	if o.json {
+		write = jsonLines[userLine]
 	}
 	var text bytes.Buffer
-	if err := encode(&text, q.lines(users)); err != nil {
-		return &exitError{exitFailure, err, ""}
+	if err := write(&text, o.lines(users)); err != nil {
+		return err
 	}
-	return a.deliver(q.out, text.Bytes())
+	return a.deliver(o.out, text.Bytes())
 }
 
-// withEmails finds the users that have one of the emails.
-func (a *app) withEmails(ctx context.Context, d *directory, emails []string) ([]resolve.User, error) {
-	var wanted resolve.Wanted
-	for _, email := range emails {
-		if email == "" {
-			return nil, usagef("", "--email: an email is empty")
-		}
-		wanted.Add(resolve.Reference{Email: email})
-	}
-	index, err := a.lookUp(ctx, d, &wanted)
+// list lists the account, or the users that have one of the emails.
+func (a *app) list(ctx context.Context, acc accountFlags, pacing *paceFlags, emails []string) ([]exotel.User, error) {
+	e, err := a.endpoint(acc)
 	if err != nil {
 		return nil, err
 	}
-	var users []resolve.User
-	known := map[*resolve.User]bool{}
-	for _, email := range emails {
-		found, problem := index.Users(resolve.Reference{Email: email})
-		if problem != nil {
-			return nil, usagef(problem.Hint, "--email: %s", problem.Text)
-		}
-		for _, user := range found {
-			if !known[user] {
-				known[user] = true
-				users = append(users, *user)
-			}
-		}
+	a.at = e
+	r := rotation.Rotation{Account: e.Account}
+	if err := pacing.apply(a, &r); err != nil {
+		return nil, err
 	}
-	return users, nil
+	if r.Client, err = a.client(e, 1); err != nil {
+		return nil, err
+	}
+	return r.Users(ctx, emails)
 }
 
 // lines returns what of the users was asked for.
-func (q *usersQuery) lines(users []resolve.User) (lines []userLine) {
+func (o *usersFlags) lines(users []exotel.User) (lines []userLine) {
 	for _, u := range users {
-		if q.role != "" && !strings.EqualFold(u.Role, q.role) || q.withoutDevice != (len(u.Devices) == 0) {
+		if o.role != "" && !strings.EqualFold(u.Role, o.role) {
 			continue
 		}
-		lines = append(lines, linesOf(u)...)
+		if devices := sipDevices(u); o.withoutDevice == (len(devices) == 0) {
+			lines = append(lines, linesOf(u, devices)...)
+		}
 	}
 	return lines
+}
+
+// checkRole says that no user has the role, where it is a slip.
+func checkRole(role string, users []exotel.User) error {
+	roles := map[string]bool{}
+	for _, u := range users {
+		if strings.EqualFold(u.Role, role) {
+			return nil
+		}
+		roles[strings.ToLower(report.Sanitize(u.Role))] = true
+	}
+	if role == "" || len(users) == 0 {
+		return nil
+	}
+	return usagef("the roles in the account are: "+strings.Join(slices.Sorted(maps.Keys(roles)), ", "), "--role %q: no user has it", role)
+}
+
+func sipDevices(u exotel.User) (devices []exotel.Device) {
+	for _, d := range u.Devices {
+		if d.SIP() {
+			devices = append(devices, d)
+		}
+	}
+	return devices
+}
+
+// A userLine is a SIP device and its user, or a user without a SIP device.
+type userLine struct {
+	UserID    string `json:"user_id"`
+	DeviceID  string `json:"device_id"`
+	SIPID     string `json:"sip_id"`
+	Email     string `json:"email"`
+	FirstName string `json:"first_name"`
+	LastName  string `json:"last_name"`
+	Role      string `json:"role"`
+	Available *bool  `json:"available"` // nil without a device
+	Verified  *bool  `json:"verified"`
+}
+
+var userColumns = []string{"user_id", "device_id", "sip_id", "email", "first_name", "last_name", "role", "available", "verified"}
+
+// linesOf returns a line for each of the user's devices, or one without a device.
+// What the API says is made harmless, should it come to a terminal.
+func linesOf(u exotel.User, devices []exotel.Device) (lines []userLine) {
+	line := userLine{
+		UserID: report.Sanitize(u.ID), Email: report.Sanitize(u.Email),
+		FirstName: report.Sanitize(u.FirstName), LastName: report.Sanitize(u.LastName), Role: report.Sanitize(u.Role),
+	}
+	if len(devices) == 0 {
+		return []userLine{line}
+	}
+	for _, d := range devices {
+		line.DeviceID, line.SIPID = report.Sanitize(d.ID), report.Sanitize(exotel.SIPID(d.ContactURI))
+		line.Available, line.Verified = &d.Available, &d.Verified
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func usersCSV(w io.Writer, lines []userLine) error {
+	out := csv.NewWriter(w)
+	out.Write(userColumns)
+	for _, l := range lines {
+		out.Write([]string{
+			l.UserID, l.DeviceID, l.SIPID, l.Email, l.FirstName, l.LastName, l.Role, yesOrNo(l.Available), yesOrNo(l.Verified),
+		})
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func yesOrNo(is *bool) string {
+	if is == nil {
+		return ""
+	}
+	return strconv.FormatBool(*is)
+}
+
+// jsonLines writes each value as a line of JSON.
+func jsonLines[T any](w io.Writer, values []T) error {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	for _, value := range values {
+		if err := out.Encode(value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deliver writes the data of a command to a file, or to standard output if none
@@ -126,7 +221,7 @@ func (a *app) deliver(file string, text []byte) error {
 		err = maybe.WriteFile(file, text, 0o600)
 	}
 	if err != nil {
-		return &exitError{exitFailure, fmt.Errorf("write what was listed: %w", err), ""}
+		return &failure{fmt.Errorf("write what was listed: %w", err), ""}
 	}
 	return nil
 }

@@ -8,13 +8,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// release is the version of this source tree.
-const release = "0.1.0"
+// release is the version of this source tree. A build of a release sets it:
+//
+//	go build -ldflags '-X siprotate/batch/cli.release=1.2.3'
+var release = "0.1.0"
 
 // version returns the release, with the commit where the build knows it.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
 		return release
 	}
 	for _, setting := range info.Settings {

@@ -1,11 +1,14 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -44,72 +47,192 @@ func Exists(dir string) bool {
 	return err == nil
 }
 
-// prepare makes dir, or sees that an existing one is ours to use: a real
-// folder, that is nobody else's, without files of another purpose.
-func prepare(dir string) error {
-	err := os.Mkdir(dir, 0o700)
-	if err == nil {
-		return syncDir(filepath.Dir(dir))
+// A disk opens files and makes names durable. Tests have one that models what a
+// power cut leaves.
+type disk interface {
+	open(root *os.Root, name string, flag int) (file, error)
+	syncDir(dir string) error
+}
+
+// A file is what the package needs of an [os.File].
+type file interface {
+	io.Reader
+	io.ReaderAt
+	io.Writer
+	io.WriterAt
+	io.Closer
+	Stat() (fs.FileInfo, error)
+	Truncate(size int64) error
+	Sync() error
+}
+
+type osDisk struct{}
+
+func (osDisk) open(root *os.Root, name string, flag int) (file, error) {
+	return root.OpenFile(name, flag, 0o600)
+}
+
+func (osDisk) syncDir(dir string) error { return syncDir(dir) }
+
+// A folder is an open run directory. It stays the one that was opened, whatever
+// its path comes to name.
+type folder struct {
+	path string
+	root *os.Root
+	disk disk
+	lock *flock.Flock // nil while it is not locked
+}
+
+// prepare makes dir, or sees that an existing one is ours to use: without files
+// of another purpose. It returns the folder locked.
+func prepare(dir string, d disk) (*folder, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
 	}
-	if !errors.Is(err, fs.ErrExist) {
+	f, err := openFolder(dir, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(f.checkEntries(), f.takeLock()); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// Check says why no run directory dir can be made: its parent is not there, or
+// nothing can be written to it. A dir that is there is not looked at.
+func Check(dir string) error {
+	if _, err := os.Lstat(dir); err == nil {
+		return nil
+	}
+	trial, err := os.MkdirTemp(filepath.Dir(dir), ".siprotate-")
+	if err != nil {
 		return err
 	}
-	if err := checkDir(dir); err != nil {
+	return os.Remove(trial)
+}
+
+// openRun opens the directory of a run.
+func openRun(dir string, d disk) (*folder, error) {
+	if !Exists(dir) {
+		return nil, fmt.Errorf("%s: %w", dir, ErrNoRun)
+	}
+	return openFolder(dir, d)
+}
+
+// openFolder opens dir, once it is sure that it is a real folder, and that
+// nobody else can have put it, or a journal or lock in it, there.
+func openFolder(dir string, d disk) (*folder, error) {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s: %w: not a folder of its own", dir, ErrUnsafe)
+	}
+	if how := shared(info); how != "" {
+		return nil, fmt.Errorf("%s: %w: %s", dir, ErrUnsafe, how)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{path: dir, root: root, disk: d}
+	if opened, err := root.Stat("."); err != nil || !os.SameFile(info, opened) {
+		return nil, errors.Join(fmt.Errorf("%s: %w: it was replaced meanwhile", dir, ErrUnsafe), err, f.close())
+	}
+	if err := errors.Join(f.checkFile(Name), f.checkFile(lockName)); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// checkFile refuses a file that is not a plain one, or that somebody else may
+// change or read.
+func (d *folder) checkFile(name string) error {
+	info, err := d.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(dir)
+	path := filepath.Join(d.path, name)
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: %w: not a plain file", path, ErrUnsafe)
+	}
+	if how := shared(info); how != "" {
+		return fmt.Errorf("%s: %w: %s", path, ErrUnsafe, how)
+	}
+	return nil
+}
+
+func (d *folder) checkEntries() error {
+	entries, err := os.ReadDir(d.path)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
 		if name := entry.Name(); name != lockName && name != Name {
-			return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+			return fmt.Errorf("%s: %w", d.path, ErrNotEmpty)
 		}
 	}
 	return nil
 }
 
-// checkDir refuses a folder, or a journal or lock in it, that somebody else
-// may have put there, may change or may read.
-func checkDir(dir string) error {
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("%s: %w: not a folder of its own", dir, ErrUnsafe)
-	}
-	if how := shared(info); how != "" {
-		return fmt.Errorf("%s: %w: %s", dir, ErrUnsafe, how)
-	}
-	for _, name := range []string{Name, lockName} {
-		info, err := os.Lstat(filepath.Join(dir, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		path := filepath.Join(dir, name)
-		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%s: %w: not a plain file", path, ErrUnsafe)
-		}
-		if how := shared(info); how != "" {
-			return fmt.Errorf("%s: %w: %s", path, ErrUnsafe, how)
-		}
-	}
-	return nil
-}
+const lockPatience = 500 * time.Millisecond
 
-// lock takes the run directory for this process, or fails with ErrLocked.
-func lock(dir string) (*flock.Flock, error) {
-	l := flock.New(filepath.Join(dir, lockName), flock.SetPermissions(0o600))
-	held, err := l.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
+// takeLock takes the run directory for this process, or fails with ErrLocked.
+func (d *folder) takeLock() error {
+	l := flock.New(filepath.Join(d.path, lockName), flock.SetPermissions(0o600))
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	// One that only looks whether the run is live has the lock for a moment.
+	held, err := l.TryLockContext(ctx, lockPatience/10)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("lock %s: %w", d.path, err)
 	}
 	if !held {
-		return nil, fmt.Errorf("%s: %w", dir, ErrLocked)
+		return fmt.Errorf("%s: %w", d.path, ErrLocked)
 	}
-	return l, nil
+	d.lock = l
+	return nil
+}
+
+// journal returns the path of the journal.
+func (d *folder) journal() string { return filepath.Join(d.path, Name) }
+
+// open opens the journal, which must be the file that was checked and no link.
+func (d *folder) open(flag int) (file, error) {
+	f, err := d.disk.open(d.root, Name, flag)
+	if err != nil {
+		return nil, err
+	}
+	named, err := d.root.Lstat(Name)
+	var opened fs.FileInfo
+	if err == nil {
+		opened, err = f.Stat()
+	}
+	if err == nil && !os.SameFile(named, opened) {
+		err = fmt.Errorf("%s: %w: it was replaced meanwhile", d.journal(), ErrUnsafe)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// sync makes the journal's name and the folder's own durable.
+func (d *folder) sync() error {
+	return errors.Join(d.disk.syncDir(d.path), d.disk.syncDir(filepath.Dir(d.path)))
+}
+
+// close closes the folder, and frees it for others.
+func (d *folder) close() error {
+	err := d.root.Close()
+	if d.lock != nil {
+		err = errors.Join(err, d.lock.Unlock())
+	}
+	return err
 }

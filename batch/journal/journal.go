@@ -3,27 +3,31 @@
 // happened, as it happens. It makes the run directory, locks it, and finds
 // after any crash how every row stands.
 //
-// The journal is one append-only file of JSON lines. Each line ends in a
-// checksum. A crash can leave a torn last line, which loading drops; anything
-// else that is not what was written is refused with its offset, as
-// [*DamageError].
+// The journal is one append-only file of JSON lines, each with a checksum. A
+// [Vault] seals the passwords in it. A killed process can leave a torn last line,
+// which is cut off. What else is not what was written is damage, and refused as a
+// [*DamageError], unless nothing shows that it was on disk once: then the rows
+// concerned are in doubt, and no byte is cut.
 //
 // Before a request leaves, a record of it is written; it survives the death of
 // the process as soon as it is written, and a power cut once it is synced,
 // which happens within 10 ms. What a power cut may swallow is bounded by a
 // high-water mark, synced ahead in blocks: no request leaves beyond it.
+//
+// Nor does a request leave once the journal is no longer what its path names,
+// with all its bytes: see [*LostError] and [Journal.Rescue].
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"siprotate/batch"
 )
@@ -31,13 +35,19 @@ import (
 // A Journal is an open run. It is safe for concurrent use.
 type Journal struct {
 	View
-	lock   *flock.Flock
 	out    *writer
 	closed bool
 
 	mu    sync.Mutex // guards state and what follows
 	block int        // how far ahead the mark is set
 	next  mark       // appended, perhaps not yet on disk
+
+	before loss // of the last session's records, not noted yet
+
+	looked   time.Time // when the journal was last seen whole in its place
+	lost     error     // wraps a *LostError, once it was not
+	checked  int64     // up to where blocks of it were compared, in this round
+	compared [2][]byte // room to compare in
 }
 
 // A mark is a high-water mark and the end of its record in the file.
@@ -53,58 +63,67 @@ const (
 	lastBlock  = 4096
 )
 
-func newJournal(dir string, f file, held *flock.Flock, s *state, size int64) *Journal {
-	j := &Journal{lock: held, out: newWriter(f, size), block: firstBlock}
-	j.View = View{dir: dir, at: f, state: s, guard: &j.mu}
+func newJournal(d *folder, f file, v Vault, s *state, size int64) *Journal {
+	j := &Journal{out: newWriter(f, size, d.noteUnsynced), block: firstBlock}
+	s.live = true
+	j.View = View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: &j.mu}
 	return j
 }
 
-// Open takes up the run in dir. keep is how many of the latest answers' times
-// [View.Recent] shall know. The error is ErrNoRun, ErrLocked, ErrUnsafe,
-// ErrUnplanned, ErrNotAJournal, a *DamageError, or one of the file system.
-func Open(dir string, keep int) (*Journal, error) {
-	if !Exists(dir) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrNoRun)
-	}
-	if err := checkDir(dir); err != nil {
-		return nil, err
-	}
-	held, err := lock(dir)
+// Open takes up the run in dir. The error is ErrNoRun, ErrLocked, ErrUnsafe,
+// ErrUnplanned, ErrNotAJournal, ErrVault, a *DamageError, or one of the file
+// system.
+func Open(dir string, v Vault) (*Journal, error) { return open(dir, v, osDisk{}) }
+
+func open(dir string, v Vault, d disk) (*Journal, error) {
+	folder, err := openRun(dir, d)
 	if err != nil {
 		return nil, err
 	}
-	j, err := reopen(dir, held, keep)
+	err = folder.takeLock()
+	var j *Journal
+	if err == nil {
+		j, err = folder.resume(v)
+	}
 	if err != nil {
-		held.Unlock()
-		return nil, err
+		return nil, errors.Join(err, folder.close())
 	}
 	return j, nil
 }
 
-func reopen(dir string, held *flock.Flock, keep int) (*Journal, error) {
-	f, err := openJournal(dir, os.O_RDWR)
+func (d *folder) resume(v Vault) (*Journal, error) {
+	f, err := d.open(os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
-	s, size, err := load(f.Name(), f, keep)
+	s, size, err := load(d.journal(), f)
+	if err == nil {
+		err = s.checkVault(d.journal(), v)
+	}
 	if err == nil {
 		size, err = trim(f, size)
 	}
-	if err == nil { // a kill may have come before its name was synced
-		err = errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
-	}
-	if err != nil {
-		f.Close()
+	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	s.endSession(bootID(), time.Now())
-	return newJournal(dir, f, held, s, size), nil
+	if err := d.sync(); err != nil {
+		return nil, err
+	}
+	// Opened for appending only now: Windows does not let such a file be cut.
+	if f, err = d.open(os.O_RDWR | os.O_APPEND); err != nil {
+		return nil, err
+	}
+	lost := s.loss(d.kept(s))
+	s.endSession(lost, time.Now())
+	j := newJournal(d, f, v, s, size)
+	j.before = lost
+	return j, nil
 }
 
-// trim cuts a torn end off, completes a last line that lacks only its line
+// trim cuts the torn end of a write off, completes a last line that lacks only its line
 // end, and syncs: what was loaded is then what a later crash will find. A
 // whole journal is not written to.
-func trim(f *os.File, size int64) (int64, error) {
+func trim(f file, size int64) (int64, error) {
 	info, err := f.Stat()
 	if err == nil && info.Size() > size {
 		err = f.Truncate(size)
@@ -116,12 +135,8 @@ func trim(f *os.File, size int64) (int64, error) {
 	if _, err := f.ReadAt(last[:], size-1); err != nil {
 		return 0, err
 	}
-	// Not opened for appending: Windows does not let such a file be cut.
-	if _, err := f.Seek(size, io.SeekStart); err != nil {
-		return 0, err
-	}
 	if last[0] != '\n' {
-		if _, err := f.Write([]byte("\n")); err != nil {
+		if _, err := f.WriteAt([]byte("\n"), size); err != nil {
 			return 0, err
 		}
 		size++
@@ -129,31 +144,69 @@ func trim(f *os.File, size int64) (int64, error) {
 	return size, f.Sync()
 }
 
-// Begin records that this process takes the run up. It comes before the first
-// request.
+// Begin records that this process takes the run up. It comes before Pending and
+// the first request. From here on the View reads from a copy of the journal that
+// outlives what is done to the run directory; the copy takes as much room on the
+// disk again.
 func (j *Journal) Begin(tool string, retryFailed bool) error {
+	return j.begin(sessionRecord{Tool: tool, RetryFailed: retryFailed})
+}
+
+// BeginVerify records that this process proves passwords of the run. It sends
+// nothing: how the run stands, and when it ran, stays as it was.
+func (j *Journal) BeginVerify(tool string) error {
+	return j.begin(sessionRecord{Tool: tool, Verify: true})
+}
+
+func (j *Journal) begin(record sessionRecord) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	record := sessionRecord{Type: kindSession, At: time.Now().UTC(), Tool: tool, Boot: bootID(), RetryFailed: retryFailed}
-	at, end, err := j.out.append(record)
+	if err := j.copy(); err != nil {
+		return err
+	}
+	record.Type, record.At, record.PID = kindSession, time.Now().UTC(), os.Getpid()
+	record.Storage, record.Lost = storageOf(j.folder.path), j.before
+	at, end, err := j.append(record)
 	if err != nil {
 		return err
 	}
 	j.state.addSession(record, at)
-	j.next = mark{}
-	return j.out.sync(end)
+	j.next, j.before = mark{}, loss{}
+	if err := j.out.sync(end); err != nil {
+		return err
+	}
+	return j.folder.clearUnsynced()
+}
+
+// copy makes the spare copy of the journal. The caller holds mu.
+func (j *Journal) copy() error {
+	if j.out.spare != nil {
+		return j.look(ends)
+	}
+	s, err := newSpare(j.folder.root, io.NewSectionReader(j.file, 0, j.length))
+	if err != nil {
+		return fmt.Errorf("copy the journal: %w", err)
+	}
+	j.out.spare, j.at = s, s
+	return j.look(ends) // the copy is of the whole
 }
 
 // Sending records that a request for the row is about to leave, the one that
-// makes row.History. Once it returns nil the request may be sent.
+// makes row.Attempts. Once it returns nil the request may be sent. The error may be
+// a *LostError.
 func (j *Journal) Sending(row *batch.Row, at time.Time) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.reserve(row.Number); err != nil {
 		return err
 	}
-	record := sendRecord{Type: kindSend, Row: row.Number, Attempts: row.History.Attempts, At: at.UTC()}
-	if _, _, err := j.out.append(record); err != nil {
+	if j.lost != nil || time.Since(j.looked) >= lookEvery {
+		if err := j.look(block); err != nil {
+			return err
+		}
+	}
+	record := sendRecord{Type: kindSend, Row: row.Number, Attempts: row.Attempts.Count, At: at.UTC()}
+	if _, _, err := j.append(record); err != nil {
 		return err
 	}
 	j.state.addSend(record)
@@ -189,9 +242,12 @@ func (j *Journal) raise(row int) error {
 		Type: kindMark,
 		Row:  min(max(row+j.block, j.state.mark.Row), j.state.rows()), Sends: j.state.sends + j.block,
 	}
-	_, end, err := j.out.append(record)
+	_, end, err := j.append(record)
+	if err != nil {
+		return err
+	}
 	j.next = mark{record, end}
-	return err
+	return j.look(ends)
 }
 
 // Tried records that a request for the row ended and the row goes on.
@@ -207,7 +263,7 @@ func (j *Journal) Finish(r batch.Result) error {
 func (j *Journal) end(record resultRecord) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	at, _, err := j.out.append(record)
+	at, _, err := j.append(record)
 	if err != nil {
 		return err
 	}
@@ -215,14 +271,29 @@ func (j *Journal) end(record resultRecord) error {
 	return nil
 }
 
-// Reissue records that the row gets another password, row.Password. Once it
-// returns nil the password is on disk.
-func (j *Journal) Reissue(row *batch.Row) error {
-	record := reissueRecord{Type: kindReissue, Row: row.Number, Reissued: row.History.Reissued, Password: seal(row.Password)}
+// Reissue records that the row gets another password, row.Password, since the
+// API refused the one before: row.Attempts says how often. Once it returns nil
+// the password is on disk.
+func (j *Journal) Reissue(row *batch.Row) error { return j.reissue(row, false) }
+
+// Replace records that the row gets another password, row.Password, since the one
+// before could not be opened. Where that may be in force, as row.Attempts says,
+// both are kept: see [batch.Entry]. Once it returns nil the password is on disk.
+func (j *Journal) Replace(row *batch.Row) error { return j.reissue(row, true) }
+
+func (j *Journal) reissue(row *batch.Row, unopened bool) error {
+	sealed, err := j.vault.Seal(j.state.header.Run, row.Number, row.Password)
+	if err != nil {
+		return err
+	}
+	record := reissueRecord{
+		Type: kindReissue, Row: row.Number, Attempts: row.Attempts.Count, Doubt: row.Attempts.Doubt,
+		Refused: row.Attempts.Refused, Reissued: row.Attempts.Reissued, Unopened: unopened, Password: sealed,
+	}
 	j.mu.Lock()
-	at, end, err := j.out.append(record)
+	at, end, err := j.append(record)
 	if err == nil {
-		j.state.reissues[row.Number] = at
+		j.state.addReissue(record, at)
 	}
 	j.mu.Unlock()
 	if err != nil {
@@ -231,17 +302,79 @@ func (j *Journal) Reissue(row *batch.Row) error {
 	return j.out.sync(end)
 }
 
-// Stop records that this process lays the run down, and syncs.
+// Prove records what the registrar says of a row's password. Once it returns, the
+// record outlives the process.
+func (j *Journal) Prove(row int, p batch.Proof) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	at, _, err := j.append(toProofRecord(row, p))
+	if err == nil {
+		j.state.proofs[row] = at
+	}
+	return err
+}
+
+// Gate records how a gate stands, counted from 1, and why. Once it returns nil the
+// record is on disk.
+func (j *Journal) Gate(gate int, passed bool, why string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	record := gateRecord{Type: kindGate, Gate: gate, Passed: passed, Why: why, At: time.Now().UTC()}
+	_, end, err := j.append(record)
+	if err != nil {
+		return err
+	}
+	j.state.addGate(record)
+	return j.out.sync(end)
+}
+
+// Stop records that this process stops working on the run, syncs, and looks at
+// the whole journal, also if it could not be written. The error may be a
+// *LostError.
 func (j *Journal) Stop(t Totals) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	record := stopRecord{Type: kindStop, At: time.Now().UTC(), Totals: t}
-	_, end, err := j.out.append(record)
+	_, end, err := j.append(record)
+	if err == nil {
+		j.state.addStop(record)
+		err = j.out.sync(end)
+	}
+	return cmp.Or(j.look(whole), err)
+}
+
+// append writes a record. The caller holds mu.
+func (j *Journal) append(record any) (from, to int64, err error) {
+	from, to, err = j.out.append(record)
+	if err == nil {
+		j.length = to
+	}
+	return from, to, err
+}
+
+// Remove removes the run, with the reports that are named: all files of the
+// directory but for the lock. A directory that holds anything else is left as it
+// is, and an error.
+func (j *Journal) Remove(reports ...string) error {
+	own := append([]string{Name, lockName, spareName, unsyncedName, purgeName}, reports...)
+	entries, err := os.ReadDir(j.Dir())
 	if err != nil {
 		return err
 	}
-	j.state.addStop(record)
-	return j.out.sync(end)
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() || !slices.Contains(own, entry.Name()) {
+			return fmt.Errorf("%s holds %s, which no run made", j.Dir(), entry.Name())
+		}
+	}
+	for _, entry := range entries {
+		if entry.Name() == lockName {
+			continue
+		}
+		if err := os.Remove(filepath.Join(j.Dir(), entry.Name())); err != nil {
+			return err
+		}
+	}
+	return syncDir(j.Dir())
 }
 
 // Close syncs, closes the journal and frees the run directory. Another call
@@ -251,7 +384,5 @@ func (j *Journal) Close() error {
 		return nil
 	}
 	j.closed = true
-	return errors.Join(j.out.close(), j.lock.Unlock())
+	return errors.Join(j.out.close(), j.folder.close())
 }
-
-func isUnplanned(err error) bool { return errors.Is(err, ErrUnplanned) }

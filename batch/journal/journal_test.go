@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,20 +19,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var at = time.Date(2026, 3, 1, 20, 0, 0, 0, time.UTC)
+var at = time.Now().UTC().Truncate(time.Millisecond).Add(-time.Minute)
 
 func testRow(n int) batch.Row {
 	return batch.Row{
 		Number: n, Line: n + 1, UserID: fmt.Sprintf("user%d", n), DeviceID: fmt.Sprint(490000 + n),
 		SIPID: "sip:x", Email: "a@example.com", Password: batch.NewSecret(fmt.Sprintf("Pass-word-%d", n)),
-		Source: batch.Generated, Extra: []string{"a,b", "\r\n\"ü"},
+		PasswordSource: batch.Generated, Extra: []string{"a,b", "\r\n\"ü"},
 	}
 }
 
 // planned returns a sealed journal of n rows.
 func planned(t *testing.T, n int) *Journal {
 	t.Helper()
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{Run: "r", Account: "acc", Host: "h", Input: "x.csv", Tool: "t"})
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{Run: "r", Account: "acc", Host: "h", Input: "x.csv", Tool: "t", Settings: json.RawMessage(`{"rate":"50/m"}`)}, Plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,15 +64,19 @@ func must(t *testing.T, err error) {
 func send(t *testing.T, j *Journal, row, attempts int) {
 	t.Helper()
 	r := testRow(row)
-	r.History.Attempts = attempts
+	r.Attempts.Count = attempts
 	must(t, j.Sending(&r, at))
 }
 
 func result(row int, o batch.Outcome) batch.Result {
+	doubt := ""
+	if o == batch.Unknown {
+		doubt = "timeout"
+	}
 	return batch.Result{
 		Row: row, Outcome: o, Finished: at.Add(time.Second), Note: "n",
-		History: batch.History{Attempts: 1, FirstSent: at, Doubt: o == batch.Unknown},
-		Receipt: batch.Receipt{HTTPCode: 200, Code: "200", Status: "success", RequestID: "id", ErrorCode: "1", ErrorMessage: "m", ErrorDescription: "d"},
+		Attempts: batch.Attempts{Count: 1, FirstSent: at, Doubt: doubt},
+		Receipt:  batch.Receipt{HTTPCode: 200, Code: "200", Status: "success", RequestID: "id", ErrorCode: "1", ErrorMessage: "m", ErrorDescription: "d"},
 	}
 }
 
@@ -79,7 +84,7 @@ func result(row int, o batch.Outcome) batch.Result {
 func crash(t *testing.T, j *Journal) *Journal {
 	t.Helper()
 	must(t, j.Close())
-	again, err := Open(j.Dir(), 100)
+	again, err := Open(j.Dir(), Plain)
 	must(t, err)
 	t.Cleanup(func() { again.Close() })
 	return again
@@ -95,9 +100,9 @@ func powerCut(t *testing.T, j *Journal, size int64) *Journal {
 	f, err := os.Open(path)
 	must(t, err)
 	t.Cleanup(func() { f.Close() })
-	s, _, err := load(path, f, 100)
+	s, _, err := load(path, f)
 	must(t, err)
-	s.endSession("another boot", time.Now())
+	s.endSession(s.loss(false), time.Now())
 	j.state, j.at = s, f
 	return j
 }
@@ -132,7 +137,7 @@ func TestPlanReadsBackAsItWas(t *testing.T) {
 		}
 	}
 	info := j.Info()
-	if n != 3 || info.Rows != 3 || info.SHA256 != "sum" || info.Account != "acc" || len(info.Columns) != 2 {
+	if n != 3 || info.Rows != 3 || info.Digest != "sum" || info.Account != "acc" || len(info.Columns) != 2 || string(info.Settings) != `{"rate":"50/m"}` || info.Vault != "plain" {
 		t.Errorf("%d rows, info %+v", n, info)
 	}
 }
@@ -147,7 +152,7 @@ func TestOutcomesAfterAKill(t *testing.T) {
 	must(t, j.Finish(result(2, batch.Failed)))
 	must(t, j.Finish(result(3, batch.Unknown)))
 	throttled := result(4, batch.NotAttempted)
-	throttled.Receipt.Hint.Throttled = true
+	throttled.Receipt.Feedback.Throttled = true
 	must(t, j.Tried(throttled))
 	doubtful := result(5, batch.Unknown)
 	must(t, j.Tried(doubtful))
@@ -169,8 +174,8 @@ func TestOutcomesAfterAKill(t *testing.T) {
 		for row, err := range rows {
 			must(t, err)
 			got = append(got, row.Number)
-			if doubt := row.Number == 3 || row.Number == 5 || row.Number == 6; row.History.Doubt != doubt {
-				t.Errorf("row %d: doubt %v", row.Number, row.History.Doubt)
+			if doubt := row.Number == 3 || row.Number == 5 || row.Number == 6; (row.Attempts.Doubt != "") != doubt {
+				t.Errorf("row %d: doubt %v", row.Number, row.Attempts.Doubt)
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" || count != len(want) {
@@ -253,32 +258,124 @@ func TestReissuedPasswordIsTheRowsPassword(t *testing.T) {
 	send(t, j, 2, 1)
 	must(t, j.Tried(result(2, batch.NotAttempted)))
 	row := testRow(2)
-	row.Password, row.History.Reissued = batch.NewSecret("Another-one-2"), 1
+	row.Password, row.Attempts.Reissued = batch.NewSecret("Another-one-2"), 1
 	must(t, j.Reissue(&row))
 	j = crash(t, j)
 	var got []string
 	_, rows := j.Pending(false)
 	for row, err := range rows {
 		must(t, err)
-		got = append(got, fmt.Sprint(row.Password.Reveal(), " ", row.History.Reissued))
+		got = append(got, fmt.Sprint(row.Password.Reveal(), " ", row.Attempts.Reissued))
 	}
 	if diff := cmp.Diff([]string{"Pass-word-1 0", "Another-one-2 1"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestRefusedRowsAreNeverPending(t *testing.T) {
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{})
+// A doubtful row whose password is refused again and again may be given another
+// one at last: both stay in the journal, and the count starts anew.
+func TestRefusalsOfADoubtfulRowAreCounted(t *testing.T) {
+	j := planned(t, 1)
+	begin(t, j)
+	send(t, j, 1, 1)
+	refused := result(1, batch.Unknown)
+	refused.Attempts.Refused = 2
+	must(t, j.Finish(refused))
+	j = crash(t, j)
+	want := batch.Attempts{Count: 1, FirstSent: at, Doubt: "timeout", Refused: 2}
+	row := onlyPending(t, j)
+	if diff := cmp.Diff(want, row.Attempts); diff != "" {
+		t.Error("before:", diff)
+	}
+	row.Password, row.Attempts.Reissued = batch.NewSecret("Another-one-1"), 1
+	begin(t, j)
+	must(t, j.Reissue(&row))
+	j = crash(t, j)
+	want.Refused, want.Reissued = 0, 1
+	if row = onlyPending(t, j); row.Password.Reveal() != "Another-one-1" {
+		t.Error("the row has its former password")
+	}
+	if diff := cmp.Diff(want, row.Attempts); diff != "" {
+		t.Error("after:", diff)
+	}
+	text, err := os.ReadFile(j.folder.journal())
 	must(t, err)
-	must(t, p.Add(testRow(1)))
+	for _, kept := range []string{"Pass-word-1", "Another-one-1", `"doubt":"timeout","refused":2,"reissued":1`} {
+		if !strings.Contains(string(text), kept) {
+			t.Errorf("%s is not in the journal", kept)
+		}
+	}
+	begin(t, j)
+	send(t, j, 1, 2)
+	refused.Attempts = batch.Attempts{Count: 2, FirstSent: at, Doubt: "timeout", Refused: 1, Reissued: 1}
+	must(t, j.Finish(refused))
+	if diff := cmp.Diff(refused.Attempts, onlyPending(t, j).Attempts); diff != "" {
+		t.Error("refused again:", diff)
+	}
+}
+
+func onlyPending(t *testing.T, j *Journal) (only batch.Row) {
+	t.Helper()
+	count, rows := j.Pending(false)
+	if count != 1 {
+		t.Fatalf("%d rows are pending", count)
+	}
+	for row, err := range rows {
+		must(t, err)
+		only = row
+	}
+	return only
+}
+
+// A View that knows more of a run has a greater length, and a directory that
+// stays the one that was opened.
+func TestViewsOfALiveRun(t *testing.T) {
+	j := planned(t, 2)
+	begin(t, j)
+	early, err := Read(j.Dir(), Plain)
+	must(t, err)
+	defer early.Close()
+	if early.Length() != j.Length() {
+		t.Errorf("lengths %d and %d", early.Length(), j.Length())
+	}
+	send(t, j, 1, 1)
+	late, err := Read(j.Dir(), Plain)
+	must(t, err)
+	defer late.Close()
+	if early.Length() >= late.Length() || late.Length() != j.Length() {
+		t.Errorf("lengths %d, %d and %d", early.Length(), late.Length(), j.Length())
+	}
+	must(t, os.Rename(j.Dir(), j.Dir()+".old"))
+	for name, v := range map[string]*View{"journal": &j.View, "view": early} {
+		must(t, v.Root().WriteFile(name, nil, 0o600))
+		if _, err := os.Stat(filepath.Join(j.Dir()+".old", name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRefusedRowsAreNeverPending(t *testing.T) {
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, Plain)
+	must(t, err)
+	faulty := testRow(1)
+	faulty.Faults = []batch.Fault{{Column: "device_id", Text: "same device as line 3"}, {Text: "too many cells"}}
+	must(t, p.Add(faulty))
 	must(t, p.Add(testRow(2)))
-	must(t, p.Refuse(1, "same device as line 3"))
 	j, err := p.Seal("", nil)
 	must(t, err)
 	defer j.Close()
 	j2 := crash(t, j)
 	if diff := cmp.Diff([]batch.Outcome{batch.Invalid, batch.NotAttempted}, outcomes(t, &j2.View)); diff != "" {
 		t.Error(diff)
+	}
+	for entry, err := range j2.Entries() {
+		must(t, err)
+		if n := entry.Row.Number; n == 1 && entry.Result.Note != "device_id: same device as line 3; too many cells" {
+			t.Errorf("row 1 is refused for %q", entry.Result.Note)
+		}
+		if n := entry.Row.Number; entry.Row.Password.Empty() != (n == 1) {
+			t.Errorf("row %d: is its password kept?", n)
+		}
 	}
 	if n, _ := j2.Pending(true); n != 1 {
 		t.Errorf("%d rows are pending", n)
@@ -287,42 +384,42 @@ func TestRefusedRowsAreNeverPending(t *testing.T) {
 
 func TestASecondProcessIsRefused(t *testing.T) {
 	j := planned(t, 1)
-	if _, err := Open(j.Dir(), 0); !errors.Is(err, ErrLocked) {
+	if _, err := Open(j.Dir(), Plain); !errors.Is(err, ErrLocked) {
 		t.Errorf("Open: %v", err)
 	}
-	if _, err := Create(j.Dir(), Head{}); !errors.Is(err, ErrLocked) {
+	if _, err := Create(j.Dir(), Head{}, Plain); !errors.Is(err, ErrLocked) {
 		t.Errorf("Create: %v", err)
 	}
-	if _, done, err := Read(j.Dir()); err != nil {
+	if v, err := Read(j.Dir(), Plain); err != nil {
 		t.Errorf("Read: %v", err)
 	} else {
-		done()
+		must(t, v.Close())
 	}
 }
 
 func TestASealedJournalIsNeverReplaced(t *testing.T) {
 	j := planned(t, 1)
 	must(t, j.Close())
-	if _, err := Create(j.Dir(), Head{}); err == nil {
+	if _, err := Create(j.Dir(), Head{}, Plain); err == nil {
 		t.Fatal("a run was overwritten")
 	}
-	again, err := Open(j.Dir(), 0)
+	again, err := Open(j.Dir(), Plain)
 	must(t, err)
 	must(t, again.Close())
 }
 
 func TestAnUnsealedJournalIsReplaced(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "x.run")
-	p, err := Create(dir, Head{})
+	p, err := Create(dir, Head{}, Plain)
 	must(t, err)
 	must(t, p.Add(testRow(1)))
 	must(t, p.out.out.Flush())
 	must(t, p.file.Close())
-	must(t, p.lock.Unlock())
-	if _, err := Open(dir, 0); !errors.Is(err, ErrUnplanned) {
+	must(t, p.folder.close())
+	if _, err := Open(dir, Plain); !errors.Is(err, ErrUnplanned) {
 		t.Fatalf("Open: %v", err)
 	}
-	p, err = Create(dir, Head{})
+	p, err = Create(dir, Head{}, Plain)
 	must(t, err)
 	must(t, p.Discard())
 	if Exists(dir) {
@@ -364,7 +461,7 @@ func TestUnsafeDirectoriesAreRefused(t *testing.T) {
 				dir = filepath.Join(dir, "y.run")
 			}
 			must(t, c.make(dir))
-			if _, err := Create(dir, Head{}); !errors.Is(err, c.want) {
+			if _, err := Create(dir, Head{}, Plain); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
 		})
@@ -376,6 +473,42 @@ func TestSecretsAreRedacted(t *testing.T) {
 	for _, text := range []string{fmt.Sprint(row), fmt.Sprintf("%+v", row), fmt.Sprintf("%#v", row), fmt.Sprintf("%+v", struct{ r batch.Row }{row})} {
 		if strings.Contains(text, "Pass-word") {
 			t.Error(text)
+		}
+	}
+}
+
+// Whatever the window, an hour of answers is kept, and no more than that.
+func TestRecentIsTheLastHour(t *testing.T) {
+	var r recent
+	for i := range 5000 {
+		r.add(at.Add(time.Duration(i) * time.Second))
+	}
+	v := &View{state: &state{recent: r}}
+	if got := len(v.Recent()); got != 3601 {
+		t.Errorf("%d answers within an hour, want 3601", got)
+	}
+	if len(r.times) > 2*3601 {
+		t.Errorf("%d answers are held", len(r.times))
+	}
+}
+
+// A row may be longer than what is read at once.
+func TestLongRows(t *testing.T) {
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, Plain)
+	must(t, err)
+	want := strings.Repeat("0123456789", 30_000)
+	for n := 1; n <= 2; n++ {
+		row := testRow(n)
+		row.Extra = []string{want}
+		must(t, p.Add(row))
+	}
+	j, err := p.Seal("", nil)
+	must(t, err)
+	j = crash(t, j)
+	for entry, err := range j.Entries() {
+		must(t, err)
+		if got := entry.Row.Extra; len(got) != 1 || got[0] != want {
+			t.Errorf("row %d came back otherwise", entry.Row.Number)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"unicode/utf8"
 )
 
 // maxLine bounds one record. A row of the input is far smaller: cells and
@@ -60,11 +60,18 @@ func (s *scanner) damaged(at int64, what string) error {
 }
 
 // load reads a journal into a state. It returns the length of the part that
-// holds whole records; what follows it is the torn end of a write that a crash
-// cut short. The error is a *DamageError, ErrUnplanned, ErrNotAJournal, or one
-// of reading.
-func load(path string, r io.Reader, keep int) (s *state, size int64, err error) {
-	s = newState(keep)
+// was understood; what follows it is the torn end of a write that was cut short.
+// Records that are damaged at the end, where nothing shows that they were on
+// disk, count as lost: see state.loss. The error is a *DamageError,
+// ErrUnplanned, ErrNotAJournal, or one of reading.
+func load(path string, r io.Reader) (s *state, size int64, err error) {
+	return walk(path, r, func([]byte) error { return nil })
+}
+
+// walk loads a journal, and shows each line that counts to see, whose error ends
+// it.
+func walk(path string, r io.Reader, see func(line []byte) error) (s *state, size int64, err error) {
+	s = newState()
 	in := newScanner(path, r)
 	for {
 		line, at, whole, err := in.next()
@@ -75,10 +82,17 @@ func load(path string, r io.Reader, keep int) (s *state, size int64, err error) 
 			return nil, 0, err
 		}
 		if !intact(line) {
-			if torn(line, whole) && (!holed(line) || s.mayHaveGoneDown(bootID())) && !in.finds(s.proofs()) {
+			if torn(line, whole) {
 				break
 			}
-			return nil, 0, in.damaged(at, "this record is not what was written")
+			if line, at, err = in.skip(s, line, at); err != nil {
+				return nil, 0, err
+			}
+			if line == nil {
+				size = in.offset
+				break
+			}
+			whole = true
 		}
 		end := at + int64(len(line)) + 1
 		if err := s.apply(line, at, end); err != nil {
@@ -86,6 +100,9 @@ func load(path string, r io.Reader, keep int) (s *state, size int64, err error) 
 				return nil, 0, fmt.Errorf("%s: %w", path, err)
 			}
 			return nil, 0, in.damaged(at, err.Error())
+		}
+		if err := see(line); err != nil {
+			return nil, 0, err
 		}
 		size = end
 		if !whole { // all but the line end was written
@@ -98,43 +115,104 @@ func load(path string, r io.Reader, keep int) (s *state, size int64, err error) 
 	return s, size, nil
 }
 
-// torn reports whether a line that is not intact is the end of what a crash
-// left: a line cut short, or a stretch that the disk never got and that reads
-// as zeros. Anything else is damage. A record with something behind it is
-// damage, too: to drop it could lose a result.
+// torn reports whether a line that is not intact is the beginning of a record,
+// cut short by the end of the process that wrote it.
 func torn(line []byte, whole bool) bool {
-	if holed(line) {
-		return true
-	}
 	sum := bytes.LastIndex(line, []byte(sumMember))
-	return !whole && (sum < 0 || len(line)-sum < sumLength)
-}
-
-// proofs are the kinds of records that are written only once all before them is
-// on disk: a hole in front of one is damage.
-func (s *state) proofs() []string {
-	if s.planned.Type == "" {
-		return []string{kindPlanned, kindSession, kindMark, kindSend, kindTried, kindStop}
+	if whole || sum >= 0 && len(line)-sum >= sumLength {
+		return false
 	}
-	return []string{kindSession}
+	begins := bytes.HasPrefix(line, []byte(lineStart)) || bytes.HasPrefix([]byte(lineStart), line)
+	return begins && !bytes.ContainsFunc(cutRune(line), func(r rune) bool { return r < ' ' || r == utf8.RuneError })
 }
 
-// holed reports whether a stretch of line, or its very end, reads as zeros.
-func holed(line []byte) bool {
-	return bytes.Contains(line, []byte{0, 0}) || bytes.HasSuffix(line, []byte{0})
+// cutRune cuts the beginning of a character off the end of a text.
+func cutRune(text []byte) []byte {
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if start := len(text) - i; utf8.RuneStart(text[start]) {
+			if !utf8.FullRune(text[start:]) {
+				return text[:start]
+			}
+			break
+		}
+	}
+	return text
 }
 
-// finds reports whether an intact record of one of the kinds follows.
-func (s *scanner) finds(kinds []string) bool {
+// skip reads on behind a line that is not what was written. It returns the record of
+// the session that took note of the loss, or no line at all at the end of the
+// file. It never passes over what was on disk once: such damage is an error, and so
+// is any in a plan but a stretch that the disk never got and that reads as zeros.
+func (s *scanner) skip(st *state, bad []byte, at int64) ([]byte, int64, error) {
+	zeros := bytes.Contains(bad, []byte{0, 0})
+	h := hole{state: st, from: at, bytes: len(bad)}
 	for {
-		line, _, _, err := s.next()
-		if err != nil {
-			return false
+		line, next, _, err := s.next()
+		if errors.Is(err, io.EOF) && (st.planned.Type != "" || zeros) {
+			st.hole = h
+			return nil, 0, nil
 		}
-		if intact(line) && slices.Contains(kinds, kindOf(line)) {
-			return true
+		if errors.Is(err, io.EOF) {
+			return nil, 0, s.damaged(at, "this record is not what was written")
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		if !intact(line) {
+			h.bytes += len(line)
+			continue
+		}
+		known, proof, err := h.examine(line)
+		if err != nil {
+			return nil, 0, s.damaged(next, err.Error())
+		}
+		if known {
+			return line, next, nil
+		}
+		if proof {
+			return nil, 0, s.damaged(at, "this record is not what was written, and was on disk once")
 		}
 	}
+}
+
+// A hole is a stretch of a journal that is not what was written.
+type hole struct {
+	state *state // before the hole
+	from  int64  // offset
+	bytes int    // that are not what was written
+	sends int    // requests that are recorded behind it
+}
+
+// examine looks at an intact line behind the hole. The line is known if it is the
+// record of a session that took note of this hole. It is a proof if it was
+// written only once everything before the hole's end was on disk, or if it holds
+// a password.
+func (h *hole) examine(line []byte) (known, proof bool, err error) {
+	var record struct {
+		Row  int  `json:"row"`
+		Lost loss `json:"lost"`
+	}
+	if err := json.Unmarshal(line, &record); err != nil {
+		return false, false, err
+	}
+	s := h.state
+	switch kind := kindOf(line); {
+	case kind == kindSession:
+		known = s.planned.Type != "" && record.Lost.From == h.from
+		return known, !known, nil
+	case s.planned.Type == "":
+		return false, kind != kindRow && kind != kindResult, nil
+	case kind == kindReissue, s.sessionAt == 0, s.stopped:
+		return false, true, nil
+	case kind == kindSend:
+		h.sends++
+		if s.has(record.Row) && !s.pending(record.Row, s.session.RetryFailed) {
+			return false, true, nil // another session sends it
+		}
+	case kind == kindMark, kind == kindStop:
+		return false, false, nil
+	}
+	return false, record.Row > s.mark.Row || s.sends+h.sends > s.mark.Sends, nil
 }
 
 // apply feeds one intact line to the state.
@@ -171,9 +249,8 @@ func (s *state) applyHeader(line []byte) error {
 	if err := json.Unmarshal(line, &s.header); err != nil {
 		return err
 	}
-	if s.header.Format != format || s.header.Codec != codec {
-		return fmt.Errorf("%w: it has format %d (%s), this is for %d (%s)",
-			ErrNotAJournal, s.header.Format, s.header.Codec, format, codec)
+	if s.header.Format != format {
+		return fmt.Errorf("%w: it has format %d, this is for %d", ErrNotAJournal, s.header.Format, format)
 	}
 	return nil
 }
@@ -197,20 +274,22 @@ func (s *state) applyEvent(kind string, line []byte, at int64) error {
 	case kindStop:
 		return with(line, func(r stopRecord) error { s.addStop(r); return nil })
 	case kindSend:
-		var r sendRecord
-		if err := decode(line, &r); err != nil {
-			return err
-		}
-		return s.ifRow(r.Row, func() { s.addSend(r) })
+		return with(line, func(r sendRecord) error {
+			return s.ifRow(r.Row, func() { s.addSend(r) })
+		})
 	case kindTried, kindResult:
-		var r resultRecord
-		if err := decode(line, &r); err != nil {
-			return err
-		}
-		return s.ifRow(r.Row, func() { s.addEnd(r, at) })
+		return with(line, func(r resultRecord) error {
+			return s.ifRow(r.Row, func() { s.addEnd(r, at) })
+		})
+	case kindProof:
+		return with(line, func(r proofRecord) error {
+			return s.ifRow(r.Row, func() { s.proofs[r.Row] = at })
+		})
+	case kindGate:
+		return with(line, func(r gateRecord) error { s.addGate(r); return nil })
 	case kindReissue:
 		return with(line, func(r reissueRecord) error {
-			return s.ifRow(r.Row, func() { s.reissues[r.Row] = at })
+			return s.ifRow(r.Row, func() { s.addReissue(r, at) })
 		})
 	}
 	return fmt.Errorf("a record of unknown kind %q", kind)

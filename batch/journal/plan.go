@@ -1,81 +1,72 @@
 package journal
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strings"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"siprotate/batch"
 )
 
-// A Head says whose run it is. It starts the journal.
+// A Head says whose run it is and how it was started. It starts the journal.
 type Head struct {
-	Run     string // the run's name
-	Tool    string // the program's name and version
-	Account string
-	Host    string
-	Input   string // what the rows come from, for people
+	Run     string `json:"run"`     // the run's name
+	Tool    string `json:"tool"`    // the program's name and version
+	Account string `json:"account"` // whose devices they are
+	Host    string `json:"host"`    // of the API
+	Input   string `json:"input"`   // what the rows come from, for people
+	Vault   string `json:"vault"`   // the name of the vault; [Create] sets it
+	// Recipients are to whom the vault seals, if it seals to somebody; [Create] sets them.
+	Recipients []string        `json:"recipients,omitempty"`
+	Settings   json.RawMessage `json:"settings,omitempty"`
+	// Settings say how the run was started. They mean nothing to the journal.
 }
 
 // A Plan is a journal in the making: rows are added, then it is sealed. Until
-// then the journal counts for nothing, and a crash leaves nothing to go on
-// with. Not safe for concurrent use.
+// then the journal counts for nothing, and a crash leaves nothing to resume.
+// Not safe for concurrent use.
 type Plan struct {
-	dir   string
-	file  *os.File
-	lock  *flock.Flock
-	out   *planWriter
-	state *state
+	folder *folder
+	file   file
+	vault  Vault
+	out    *planWriter
+	state  *state
 }
 
 // Create starts the journal of a new run in dir, which it makes with mode 0700
 // if it is not there. A journal whose plan was never sealed is replaced; any
 // other one is an error, as is a folder that holds other files (ErrNotEmpty),
 // that somebody else may write in (ErrUnsafe), or that is in use (ErrLocked).
-func Create(dir string, h Head) (*Plan, error) {
-	if err := prepare(dir); err != nil {
-		return nil, err
-	}
-	held, err := lock(dir)
-	if err != nil {
-		return nil, err
-	}
-	p, err := create(dir, h)
-	if err != nil {
-		held.Unlock()
-		return nil, err
-	}
-	p.lock = held
-	return p, nil
-}
+func Create(dir string, h Head, v Vault) (*Plan, error) { return create(dir, h, v, osDisk{}) }
 
-func create(dir string, h Head) (*Plan, error) {
-	path := filepath.Join(dir, Name)
-	if err := clearUnplanned(path); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|noFollow, 0o600)
+func create(dir string, h Head, v Vault, d disk) (*Plan, error) {
+	folder, err := prepare(dir, d)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{dir: dir, file: f, out: newPlanWriter(f), state: newState(0)}
-	p.state.header = headerRecord{
-		Type: kindHeader, Format: format, Codec: codec,
-		Run: h.Run, Tool: h.Tool, Account: h.Account, Host: h.Host, Input: h.Input, At: time.Now().UTC(),
+	if err := folder.clearUnplanned(); err != nil {
+		return nil, errors.Join(err, folder.close())
 	}
+	f, err := folder.open(os.O_RDWR | os.O_CREATE | os.O_EXCL | os.O_APPEND)
+	if err != nil {
+		return nil, errors.Join(err, folder.close())
+	}
+	p := &Plan{folder: folder, file: f, vault: v, out: newPlanWriter(f), state: newState()}
+	h.Vault, h.Recipients = v.Name(), recipientsOf(v)
+	p.state.header = headerRecord{Type: kindHeader, Format: format, At: time.Now().UTC(), Head: h}
 	if _, err := p.out.append(p.state.header); err != nil {
-		return nil, p.fail(err)
+		return nil, errors.Join(p.fail(err), p.Discard())
 	}
 	return p, nil
 }
 
 // clearUnplanned removes a journal whose plan was never sealed: nothing of it
 // was sent. The caller holds the lock.
-func clearUnplanned(path string) error {
-	f, err := os.Open(path)
+func (d *folder) clearUnplanned() error {
+	f, err := d.open(os.O_RDONLY)
 	if os.IsNotExist(err) {
 		return nil
 	}
@@ -83,37 +74,56 @@ func clearUnplanned(path string) error {
 		return err
 	}
 	defer f.Close()
-	if _, _, err := load(path, f, 0); !isUnplanned(err) {
-		return fmt.Errorf("%s holds a run already", path)
+	if _, _, err := load(d.journal(), f); !errors.Is(err, ErrUnplanned) {
+		return fmt.Errorf("%s holds a run already", d.journal())
 	}
-	return os.Remove(path)
+	return d.root.Remove(Name)
 }
 
-// Add writes a row of the plan. Rows come in order, from number 1.
+// Add writes a row of the plan. Rows come in order, from number 1. A row that
+// has faults is written as [batch.Invalid], without its password: it is never sent.
 func (p *Plan) Add(row batch.Row) error {
-	if _, err := p.out.append(toRowRecord(row)); err != nil {
+	var sealed string
+	var err error
+	if len(row.Faults) == 0 {
+		sealed, err = p.vault.Seal(p.state.header.Run, row.Number, row.Password)
+	}
+	if err == nil {
+		_, err = p.out.append(toRowRecord(row, sealed))
+	}
+	if err != nil {
 		return p.fail(err)
 	}
 	p.state.addRow()
-	return nil
-}
-
-// Refuse says that a row that was added shall not be sent, and why.
-func (p *Plan) Refuse(row int, why string) error {
-	record := toResultRecord(kindResult, batch.Result{Row: row, Outcome: batch.Invalid, Note: why})
+	if len(row.Faults) == 0 {
+		return nil
+	}
+	record := toResultRecord(kindResult, batch.Result{Row: row.Number, Outcome: batch.Invalid, Note: faultsText(row.Faults)})
 	at, err := p.out.append(record)
 	if err != nil {
 		return p.fail(err)
 	}
-	p.state.addResult(record, at)
+	p.state.addEnd(record, at)
 	return nil
 }
 
+func faultsText(faults []batch.Fault) string {
+	texts := make([]string, len(faults))
+	for i, fault := range faults {
+		texts[i] = fault.Text
+		if fault.Column != "" {
+			texts[i] = fault.Column + ": " + fault.Text
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
 // Seal makes the plan durable: once it returns, every password of it is on
-// disk. sha256 is the checksum of the input, columns the names of the columns
-// whose cells the rows carry in Extra. The Plan is spent.
-func (p *Plan) Seal(sha256 string, columns []string) (*Journal, error) {
-	p.state.planned = plannedRecord{Type: kindPlanned, Rows: p.state.rows(), SHA256: sha256, Columns: columns}
+// disk. digest tells the input from another one, columns are the names of the
+// columns whose cells the rows carry in Extra. The Plan is spent; after an error
+// it can only be discarded.
+func (p *Plan) Seal(digest string, columns []string) (*Journal, error) {
+	p.state.planned = plannedRecord{Type: kindPlanned, Rows: p.state.rows(), Digest: digest, Columns: columns}
 	_, err := p.out.append(p.state.planned)
 	if err == nil {
 		err = p.out.out.Flush()
@@ -122,21 +132,18 @@ func (p *Plan) Seal(sha256 string, columns []string) (*Journal, error) {
 		err = p.file.Sync()
 	}
 	if err == nil {
-		err = syncDir(p.dir)
+		err = p.folder.sync()
 	}
 	if err != nil {
 		return nil, p.fail(err)
 	}
 	p.state.planEnd = p.out.size
-	return newJournal(p.dir, p.file, p.lock, p.state, p.out.size), nil
+	return newJournal(p.folder, p.file, p.vault, p.state, p.out.size), nil
 }
 
 // Discard drops the plan: no password of it stays behind.
 func (p *Plan) Discard() error {
-	p.file.Close()
-	err := os.Remove(filepath.Join(p.dir, Name))
-	p.lock.Unlock()
-	return err
+	return errors.Join(p.file.Close(), p.folder.root.Remove(Name), p.folder.close())
 }
 
 func (p *Plan) fail(err error) error { return fmt.Errorf("write the plan: %w", err) }

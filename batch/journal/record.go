@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"hash/crc32"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 // format is the version of the journal's format. A journal of another one is
 // refused.
-const format = 1
+const format = 2
 
 // The kinds of records, in the order in which a journal has them.
 const (
@@ -25,42 +26,35 @@ const (
 	kindSend    = "send"    // a request for a row is about to leave
 	kindTried   = "tried"   // a request for a row ended, and the row goes on
 	kindReissue = "reissue" // a row gets another password
-	kindStop    = "stop"    // the process lays the run down
+	kindProof   = "proof"   // what the registrar says of a row's password
+	kindGate    = "gate"    // how a gate between two waves stands
+	kindStop    = "stop"    // the process stops working on the run
 )
 
 type headerRecord struct {
-	Type    string    `json:"type"`
-	Format  int       `json:"format"`
-	Codec   string    `json:"codec"`
-	Run     string    `json:"run"`
-	Tool    string    `json:"tool"`
-	Account string    `json:"account"`
-	Host    string    `json:"host"`
-	Input   string    `json:"input"`
-	At      time.Time `json:"at"`
-}
-
-func (r headerRecord) head() Head {
-	return Head{Run: r.Run, Tool: r.Tool, Account: r.Account, Host: r.Host, Input: r.Input}
+	Type   string    `json:"type"`
+	Format int       `json:"format"`
+	At     time.Time `json:"at"`
+	Head
 }
 
 type rowRecord struct {
-	Type     string       `json:"type"`
-	Row      int          `json:"row"`
-	Line     int          `json:"line"`
-	UserID   string       `json:"user_id"`
-	DeviceID string       `json:"device_id"`
-	SIPID    string       `json:"sip_id,omitempty"`
-	Email    string       `json:"email,omitempty"`
-	Password string       `json:"password"`
-	Source   batch.Source `json:"source"`
-	Extra    []string     `json:"extra,omitempty"`
+	Type     string               `json:"type"`
+	Row      int                  `json:"row"`
+	Line     int                  `json:"line"`
+	UserID   string               `json:"user_id"`
+	DeviceID string               `json:"device_id"`
+	SIPID    string               `json:"sip_id,omitempty"`
+	Email    string               `json:"email,omitempty"`
+	Password string               `json:"password,omitempty"` // sealed; empty for a row that is never sent
+	Source   batch.PasswordSource `json:"source"`
+	Extra    []string             `json:"extra,omitempty"`
 }
 
 type plannedRecord struct {
 	Type    string   `json:"type"`
 	Rows    int      `json:"rows"`
-	SHA256  string   `json:"sha256"`
+	Digest  string   `json:"digest"`
 	Columns []string `json:"columns"`
 }
 
@@ -68,8 +62,19 @@ type sessionRecord struct {
 	Type        string    `json:"type"`
 	At          time.Time `json:"at"`
 	Tool        string    `json:"tool"`
-	Boot        string    `json:"boot"`
+	Storage     storage   `json:"storage"`
+	PID         int       `json:"pid"`
 	RetryFailed bool      `json:"retry_failed,omitempty"`
+	Verify      bool      `json:"verify,omitempty"` // it proves, and sends nothing
+	Lost        loss      `json:"lost,omitzero"`    // before this session
+}
+
+// A loss is what records may have said that were written and are gone, or are no
+// longer what was written.
+type loss struct {
+	Row   int   `json:"row"`            // rows up to this one may have been sent
+	Sends int   `json:"sends"`          // so many requests may have left
+	From  int64 `json:"from,omitempty"` // the offset at which the journal is not what was written, up to this record; 0 if nowhere
 }
 
 type markRecord struct {
@@ -90,7 +95,8 @@ type resultRecord struct {
 	Row         int           `json:"row"`
 	Outcome     batch.Outcome `json:"outcome"`
 	Attempts    int           `json:"attempts,omitempty"`
-	Doubt       bool          `json:"doubt,omitempty"`
+	Doubt       string        `json:"doubt,omitempty"`
+	Refused     int           `json:"refused,omitempty"`
 	Reissued    int           `json:"reissued,omitempty"`
 	FirstSent   time.Time     `json:"first_sent_at,omitzero"`
 	At          time.Time     `json:"at,omitzero"`
@@ -102,15 +108,62 @@ type resultRecord struct {
 	Message     string        `json:"error_message,omitempty"`
 	Description string        `json:"error_description,omitempty"`
 	Throttled   bool          `json:"throttled,omitempty"`
-	Held        time.Time     `json:"held_until,omitzero"` // the far side asked to send nothing before
+	Held        time.Time     `json:"held_until,omitzero"` // the API asked to send nothing before
 	Note        string        `json:"note,omitempty"`
 }
 
+type proofRecord struct {
+	Type     string          `json:"type"`
+	Row      int             `json:"row"`
+	Verdict  batch.Verdict   `json:"verdict"`
+	Code     int             `json:"code,omitempty"`
+	Reason   string          `json:"reason,omitempty"`
+	At       time.Time       `json:"at"`
+	Bindings []bindingRecord `json:"bindings,omitempty"`
+	Adopted  bool            `json:"adopted,omitempty"`
+	Answered []time.Time     `json:"answered,omitempty"`
+}
+
+type bindingRecord struct {
+	Contact string    `json:"contact"`
+	Ends    time.Time `json:"ends"`
+}
+
+func toProofRecord(row int, p batch.Proof) proofRecord {
+	r := proofRecord{Type: kindProof, Row: row, Verdict: p.Verdict, Code: p.Code, Reason: p.Reason, At: p.At.UTC(), Adopted: p.Adopted, Answered: p.Answered}
+	for _, b := range p.Bindings {
+		r.Bindings = append(r.Bindings, bindingRecord{b.Contact, b.Ends.UTC()})
+	}
+	return r
+}
+
+func (r proofRecord) proof() batch.Proof {
+	p := batch.Proof{Verdict: r.Verdict, Code: r.Code, Reason: r.Reason, At: r.At, Adopted: r.Adopted, Answered: r.Answered}
+	for _, b := range r.Bindings {
+		p.Bindings = append(p.Bindings, batch.Binding{Contact: b.Contact, Ends: b.Ends})
+	}
+	return p
+}
+
+type gateRecord struct {
+	Type   string    `json:"type"`
+	Gate   int       `json:"gate"` // counted from 1
+	Passed bool      `json:"passed"`
+	Why    string    `json:"why,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// A reissueRecord says why in the row's attempts: its password was refused so
+// many times, with or without a doubtful request before.
 type reissueRecord struct {
 	Type     string `json:"type"`
 	Row      int    `json:"row"`
+	Attempts int    `json:"attempts"`
+	Doubt    string `json:"doubt,omitempty"`
+	Refused  int    `json:"refused"` // times that the API refused the password before
 	Reissued int    `json:"reissued"`
-	Password string `json:"password"`
+	Unopened bool   `json:"unopened,omitempty"` // drawn because the password before could not be opened
+	Password string `json:"password"`           // sealed
 }
 
 type stopRecord struct {
@@ -125,33 +178,33 @@ type Totals struct {
 	Stopped string        `json:"stopped,omitempty"` // why the session stopped early; empty if it ran to the end
 }
 
-func toRowRecord(r batch.Row) rowRecord {
+func toRowRecord(r batch.Row, sealed string) rowRecord {
 	return rowRecord{
 		Type: kindRow, Row: r.Number, Line: r.Line, UserID: r.UserID, DeviceID: r.DeviceID,
-		SIPID: r.SIPID, Email: r.Email, Password: seal(r.Password), Source: r.Source, Extra: r.Extra,
+		SIPID: r.SIPID, Email: r.Email, Password: sealed, Source: r.PasswordSource, Extra: r.Extra,
 	}
 }
 
-func (r rowRecord) row() (batch.Row, error) {
-	password, err := open(r.Password)
+// row returns the row without its password.
+func (r rowRecord) row() batch.Row {
 	return batch.Row{
 		Number: r.Row, Line: r.Line, UserID: r.UserID, DeviceID: r.DeviceID,
-		SIPID: r.SIPID, Email: r.Email, Password: password, Source: r.Source, Extra: r.Extra,
-	}, err
+		SIPID: r.SIPID, Email: r.Email, PasswordSource: r.Source, Extra: r.Extra,
+	}
 }
 
 func toResultRecord(kind string, r batch.Result) resultRecord {
 	record := resultRecord{
 		Type: kind, Row: r.Row, Outcome: r.Outcome,
-		Attempts: r.History.Attempts, Doubt: r.History.Doubt, Reissued: r.History.Reissued,
-		FirstSent: r.History.FirstSent.UTC(), At: r.Finished.UTC(),
+		Attempts: r.Attempts.Count, Doubt: r.Attempts.Doubt, Refused: r.Attempts.Refused, Reissued: r.Attempts.Reissued,
+		FirstSent: r.Attempts.FirstSent.UTC(), At: r.Finished.UTC(),
 		HTTPCode: r.Receipt.HTTPCode, Code: r.Receipt.Code, Status: r.Receipt.Status,
 		RequestID: r.Receipt.RequestID, ErrorCode: r.Receipt.ErrorCode,
 		Message: r.Receipt.ErrorMessage, Description: r.Receipt.ErrorDescription,
-		Throttled: r.Receipt.Hint.Throttled, Note: r.Note,
+		Throttled: r.Receipt.Feedback.Throttled, Note: r.Note,
 	}
-	if r.Receipt.Hint.HasRetryAfter {
-		record.Held = record.At.Add(r.Receipt.Hint.RetryAfter)
+	if r.Receipt.Feedback.HasRetryAfter {
+		record.Held = record.At.Add(r.Receipt.Feedback.RetryAfter)
 	}
 	return record
 }
@@ -159,7 +212,7 @@ func toResultRecord(kind string, r batch.Result) resultRecord {
 func (r resultRecord) result() batch.Result {
 	return batch.Result{
 		Row: r.Row, Outcome: r.Outcome, Note: r.Note, Finished: r.At,
-		History: batch.History{Attempts: r.Attempts, Doubt: r.Doubt, FirstSent: r.FirstSent, Reissued: r.Reissued},
+		Attempts: batch.Attempts{Count: r.Attempts, Doubt: r.Doubt, FirstSent: r.FirstSent, Refused: r.Refused, Reissued: r.Reissued},
 		Receipt: batch.Receipt{
 			HTTPCode: r.HTTPCode, Code: r.Code, Status: r.Status, RequestID: r.RequestID,
 			ErrorCode: r.ErrorCode, ErrorMessage: r.Message, ErrorDescription: r.Description,
@@ -177,14 +230,22 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// appendLine appends r as a line with its checksum.
-func appendLine(buf []byte, r record) []byte {
-	start := len(buf)
-	buf = r.appendTo(buf)
-	object := buf[start:]
-	buf = append(buf, sumMember...)
-	buf = appendSum(buf, object)
-	return append(buf, "\"}\n"...)
+// appendLine appends a record as a line with its checksum. Text that JSON
+// could escape for a browser's sake stays as it is, for whoever reads a journal.
+func appendLine(buf []byte, record any) ([]byte, error) {
+	var object bytes.Buffer
+	encoder := json.NewEncoder(&object)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(record); err != nil {
+		return buf, err
+	}
+	return appendSummed(buf, bytes.TrimSuffix(object.Bytes(), []byte("}\n"))), nil
+}
+
+// appendSummed appends an object that lacks its closing brace as a line.
+func appendSummed(buf, object []byte) []byte {
+	buf = append(append(buf, object...), sumMember...)
+	return append(appendSum(buf, object), "\"}\n"...)
 }
 
 func appendSum(buf, object []byte) []byte {
@@ -203,10 +264,12 @@ func intact(line []byte) bool {
 	return bytes.Equal(line[at+len(sumMember):][:sumDigits], appendSum(want[:0], line[:at]))
 }
 
-// kindOf returns the kind of an intact line. It relies on appendLine, which
-// writes the kind first.
+const lineStart = `{"type":"`
+
+// kindOf returns the kind of an intact line. It relies on appendLine, and on the
+// records, whose first member is the kind.
 func kindOf(line []byte) string {
-	rest, ok := bytes.CutPrefix(line, []byte(`{"type":"`))
+	rest, ok := bytes.CutPrefix(line, []byte(lineStart))
 	if !ok {
 		return ""
 	}

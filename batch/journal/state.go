@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"slices"
 	"time"
 
 	"siprotate/batch"
@@ -19,21 +20,28 @@ type state struct {
 	flights  map[int]sendRecord // rows with a request under way
 	lost     map[int]sendRecord // rows whose last request was under way when a session died
 	reissues map[int]int64      // rows with another password: the offset of its record
+	proofs   map[int]int64      // rows whose password was proved: the offset of the latest record
+	gates    int                // that were passed
+	beside   map[int][]int64    // rows with others that may be in force instead: their offsets, 0 for the plan's
 
 	session   sessionRecord
 	sessionAt int64 // offset of the session's record, 0 before the first
-	stopped   bool  // the session was laid down, or is known to have died
+	stopped   bool  // the session stopped, or is known to have died
 	mark      markRecord
+	hole      hole // at the end of the journal; zero if there is none
 
 	sends     int
 	throttled int
 	waited    time.Duration
 	startedAt time.Time
 	stoppedAt time.Time
-	why       string // why the last session stopped early
+	latest    time.Time     // of the present session's records
+	worked    time.Duration // the sum of the sessions before the present one
+	why       string        // why the last session stopped early
 
+	live   bool // the journal is loaded; recent and held stay as they are
 	recent recent
-	held   time.Time // the far side asked to send nothing before
+	held   time.Time // the API asked to send nothing before
 }
 
 // A standing is how a row stands, as bits: its outcome, and what may be besides.
@@ -47,8 +55,11 @@ const (
 
 func (s standing) outcome() batch.Outcome { return batch.Outcome(s & outcomeBits) }
 
-func newState(keep int) *state {
-	return &state{flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{}, recent: recent{keep: keep}}
+func newState() *state {
+	return &state{
+		flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{},
+		proofs: map[int]int64{}, beside: map[int][]int64{},
+	}
 }
 
 func (s *state) addRow() {
@@ -61,27 +72,47 @@ func (s *state) rows() int { return len(s.standing) }
 func (s *state) has(row int) bool { return row >= 1 && row <= s.rows() }
 
 func (s *state) addSession(r sessionRecord, at int64) {
-	s.endSession(r.Boot, r.At)
-	s.session, s.sessionAt, s.stopped = r, at, false
+	s.endSession(r.Lost, r.At)
+	s.worked += s.working()
+	s.session, s.sessionAt, s.stopped, s.latest = r, at, false, r.At
+	// No more than what is recorded has left before this session; what may have
+	// left besides is spent by now.
+	s.mark = markRecord{Sends: s.sends}
+	if r.Verify {
+		return // how the run stands stays as it was
+	}
 	if s.startedAt.IsZero() {
 		s.startedAt = r.At
 	}
 	s.stoppedAt, s.why = time.Time{}, ""
-	// No more than what is recorded has left before this session; what may have
-	// left besides is spent by now.
-	s.mark = markRecord{Sends: s.sends}
+}
+
+// working returns how long the present session has worked, up to its latest
+// record.
+func (s *state) working() time.Duration {
+	if s.session.Verify {
+		return 0
+	}
+	return max(0, s.latest.Sub(s.session.At))
 }
 
 func (s *state) addSend(r sendRecord) {
 	s.sends++
+	s.latest = r.At
 	s.flights[r.Row] = r
+}
+
+func (s *state) addGate(r gateRecord) {
+	if r.Passed {
+		s.gates = max(s.gates, r.Gate)
+	}
 }
 
 func (s *state) addTried(r resultRecord, at int64) {
 	s.land(r)
 	s.last[r.Row-1] = at
 	outcome := batch.NotAttempted
-	if r.Doubt {
+	if r.Doubt != "" {
 		outcome = batch.Unknown
 	}
 	s.standing[r.Row-1] = standing(outcome)
@@ -104,59 +135,107 @@ func (s *state) addResult(r resultRecord, at int64) {
 
 func (s *state) land(r resultRecord) {
 	delete(s.lost, r.Row)
+	s.latest = r.At
 	if _, flying := s.flights[r.Row]; !flying {
 		return
 	}
 	delete(s.flights, r.Row)
-	s.recent.add(r.At)
-	if r.Held.After(s.held) {
-		s.held = r.Held
+	if !s.live {
+		s.recent.add(r.At)
+		s.held = later(s.held, r.Held)
 	}
 	if r.Throttled {
 		s.throttled++
 	}
 }
 
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// addReissue gives a row another password. The one before stays beside it where
+// nobody could open it and it may be in force; where no request is in doubt,
+// none before can be.
+func (s *state) addReissue(r reissueRecord, at int64) {
+	switch {
+	case r.Doubt == "":
+		delete(s.beside, r.Row)
+	case r.Unopened:
+		s.beside[r.Row] = append(s.beside[r.Row], s.reissues[r.Row])
+	}
+	s.reissues[r.Row] = at
+	delete(s.proofs, r.Row) // of the other password
+}
+
 func (s *state) addStop(r stopRecord) {
-	s.stopped, s.stoppedAt, s.why = true, r.At, r.Totals.Stopped
+	s.stopped, s.latest = true, r.At
+	if s.session.Verify {
+		return
+	}
+	s.stoppedAt, s.why = r.At, r.Totals.Stopped
 	s.waited += r.Totals.Waited
 }
 
-// endSession settles what the last session left open, seen from a machine that
-// runs under the given boot. Requests under way are in doubt. If the machine
-// may have gone down since, records may be lost that were written and not
-// synced: then so are all rows that the mark allowed to be sent.
-func (s *state) endSession(boot string, now time.Time) {
-	if s.sessionAt == 0 || s.stopped {
-		return
+// loss returns what may be lost of the records of a session that did not stop.
+// kept says that what was written is still there, synced or not.
+func (s *state) loss(kept bool) loss {
+	if s.hole.from != 0 {
+		return s.holeLoss()
 	}
-	powerCut := s.mayHaveGoneDown(boot)
-	if powerCut {
-		for row := 1; row <= min(s.mark.Row, s.rows()); row++ {
-			if s.mayHaveBeenSent(row) {
-				s.standing[row-1] |= maybeSent
-			}
+	if kept || s.sessionAt == 0 || s.stopped {
+		return loss{}
+	}
+	return loss{Row: s.mark.Row, Sends: max(0, s.mark.Sends-s.sends)}
+}
+
+// shortestSend is less than the bytes of any record of a request.
+const shortestSend = len(`{"type":"send","row":1,"attempts":1,"at":"2006-01-02T15:04:05Z","crc":"00000000"}`)
+
+// holeLoss returns what a hole may have swallowed: all that the mark allowed,
+// and marks with requests beyond it. Those are for the next rows that were to be
+// sent, give or take the requests that were under way at once.
+func (s *state) holeLoss() loss {
+	hidden := s.hole.bytes / shortestSend
+	l := loss{From: s.hole.from, Sends: hidden}
+	beyond := hidden + firstBlock
+	if s.sessionAt != 0 && !s.stopped {
+		l.Row, l.Sends = s.mark.Row, hidden+max(0, s.mark.Sends-s.sends)
+		beyond = hidden + max(firstBlock, s.mark.Sends-s.sends)
+	}
+	for l.Row < s.rows() && beyond > 0 {
+		l.Row++
+		if s.mayHaveBeenSent(l.Row) {
+			beyond--
 		}
 	}
-	lost := len(s.flights)
-	if powerCut {
-		lost += max(0, s.mark.Sends-s.sends)
+	return l
+}
+
+// maxLost bounds the lost requests that are counted against an allowance.
+const maxLost = 1 << 20
+
+// endSession settles what the last session left open. Requests under way are in
+// doubt, and so are the rows whose records may be lost.
+func (s *state) endSession(l loss, now time.Time) {
+	for row := 1; row <= min(l.Row, s.rows()); row++ {
+		if s.mayHaveBeenSent(row) {
+			s.standing[row-1] |= maybeSent
+		}
 	}
-	for range min(lost, s.recent.keep) {
-		s.recent.add(now)
+	for range len(s.flights) + min(l.Sends, maxLost) {
+		if !s.live {
+			s.recent.add(now)
+		}
 	}
 	for row, send := range s.flights {
 		s.standing[row-1] = standing(batch.Unknown) | maybeSent
 		s.lost[row] = send
 	}
 	clear(s.flights)
-	s.stopped = true
-}
-
-// mayHaveGoneDown reports whether the machine, now under the given boot, may have
-// lost power since the session began.
-func (s *state) mayHaveGoneDown(boot string) bool {
-	return boot == "" || boot != s.session.Boot
+	s.hole, s.stopped = hole{}, true
 }
 
 func (s *state) mayHaveBeenSent(row int) bool {
@@ -188,20 +267,21 @@ func (s *state) pending(row int, retryFailed bool) bool {
 	return false
 }
 
-// recent keeps the latest times at which an answer came.
+// recentFor is how far back the times of answers are kept, from the latest one.
+const recentFor = time.Hour
+
+// recent keeps the times at which answers came in the hour before the latest.
 type recent struct {
-	keep  int
-	times []time.Time
-	next  int
+	times  []time.Time
+	latest time.Time
 }
 
 func (r *recent) add(t time.Time) {
-	switch {
-	case r.keep == 0:
-	case len(r.times) < r.keep:
-		r.times = append(r.times, t)
-	default:
-		r.times[r.next] = t
-		r.next = (r.next + 1) % r.keep
+	if len(r.times) == cap(r.times) {
+		r.times = slices.DeleteFunc(r.times, r.old)
 	}
+	r.times = append(r.times, t)
+	r.latest = later(r.latest, t)
 }
+
+func (r *recent) old(t time.Time) bool { return t.Before(r.latest.Add(-recentFor)) }

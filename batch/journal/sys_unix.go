@@ -7,12 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
-
-// noFollow makes an open fail at a symbolic link.
-const noFollow = unix.O_NOFOLLOW
 
 // shared says how somebody else may get at a file or folder; it is empty where
 // nobody may.

@@ -2,14 +2,19 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"siprotate/batch"
 )
@@ -19,75 +24,134 @@ import (
 // memory. The View of an open [Journal] follows it and may be used at the same
 // time; one made by [Read] stays as it was made.
 type View struct {
-	dir   string
-	at    io.ReaderAt
-	state *state
-	guard *sync.Mutex // guards state
+	folder *folder
+	file   file
+	at     io.ReaderAt // where records are read: the file, or the spare copy of it
+	vault  Vault       // nil: passwords stay closed
+	state  *state
+	length int64
+	guard  *sync.Mutex // guards at, state and length
 }
 
 // Read looks at the run in dir, also at one that another process is at work
-// on; a request that is under way there shows as [batch.Unknown]. Call close
-// when the View is done with. The errors are those of [Open], less ErrLocked.
-func Read(dir string) (v *View, close func() error, err error) {
-	f, err := openJournal(dir, os.O_RDONLY)
+// on; a request that is under way there shows as [batch.Unknown]. With a nil
+// Vault, no password is opened: those of the View are empty. Close the View when
+// it is done with. The errors are those of [Open], less ErrLocked.
+func Read(dir string, v Vault) (*View, error) {
+	folder, err := openRun(dir, osDisk{})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s, _, err := load(f.Name(), f, 0)
+	view, err := folder.view(v)
 	if err != nil {
-		f.Close()
-		return nil, nil, err
+		return nil, errors.Join(err, folder.close())
 	}
-	s.endSession(bootID(), time.Now())
-	return &View{dir: dir, at: f, state: s, guard: new(sync.Mutex)}, f.Close, nil
+	return view, nil
 }
 
-// ReadHead tells whose run dir holds, from the first record of its journal
-// alone. The errors are those of [Open], less ErrLocked and ErrUnplanned.
+func (d *folder) view(v Vault) (*View, error) {
+	f, err := d.open(os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	s, size, err := load(d.journal(), f)
+	if err == nil {
+		err = s.checkVault(d.journal(), v)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	s.endSession(s.loss(d.kept(s)), time.Now())
+	return &View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: new(sync.Mutex)}, nil
+}
+
+// checkVault sees that v is the vault of the journal.
+func (s *state) checkVault(path string, v Vault) error {
+	switch {
+	case v == nil:
+		return nil
+	case s.header.Vault == Purged:
+		return fmt.Errorf("%s: %w", path, ErrPurged)
+	case v.Name() != s.header.Vault:
+		return fmt.Errorf("%s: %w: as %q, not as %q", path, ErrVault, s.header.Vault, v.Name())
+	case !sameSet(recipientsOf(v), s.header.Recipients):
+		return fmt.Errorf("%s: %w: to other recipients", path, ErrVault)
+	}
+	return nil
+}
+
+// ReadHead says whose run dir holds, from the first record of its journal
+// alone. The errors are those of [Open], less ErrLocked, ErrUnplanned and ErrVault.
 func ReadHead(dir string) (Head, error) {
-	f, err := openJournal(dir, os.O_RDONLY)
+	folder, err := openRun(dir, osDisk{})
+	if err != nil {
+		return Head{}, err
+	}
+	defer folder.close()
+	f, err := folder.open(os.O_RDONLY)
 	if err != nil {
 		return Head{}, err
 	}
 	defer f.Close()
-	line, _, _, err := newScanner(f.Name(), f).next()
-	s := newState(0)
+	line, _, _, err := newScanner(folder.journal(), f).next()
+	s := newState()
 	if err == nil && intact(line) {
 		err = s.apply(line, 0, 0)
 	}
 	if err != nil || s.header.Type == "" {
-		return Head{}, fmt.Errorf("%s: %w", f.Name(), ErrNotAJournal)
+		return Head{}, fmt.Errorf("%s: %w", folder.journal(), ErrNotAJournal)
 	}
-	return s.header.head(), nil
+	return s.header.Head, nil
 }
 
-// openJournal opens the journal in dir, once it is sure that nobody else put it
-// there.
-func openJournal(dir string, flag int) (*os.File, error) {
-	if !Exists(dir) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrNoRun)
+// Close closes what [Read] opened.
+func (v *View) Close() error { return errors.Join(v.file.Close(), v.folder.close()) }
+
+// Current sees that the journal is still the file that the View reads: ErrPurged
+// says that another one, without the passwords, took its place.
+func (v *View) Current() error {
+	named, err := v.folder.root.Lstat(Name)
+	if err != nil {
+		return err
 	}
-	if err := checkDir(dir); err != nil {
-		return nil, err
+	opened, err := v.file.Stat()
+	if err == nil && !os.SameFile(named, opened) {
+		err = ErrPurged
 	}
-	return os.OpenFile(filepath.Join(dir, Name), flag|noFollow, 0)
+	return err
 }
 
 // Dir returns the run directory.
-func (v *View) Dir() string { return v.dir }
+func (v *View) Dir() string { return v.folder.path }
+
+// Root returns the run directory that was opened, whatever its path names by
+// now. It is valid until the View is closed.
+func (v *View) Root() *os.Root { return v.folder.root }
+
+// Length returns how many bytes of the journal the View knows. It grows as the
+// run goes on, and says which of two Views knows more.
+func (v *View) Length() int64 {
+	v.guard.Lock()
+	defer v.guard.Unlock()
+	return v.length
+}
 
 // An Info says whose run it is, and when it ran.
 type Info struct {
 	Head
-	SHA256    string   // the input's checksum, in hex
+	Digest    string   // tells the input from another
 	Columns   []string // the names of the input's other columns
 	Rows      int
 	Requests  int           // sent so far
 	Throttled int           // those refused for exceeding the allowance
-	Waited    time.Duration // waited for the allowance, in the sessions that were laid down
+	Waited    time.Duration // waited for the allowance, in the sessions that stopped
 	StartedAt time.Time     // of the first session; zero if there was none
 	StoppedAt time.Time     // of the last one; zero while it runs, or if it died
 	Stopped   string        // why the last session stopped early
+	Worked    time.Duration // the sum of the sessions; one that died counts up to its last record
+	SessionAt time.Time     // when the last session began
+	PID       int           // its process
 }
 
 // Info returns what is known of the run as a whole.
@@ -96,11 +160,32 @@ func (v *View) Info() Info {
 	defer v.guard.Unlock()
 	s := v.state
 	return Info{
-		Head:   s.header.head(),
-		SHA256: s.planned.SHA256, Columns: s.planned.Columns, Rows: s.rows(),
+		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(),
 		Requests: s.sends, Throttled: s.throttled, Waited: s.waited,
-		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why,
+		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why, Worked: s.worked + s.working(),
+		SessionAt: s.session.At, PID: s.session.PID,
 	}
+}
+
+// Gates returns how many gates were passed, as of now.
+func (v *View) Gates() int {
+	v.guard.Lock()
+	defer v.guard.Unlock()
+	return v.state.gates
+}
+
+// Live reports whether another process is at work on the run.
+func (v *View) Live() bool {
+	if !v.Info().StoppedAt.IsZero() {
+		return false
+	}
+	l := flock.New(filepath.Join(v.Dir(), lockName), flock.SetPermissions(0o600))
+	free, err := l.TryRLock()
+	if err != nil {
+		return false
+	}
+	l.Unlock()
+	return !free
 }
 
 // Counts returns how many rows stand how.
@@ -114,17 +199,22 @@ func (v *View) Counts() map[batch.Outcome]int {
 	return counts
 }
 
-// Recent returns the times of the latest answers, as many as [Open] was told
-// to keep, and for requests without a known answer the time of opening.
-func (v *View) Recent() []time.Time { return v.state.recent.times }
+// Recent returns, in no order, when the answers came in the hour before the
+// latest one, as of opening: enough for an allowance whose window is an hour or
+// less. A request without a known answer counts at the time of opening.
+func (v *View) Recent() []time.Time {
+	return slices.DeleteFunc(slices.Clone(v.state.recent.times), v.state.recent.old)
+}
 
-// Held returns until when the far side asked to send nothing, as of opening;
-// zero if it did not.
+// Held returns until when the API asked to send nothing, as of opening; zero if
+// it did not.
 func (v *View) Held() time.Time { return v.state.held }
 
 // Pending returns how many rows are to be sent, and yields them in order. What
 // is pending is decided when a row's turn comes, before it is sent. A failed row
-// that is sent again may be given as many new passwords as at first.
+// that is sent again may be given as many new passwords as at first. A password
+// that the vault cannot open stands in the row's Sealed, as in [View.Entries]:
+// such a row cannot be sent as it is.
 func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 	pending := func(row int) bool {
 		v.guard.Lock()
@@ -140,9 +230,9 @@ func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 	return count, func(yield func(batch.Row, error) bool) {
 		for entry, err := range v.entries(pending) {
 			row := entry.Row
-			row.History = entry.Result.History
+			row.Attempts = entry.Result.Attempts
 			if entry.Result.Outcome == batch.Failed {
-				row.History.Reissued = 0
+				row.Attempts.Reissued = 0
 			}
 			if !yield(row, err) {
 				return
@@ -151,15 +241,20 @@ func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 	}
 }
 
-// Entries yields every row of the run with how it stands, in input order.
+// Entries yields every row of the run with how it stands, in input order. Where
+// the vault has no key for a row's password (ErrSealed), the row's Password is
+// empty and its Sealed is what stands in the journal.
 func (v *View) Entries() iter.Seq2[batch.Entry, error] {
 	return v.entries(func(int) bool { return true })
 }
 
 func (v *View) entries(wanted func(row int) bool) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		plan := newScanner(filepath.Join(v.dir, Name), io.NewSectionReader(v.at, 0, v.state.planEnd))
-		results := &lineReader{at: v.at}
+		v.guard.Lock()
+		at := v.at
+		v.guard.Unlock()
+		plan := newScanner(v.folder.journal(), io.NewSectionReader(at, 0, v.state.planEnd))
+		results := &lineReader{at: at}
 		for number := 1; number <= v.state.rows(); {
 			line, _, _, err := plan.next()
 			if err != nil {
@@ -183,33 +278,38 @@ func (v *View) entries(wanted func(row int) bool) iter.Seq2[batch.Entry, error] 
 // entry joins the plan's line of a row with the row's latest records.
 func (v *View) entry(number int, line []byte, results *lineReader) (batch.Entry, error) {
 	var planned rowRecord
-	if err := decode(line, &planned); err != nil {
+	if err := json.Unmarshal(line, &planned); err != nil {
 		return batch.Entry{}, err
 	}
 	if planned.Row != number {
 		return batch.Entry{}, fmt.Errorf("the plan has row %d in the place of row %d", planned.Row, number)
 	}
-	row, err := planned.row()
-	if err != nil {
-		return batch.Entry{}, err
-	}
+	row := planned.row()
 	result, err := v.result(number, results)
 	if err != nil {
 		return batch.Entry{}, err
 	}
-	row.Password, err = v.password(row, &result, results)
-	return batch.Entry{Row: row, Result: result}, err
+	sealed, err := v.sealed(&row, planned, &result, results)
+	if err == nil {
+		err = v.unseal(&row, sealed)
+	}
+	entry := batch.Entry{Row: row, Result: result}
+	if err == nil && result.Outcome == batch.Unknown {
+		entry.Beside, err = v.beside(planned, results)
+	}
+	return entry, err
 }
 
 const (
 	noteInFlight  = "the run ended before an answer came"
-	noteMaybeSent = "the machine went down; a request may have left before"
+	noteMaybeSent = "records were lost; a request may have left before"
 )
 
 func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 	v.guard.Lock()
 	at, outcome := v.state.last[number-1], v.state.outcome(number)
 	maybe := v.state.standing[number-1]&maybeSent != 0
+	proved := v.state.proofs[number]
 	send, lost := v.state.lost[number]
 	if !lost {
 		send, lost = v.state.flights[number]
@@ -221,7 +321,7 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 		var record resultRecord
 		line, err := results.read(at)
 		if err == nil {
-			err = decode(line, &record)
+			err = json.Unmarshal(line, &record)
 		}
 		if err != nil {
 			return result, err
@@ -229,39 +329,99 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 		result = record.result()
 	}
 	result.Outcome = outcome
+	if proved != 0 {
+		var record proofRecord
+		line, err := results.read(proved)
+		if err == nil {
+			err = json.Unmarshal(line, &record)
+		}
+		if err != nil {
+			return result, err
+		}
+		result.Proof = record.proof()
+	}
 	switch {
 	case lost:
-		result.History.Attempts, result.History.Doubt = send.Attempts, true
-		if result.History.FirstSent.IsZero() {
-			result.History.FirstSent = send.At
+		result.Attempts.Count = send.Attempts
+		result.Attempts.Doubt = cmp.Or(result.Attempts.Doubt, noteInFlight)
+		if result.Attempts.FirstSent.IsZero() {
+			result.Attempts.FirstSent = send.At
 		}
-		result.Note = noteInFlight
+		result.Note = result.Attempts.Doubt
 	case maybe:
-		result.History.Doubt = true
-		result.Note = noteMaybeSent
+		result.Attempts.Doubt = cmp.Or(result.Attempts.Doubt, noteMaybeSent)
+		result.Note = result.Attempts.Doubt
 	}
 	return result, nil
 }
 
-// password returns the password that the row has now: that of the plan, or the
-// latest that was drawn instead.
-func (v *View) password(row batch.Row, result *batch.Result, results *lineReader) (batch.Secret, error) {
+// sealed returns the password that the row has now, as it stands in the journal:
+// that of the plan, or the latest that was drawn instead.
+func (v *View) sealed(row *batch.Row, planned rowRecord, result *batch.Result, results *lineReader) (string, error) {
 	v.guard.Lock()
-	at, reissued := v.state.reissues[row.Number]
+	at, reissued := v.state.reissues[planned.Row]
+	later := at > v.state.last[planned.Row-1]
 	v.guard.Unlock()
 	if !reissued {
-		return row.Password, nil
+		return planned.Password, nil
 	}
-	var record reissueRecord
+	record, err := readReissue(results, at)
+	if err != nil {
+		return "", err
+	}
+	row.PasswordSource = batch.Generated
+	result.Attempts.Reissued = record.Reissued
+	if later {
+		result.Attempts.Refused = 0
+	}
+	return record.Password, nil
+}
+
+func readReissue(results *lineReader, at int64) (record reissueRecord, err error) {
 	line, err := results.read(at)
 	if err == nil {
 		err = json.Unmarshal(line, &record)
 	}
-	if err != nil {
-		return batch.Secret{}, err
+	return record, err
+}
+
+// beside returns the passwords that may be in force instead of the row's own.
+func (v *View) beside(planned rowRecord, results *lineReader) (all []batch.Kept, err error) {
+	v.guard.Lock()
+	places := slices.Clone(v.state.beside[planned.Row])
+	v.guard.Unlock()
+	for _, at := range places {
+		sealed := planned.Password
+		if at != 0 {
+			record, err := readReissue(results, at)
+			if err != nil {
+				return nil, err
+			}
+			sealed = record.Password
+		}
+		row := batch.Row{Number: planned.Row}
+		if err := v.unseal(&row, sealed); err != nil {
+			return nil, err
+		}
+		all = append(all, batch.Kept{Password: row.Password, Sealed: row.Sealed})
 	}
-	result.History.Reissued = record.Reissued
-	return open(record.Password)
+	return all, nil
+}
+
+// unseal opens the password of a row, if it has one and there is a vault.
+func (v *View) unseal(row *batch.Row, sealed string) (err error) {
+	if v.vault == nil || sealed == "" {
+		return nil
+	}
+	row.Password, err = v.vault.Open(v.state.header.Run, row.Number, sealed)
+	if errors.Is(err, ErrSealed) {
+		row.Password, row.Sealed = batch.Secret{}, sealed
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open the password of row %d: %w", row.Number, err)
+	}
+	return nil
 }
 
 // A lineReader reads lines at any offset. Lines near each other, as the

@@ -3,7 +3,7 @@ package journal
 import (
 	"bufio"
 	"fmt"
-	"os"
+	"io"
 	"sync"
 	"time"
 )
@@ -11,22 +11,15 @@ import (
 // syncWithin is how long a written record may wait for its fsync.
 const syncWithin = 10 * time.Millisecond
 
-// A file is what a writer needs of an [os.File].
-type file interface {
-	Write(p []byte) (int, error)
-	ReadAt(p []byte, off int64) (int, error)
-	Truncate(size int64) error
-	Sync() error
-	Close() error
-}
-
 // A writer appends records to a file. Each append is one write, so that a
 // record survives the process as soon as append returns; a goroutine of the
 // writer's own syncs what was written within syncWithin. The first error of
 // any kind is final: after a failed write or sync nobody knows what the disk
 // holds. Safe for concurrent use.
 type writer struct {
-	file file
+	file  file
+	spare *spare // gets a copy of each record, unless it is nil
+	note  func() // is called when a sync fails
 
 	mu     sync.Mutex
 	size   int64 // bytes written
@@ -42,9 +35,9 @@ type writer struct {
 }
 
 // newWriter starts a writer at the end of f, which is size bytes long and synced.
-func newWriter(f file, size int64) *writer {
+func newWriter(f file, size int64, note func()) *writer {
 	w := &writer{
-		file: f, size: size, synced: size,
+		file: f, note: note, size: size, synced: size,
 		wrote: make(chan struct{}, 1), urgent: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 	w.moved = sync.NewCond(&w.mu)
@@ -52,14 +45,16 @@ func newWriter(f file, size int64) *writer {
 	return w
 }
 
-// append writes r and returns the offset of its line and of the line's end.
-func (w *writer) append(r record) (from, to int64, err error) {
+// append writes a record and returns the offset of its line and of the line's end.
+func (w *writer) append(record any) (from, to int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
 		return 0, 0, w.err
 	}
-	w.buf = appendLine(w.buf[:0], r)
+	if w.buf, err = appendLine(w.buf[:0], record); err != nil {
+		return 0, 0, w.fail(err)
+	}
 	from = w.size
 	if _, err := w.file.Write(w.buf); err != nil {
 		// What was written of the line is cut off again; should that fail too,
@@ -68,6 +63,11 @@ func (w *writer) append(r record) (from, to int64, err error) {
 		return 0, 0, w.fail(err)
 	}
 	w.size += int64(len(w.buf))
+	if w.spare != nil {
+		if err := w.spare.append(w.buf); err != nil {
+			return 0, 0, w.fail(err)
+		}
+	}
 	notify(w.wrote)
 	return from, w.size, nil
 }
@@ -87,6 +87,20 @@ func (w *writer) onDisk(upTo int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.synced >= upTo
+}
+
+// written returns how many bytes the file has.
+func (w *writer) written() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.size
+}
+
+// failure returns the first error.
+func (w *writer) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 func (w *writer) syncer() {
@@ -111,7 +125,9 @@ func (w *writer) flush() {
 	size, err := w.size, w.err
 	w.mu.Unlock()
 	if err == nil {
-		err = w.file.Sync()
+		if err = w.file.Sync(); err != nil {
+			w.note()
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,6 +155,9 @@ func (w *writer) close() error {
 	err := w.sync(size)
 	close(w.closed)
 	w.done.Wait()
+	if w.spare != nil {
+		w.spare.close()
+	}
 	if closing := w.file.Close(); err == nil {
 		err = closing
 	}
@@ -160,13 +179,15 @@ type planWriter struct {
 	buf  []byte
 }
 
-func newPlanWriter(f *os.File) *planWriter {
+func newPlanWriter(f io.Writer) *planWriter {
 	return &planWriter{out: bufio.NewWriterSize(f, 1<<16)}
 }
 
-// append writes r and returns the offset of its line.
-func (w *planWriter) append(r record) (from int64, err error) {
-	w.buf = appendLine(w.buf[:0], r)
+// append writes a record and returns the offset of its line.
+func (w *planWriter) append(record any) (from int64, err error) {
+	if w.buf, err = appendLine(w.buf[:0], record); err != nil {
+		return 0, err
+	}
 	from = w.size
 	n, err := w.out.Write(w.buf)
 	w.size += int64(n)

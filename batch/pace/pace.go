@@ -1,17 +1,20 @@
 // Package pace keeps the requests of one program within an allowance: at most
-// N requests in any window of length Per, whichever way the far side counts.
+// N requests in any window of length Per, whichever way the server counts.
 //
 // A request takes a [Slot] before it is sent and gives it back when its answer
 // came. A slot is free while fewer than N requests are under way or were
-// answered less than one window ago. The far side counted each of them between
+// answered less than one window ago. The server counted each of them between
 // its sending and its answer. So take any window there and, of the requests
 // counted in it, the one that took its slot last: at that moment each of the
 // others was still under way or had been answered less than a window ago, and
 // they were fewer than N. Fixed windows, sliding windows and token buckets of
 // the same allowance are all satisfied, at the cost of one round trip a window.
 //
-// What answers say of the allowance only refines this: it can hold requests
-// back, and it can raise N where the caller asked for that (see [Options]).
+// What answers say only refines this: it can hold requests back, and it can
+// raise N where the caller asked for that (see [Options]). A refusal holds all
+// requests back for as long as the server asks, or else for a short wait that
+// doubles, and teaches how many requests the limiter takes in a burst, and at
+// which pace after that.
 //
 // The package knows nothing of rows, HTTP or any vendor.
 package pace
@@ -19,32 +22,30 @@ package pace
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// MaxHold is the longest wait that a far side may ask for. A longer one makes
+// MaxHold is the longest wait that a server may ask for. A longer one makes
 // [Pacer.Take] fail with [HoldError].
 const MaxHold = 2 * time.Hour
 
-// A HoldError says that the far side asked for a wait longer than [MaxHold].
+// A HoldError says that the server asked for a wait longer than [MaxHold].
 type HoldError struct{ Until time.Time }
 
 func (e *HoldError) Error() string {
-	return fmt.Sprintf("the far side asks to wait until %s, which is longer than %v",
+	return fmt.Sprintf("the server asks to wait until %s, which is longer than %v",
 		e.Until.Local().Format("2006-01-02 15:04:05"), MaxHold)
 }
 
 // Fatal reports true: no request can be sent for a long time.
 func (e *HoldError) Fatal() bool { return true }
 
-// Options say how to spend an allowance.
+// Options say how to spend an allowance. The zero Options allow nothing, and
+// are refused by [New].
 type Options struct {
 	Rate Rate
-	// Learn lets a limit that the far side advertises take the place of Rate.N,
+	// Learn lets a limit that the server advertises take the place of Rate.N,
 	// also a higher one. Without it, Rate is a ceiling.
 	Learn bool
 	// Even spreads requests evenly over the window. Without it, an idle
@@ -52,21 +53,24 @@ type Options struct {
 	Even bool
 }
 
-// A Pacer hands out slots. Make one with [New]. It is safe for concurrent use.
+// A Pacer hands out slots. Make one with [New]; the zero Pacer cannot be used.
+// It is safe for concurrent use.
 type Pacer struct {
 	options Options
 	turn    chan struct{} // held by the one caller that waits for the next slot
 
-	mu      sync.Mutex
-	limit   int // requests a window
-	flying  int // slots taken and not given back
-	ends    queue
-	far     far
-	even    *rate.Limiter
-	gate    time.Time     // nothing is sent before
-	backoff time.Duration // the last wait that was chosen here
-	changed chan struct{} // closed and replaced when a slot may have come free earlier
-	stats   Stats
+	mu       sync.Mutex
+	limit    int   // requests a window
+	flying   int   // slots taken and not given back
+	ends     queue // when answers came: of those that count, and as [Pacer.Spent] returns them
+	old      int   // so many of ends, the earliest, are more than a window ago
+	others   others
+	shape    shape
+	gate     time.Time     // nothing is sent before
+	refused  time.Time     // when the latest refusal came
+	refusals int           // in a row
+	changed  chan struct{} // closed and replaced when a slot may have come free earlier
+	stats    Stats
 }
 
 // A Wait says why nothing may be sent now. The zero Wait: something may.
@@ -78,12 +82,15 @@ type Wait struct {
 // A Reason is why nothing may be sent, in words for people.
 type Reason string
 
+// The reasons. Starting and Spread are short waits.
 const (
 	Free      Reason = ""
 	Allowance Reason = "waiting for the allowance"
 	Shared    Reason = "waiting, since others use the allowance too"
 	Held      Reason = "waiting as the API asked"
+	Slowed    Reason = "slowed down, since the API refused requests"
 	Spread    Reason = "spreading requests evenly"
+	Starting  Reason = "starting slowly"
 )
 
 // Stats count what a Pacer did.
@@ -96,9 +103,12 @@ type Stats struct {
 // State is a moment's view of a Pacer.
 type State struct {
 	Stats
-	Rate    Rate // as it is now, learned or given
-	Used    int  // requests that count against the allowance now
-	Others  int  // requests of others that seem to count against it
+	Rate Rate // as it is now, learned or given
+	// Requests that count against the allowance now, or may: those under way,
+	// lost ones and those that [Pacer.Prime] was given among them. At most Rate.N;
+	// 0 if that has no bound.
+	Used    int
+	Others  int // requests of others that count too, as answers show; never our own
 	Waiting Wait
 }
 
@@ -109,55 +119,18 @@ func New(o Options) (*Pacer, error) {
 	}
 	p := &Pacer{
 		options: o, limit: o.Rate.N, turn: make(chan struct{}, 1), changed: make(chan struct{}),
-		far: far{trial: time.Now().Add(trialWindows * o.Rate.Per)},
+		others: others{trial: time.Now().Add(trialWindows * o.Rate.Per)},
 	}
-	if o.Even && !o.Rate.IsUnlimited() {
-		p.even = rate.NewLimiter(p.perSecond(), 1)
+	if !o.Rate.IsUnlimited() {
+		p.shape = newShape(o)
 	}
 	return p, nil
 }
 
-func (p *Pacer) perSecond() rate.Limit {
-	return rate.Limit(float64(p.limit) / p.options.Rate.Per.Seconds())
-}
-
-// Prime counts requests that were sent before this Pacer was made, each by the
-// time of its answer; where that is not known, by the latest time at which it
-// can have come. Times in the future count as now. Nothing is sent before held.
-func (p *Pacer) Prime(ends []time.Time, held time.Time) {
-	now := time.Now()
-	sorted := sortedUpTo(ends, now)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, end := range sorted {
-		p.ends.push(end)
-	}
-	if most := now.Add(MaxHold); held.After(most) {
-		held = most
-	}
-	p.hold(held)
-}
-
-// Spent returns what a successor has to be primed with: when the answers came
-// that still count, requests under way among them as of now, and until when
-// nothing may be sent.
-func (p *Pacer) Spent() (ends []time.Time, held time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	p.expire(now)
-	for i := range p.ends.len() {
-		ends = append(ends, p.ends.at(i))
-	}
-	for range p.flying {
-		ends = append(ends, now)
-	}
-	return ends, p.gate
-}
-
 // Take waits until a request may be sent and takes its slot. The caller sends
-// at once and calls [Slot.Done] when the answer came or the attempt is over.
-// It fails with the context's cause, or with a [*HoldError].
+// at once and calls [Slot.Done] when the answer came or the attempt is over: a
+// slot that is never given back counts for ever. It fails with the context's cause,
+// or with a [*HoldError].
 func (p *Pacer) Take(ctx context.Context) (Slot, error) {
 	select {
 	case p.turn <- struct{}{}:
@@ -200,12 +173,10 @@ func (p *Pacer) tryTake(now time.Time) (Slot, Wait, <-chan struct{}) {
 	if wait := p.next(now); wait.Reason != Free {
 		return Slot{}, wait, p.changed
 	}
-	if p.even != nil {
-		p.even.AllowN(now, 1)
-	}
+	p.shape.take(now)
 	p.flying++
 	p.stats.Requests++
-	return Slot{p, p.far.take(p.used())}, Wait{}, nil
+	return Slot{p, now, p.others.take(p.used())}, Wait{}, nil
 }
 
 func sleep(ctx context.Context, until, now time.Time, changed <-chan struct{}) error {
@@ -225,72 +196,63 @@ func sleep(ctx context.Context, until, now time.Time, changed <-chan struct{}) e
 
 // next says whether a slot is free at now, and what to wait for if not.
 func (p *Pacer) next(now time.Time) Wait {
+	p.expire(now)
 	if now.Before(p.gate) {
 		return Wait{Held, p.gate}
 	}
 	if p.options.Rate.IsUnlimited() {
 		return Wait{}
 	}
-	p.expire(now)
 	if p.used() >= p.limit {
 		return Wait{Allowance, p.nextEnd()}
 	}
-	if wait := p.far.next(p.limit, p.used(), p.flying); wait.Reason != Free {
+	if wait := p.others.next(now, p.limit, p.used(), p.flying); wait.Reason != Free {
 		if end := p.nextEnd(); wait.Until.IsZero() || !end.IsZero() && end.Before(wait.Until) {
 			wait.Until = end
 		}
 		return wait
 	}
-	if p.even != nil {
-		if missing := 1 - p.even.TokensAt(now); missing > 0 {
-			return Wait{Spread, now.Add(max(1, time.Duration(missing/float64(p.even.Limit())*float64(time.Second))))}
-		}
-	}
-	return Wait{}
+	return p.shape.next(now, p.flying, p.others.stated)
 }
 
-func (p *Pacer) used() int { return p.flying + p.ends.len() }
-
-// nextEnd returns when the oldest answer is a window ago; zero if there is none.
-func (p *Pacer) nextEnd() time.Time {
-	if p.ends.len() == 0 {
-		return time.Time{}
-	}
-	return p.ends.at(0).Add(p.options.Rate.Per)
-}
-
-// expire forgets what is a window ago.
-func (p *Pacer) expire(now time.Time) {
-	for p.ends.len() > 0 && !p.nextEnd().After(now) {
-		p.ends.pop()
-	}
-	p.far.expire(now)
-}
-
-// A Slot is the right to send one request.
+// A Slot is the right to send one request. The zero Slot is none.
 type Slot struct {
 	p     *Pacer
+	taken time.Time
 	place place
 }
 
-// Done gives the slot back: the answer came now, and said hint of the
+// Done gives the slot back: the answer came now, and said feedback of the
 // allowance, or the attempt is over without one. Call it once.
-func (s Slot) Done(hint Hint) {
+//
+// Where the request may have left and no answer came in time, set
+// [Feedback.Lost]. The server may read such a request later, from a connection
+// on which nobody listens any more. It counts as if it had been answered as long
+// from now as the attempt took, at most [MaxLate]. One that the server reads even
+// later is counted in a window that knows nothing of it.
+func (s Slot) Done(feedback Feedback) {
 	p := s.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	p.flying--
-	p.far.ended++
-	if !p.options.Rate.IsUnlimited() {
-		p.expire(now)
-		p.ends.push(now)
-		if p.options.Rate.Per == advertisedWindow {
-			p.learn(hint, now)
-			p.far.heed(hint, s.place, p.limit, p.options.Rate.Per, now)
-		}
+	p.others.ended++
+	end := now
+	if feedback.Lost {
+		end = now.Add(min(now.Sub(s.taken), MaxLate))
 	}
-	p.heed(hint, now)
+	p.ends.insert(end)
+	p.expire(now)
+	if p.options.Rate.Per == advertisedWindow {
+		p.learn(feedback, now)
+		p.others.learn(feedback, s.place, p.limit, advertisedWindow, now)
+	}
+	switch {
+	case feedback.Throttled:
+		p.refuse(feedback, s.taken, now)
+	case !feedback.Lost:
+		p.grant(feedback, s.taken, now)
+	}
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
@@ -305,47 +267,51 @@ const (
 
 // learn takes over an advertised limit: any under Options.Learn, else a lower
 // one.
-func (p *Pacer) learn(hint Hint, now time.Time) {
-	if hint.Limit < 1 || hint.Limit > maxAdvertised {
+func (p *Pacer) learn(feedback Feedback, now time.Time) {
+	if feedback.Limit < 1 || feedback.Limit > maxAdvertised {
 		return
 	}
-	p.far.limit = hint.Limit
-	limit := p.options.Rate.N
-	switch {
-	case p.options.Learn:
-		limit = hint.Limit
-	case p.options.Rate.Per == advertisedWindow:
-		limit = min(limit, hint.Limit)
+	p.others.limit = feedback.Limit
+	limit := feedback.Limit
+	if !p.options.Learn {
+		limit = min(limit, p.options.Rate.N)
 	}
-	if limit == p.limit {
-		return
-	}
-	p.limit = limit
-	if p.even != nil {
-		p.even.SetLimitAt(now, p.perSecond())
+	if limit != p.limit {
+		p.limit = limit
+		p.shape.setLimit(limit, now)
 	}
 }
 
-// The wait after a refusal that does not say how long to wait: doubled with
-// each further one, as the vendor advises (1, 2, 4, 8, 16 s).
-const (
-	firstBackoff = time.Second
-	lastBackoff  = 16 * time.Second
-)
-
-// heed closes the gate for all where the far side asks for it.
-func (p *Pacer) heed(hint Hint, now time.Time) {
-	if hint.Throttled {
-		p.stats.Throttled++
+// grant takes in an answer that is no refusal, to the request that left at sent.
+func (p *Pacer) grant(feedback Feedback, sent, now time.Time) {
+	if feedback.HasRetryAfter {
+		p.hold(now.Add(feedback.RetryAfter))
 	}
-	switch {
-	case hint.HasRetryAfter && (hint.RetryAfter > 0 || !hint.Throttled):
-		p.hold(now.Add(hint.RetryAfter))
-	case hint.Throttled && !now.Before(p.gate):
-		p.backoff = min(max(2*p.backoff, firstBackoff), lastBackoff)
-		p.hold(now.Add(p.backoff + rand.N(p.backoff/2)))
-	case !hint.Throttled:
-		p.backoff = 0
+	if sent.After(p.refused) {
+		p.refusals = 0
+	}
+	if !p.options.Rate.IsUnlimited() {
+		p.shape.grant(sent, now)
+	}
+}
+
+// refuse holds everybody back after a refusal of the request that left at sent.
+// Those that were under way together and are refused together count once.
+func (p *Pacer) refuse(feedback Feedback, sent, now time.Time) {
+	p.stats.Throttled++
+	wait := feedback.RetryAfter
+	if now.Before(p.gate) && !sent.After(p.refused) {
+		p.hold(now.Add(wait))
+		return
+	}
+	p.refusals++
+	p.refused = now
+	if p.refusals > 1 || wait <= 0 {
+		wait = max(wait, Backoff(p.refusals))
+	}
+	p.hold(now.Add(wait))
+	if !p.options.Rate.IsUnlimited() && !feedback.usedUp() {
+		p.shape.refuse(now, p.gate)
 	}
 }
 
@@ -360,10 +326,9 @@ func (p *Pacer) hold(until time.Time) {
 func (p *Pacer) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	wait := p.next(time.Now())
-	rate := p.options.Rate
-	if !rate.IsUnlimited() {
-		rate.N = p.limit
+	state := State{Stats: p.stats, Rate: p.options.Rate, Waiting: p.next(time.Now()), Others: len(p.others.ends)}
+	if !state.Rate.IsUnlimited() {
+		state.Rate.N, state.Used = p.limit, min(p.used(), p.limit)
 	}
-	return State{p.stats, rate, p.used(), len(p.far.others), wait}
+	return state
 }

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -54,7 +53,7 @@ func TestParseRate(t *testing.T) {
 			t.Errorf("%q prints as %q, which is %v, %v", text, got, back, err)
 		}
 	}
-	for _, text := range []string{"", "50", "50/", "/m", "0/m", "-1/m", "-1/", "50/0s", "50/-1s", "1e3/m", "50/m/s", " 50/m", "50/25h", "1000001/m", "50/1us", "Unlimited"} {
+	for _, text := range []string{"", "50", "50/", "/m", "0/m", "-1/m", "-1/", "50/0s", "50/-1s", "1e3/m", "50/m/s", " 50/m", "50/61m", "1000001/m", "50/1us", "Unlimited"} {
 		if got, err := pace.ParseRate(text); !errors.Is(err, pace.ErrRate) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
@@ -86,19 +85,19 @@ func FuzzParseRate(f *testing.F) {
 func TestSlotsComeFreeAWindowAfterTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, perMinute(2))
-		start := time.Now()
 		a, b := take(t, p), take(t, p)
 		time.Sleep(10 * time.Second)
-		a.Done(pace.Hint{})
+		start, waited := time.Now(), p.State().Waited
+		a.Done(pace.Feedback{})
 		time.Sleep(10 * time.Second)
-		b.Done(pace.Hint{})
-		for i, want := range []time.Duration{70 * time.Second, 80 * time.Second} {
-			take(t, p).Done(pace.Hint{})
+		b.Done(pace.Feedback{})
+		for i, want := range []time.Duration{60 * time.Second, 70 * time.Second} {
+			take(t, p).Done(pace.Feedback{})
 			if got := time.Since(start); got != want {
 				t.Errorf("slot %d after %v, want %v", i+3, got, want)
 			}
 		}
-		if s := p.State(); s.Requests != 4 || s.Waited != 60*time.Second || s.Used != 2 {
+		if s := p.State(); s.Requests != 4 || s.Waited-waited != 60*time.Second || s.Used != 2 {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -127,14 +126,14 @@ func TestRetryAfterHoldsEverybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
 		start := time.Now()
-		take(t, p).Done(pace.Hint{Throttled: true, HasRetryAfter: true, RetryAfter: time.Hour})
+		take(t, p).Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: time.Hour})
 		if s := p.State(); s.Throttled != 1 || s.Waiting.Reason != pace.Held || s.Waiting.Until != start.Add(time.Hour) {
 			t.Errorf("%+v", s)
 		}
 		var pool sync.WaitGroup
 		for range 5 {
 			pool.Go(func() {
-				take(t, p).Done(pace.Hint{})
+				take(t, p).Done(pace.Feedback{})
 				if got := time.Since(start); got != time.Hour {
 					t.Errorf("sent after %v", got)
 				}
@@ -147,7 +146,7 @@ func TestRetryAfterHoldsEverybody(t *testing.T) {
 func TestAnEndlessRetryAfterIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, perMinute(5))
-		take(t, p).Done(pace.Hint{Throttled: true, HasRetryAfter: true, RetryAfter: 24 * time.Hour})
+		take(t, p).Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: 24 * time.Hour})
 		var hold *pace.HoldError
 		if _, err := p.Take(t.Context()); !errors.As(err, &hold) || !hold.Fatal() {
 			t.Error(err)
@@ -163,7 +162,7 @@ func TestBackoffWithoutRetryAfter(t *testing.T) {
 		for _, step := range []time.Duration{1, 2, 4, 8, 16, 16} {
 			slots := []pace.Slot{take(t, p), take(t, p), take(t, p)}
 			for _, slot := range slots {
-				slot.Done(pace.Hint{Throttled: true})
+				slot.Done(pace.Feedback{Throttled: true})
 			}
 			start := time.Now()
 			wait := p.State().Waiting
@@ -175,11 +174,48 @@ func TestBackoffWithoutRetryAfter(t *testing.T) {
 	})
 }
 
+// Of several that were refused together, the longest wait counts.
+func TestTheLongestRetryAfterHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
+		slots := []pace.Slot{take(t, p), take(t, p), take(t, p)}
+		for i, wait := range []time.Duration{time.Second, 10 * time.Second, 5 * time.Second} {
+			slots[i].Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: wait})
+		}
+		if got := time.Until(p.State().Waiting.Until); got != 10*time.Second {
+			t.Errorf("waits %v", got)
+		}
+	})
+}
+
+// A refusal that says how long to wait is believed; the next ones wait longer all
+// the same, until something is granted.
+func TestBackoffWithRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
+		refuse := func() time.Duration {
+			take(t, p).Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: 500 * time.Millisecond})
+			return time.Until(p.State().Waiting.Until)
+		}
+		for _, step := range []time.Duration{0, 2, 4, 8} {
+			least, most := max(500*time.Millisecond, step*time.Second), max(500*time.Millisecond, step*time.Second*3/2)
+			if got := refuse(); got < least || got > most {
+				t.Errorf("waits %v, want from %v to %v", got, least, most)
+			}
+		}
+		take(t, p).Done(pace.Feedback{})
+		time.Sleep(time.Second)
+		if got := refuse(); got != 500*time.Millisecond {
+			t.Errorf("after a granted request: waits %v", got)
+		}
+	})
+}
+
 // A wait of no time, and one that an old journal asks for, are bounded.
 func TestAbsurdWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, pace.Options{Rate: pace.Unlimited})
-		take(t, p).Done(pace.Hint{Throttled: true, HasRetryAfter: true})
+		take(t, p).Done(pace.Feedback{Throttled: true, HasRetryAfter: true})
 		if wait := time.Until(p.State().Waiting.Until); wait < time.Second {
 			t.Errorf("after a refusal that asks for no wait: %v", wait)
 		}
@@ -195,8 +231,39 @@ func TestAbsurdWaits(t *testing.T) {
 func TestAnotherWindowIsNotTheVendors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, pace.Options{Rate: pace.Rate{N: 600, Per: time.Hour}})
-		take(t, p).Done(pace.Hint{Limit: 50, HasRemaining: true})
+		take(t, p).Done(pace.Feedback{Limit: 50, HasRemaining: true})
 		if s := p.State(); s.Rate.N != 600 || s.Others != 0 || s.Waiting.Reason != pace.Free {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// What is missing from the advertised limit, beyond our own, is others', also
+// where less than the limit is asked for.
+func TestOthersAreSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, perMinute(20))
+		take(t, p).Done(pace.Feedback{Limit: 50, Remaining: 5, HasRemaining: true})
+		if s := p.State(); s.Others != 44 || s.Used != 1 || s.Waiting.Reason != pace.Free {
+			t.Errorf("%+v", s)
+		}
+		fewer := newPacer(t, perMinute(20))
+		for _, remaining := range []int{5, 30} {
+			take(t, fewer).Done(pace.Feedback{Limit: 50, Remaining: remaining, HasRemaining: true})
+		}
+		if s := fewer.State(); s.Others != 19 {
+			t.Errorf("after better news: %+v", s)
+		}
+		take(t, p).Done(pace.Feedback{Limit: 50, Remaining: 0, HasRemaining: true, Throttled: true})
+		if s := p.State(); s.Others != 49 || s.Throttled != 1 || s.Waiting.Reason != pace.Held {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(2 * time.Second)
+		if s := p.State(); s.Waiting.Reason != pace.Shared {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(time.Minute)
+		if s := p.State(); s.Others != 0 || s.Waiting.Reason != pace.Free {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -216,10 +283,10 @@ func TestAnAdvertisedLimitIsReachedInTheFirstWindow(t *testing.T) {
 }
 
 func TestAGivenRateIsACeiling(t *testing.T) {
-	for advertised, want := range map[int]int{200: 50, 20: 20, 0: 50, -5: 50, math.MaxInt: 50} {
+	for advertised, want := range map[int]int{200: 50, 20: 20, 1: 1, 0: 50, -5: 50, math.MaxInt: 50} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPacer(t, perMinute(50))
-			take(t, p).Done(pace.Hint{Limit: advertised})
+			take(t, p).Done(pace.Feedback{Limit: advertised})
 			if got := p.State().Rate.N; got != want {
 				t.Errorf("limit %d advertised: %d a minute, want %d", advertised, got, want)
 			}
@@ -227,7 +294,12 @@ func TestAGivenRateIsACeiling(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, autoRate)
-		take(t, p).Done(pace.Hint{Limit: 1_000_000_000})
+		take(t, p).Done(pace.Feedback{Limit: 10_000})
+		if got := p.State().Rate.N; got != 10_000 {
+			t.Errorf("the highest limit was not learned: %d", got)
+		}
+		p = newPacer(t, autoRate)
+		take(t, p).Done(pace.Feedback{Limit: 1_000_000_000})
 		if got := p.State().Rate.N; got != 50 {
 			t.Errorf("an absurd limit was believed: %d", got)
 		}
@@ -250,7 +322,7 @@ func TestEvenSpreadsRequests(t *testing.T) {
 }
 
 // What others used up is waited for until the reset that answers tell, however
-// wrong the far side's clock is.
+// wrong the server's clock is.
 func TestTheResetIsWaitedFor(t *testing.T) {
 	for _, skew := range []time.Duration{0, -7 * time.Hour, 400 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -288,7 +360,7 @@ func TestAbsurdHeaders(t *testing.T) {
 					return
 				}
 				sent = append(sent, time.Now())
-				slot.Done(pace.Hint{
+				slot.Done(pace.Feedback{
 					Throttled: rapid.IntRange(0, 9).Draw(rt, "throttled") == 0,
 					Limit:     numbers.Draw(rt, "limit"), Remaining: numbers.Draw(rt, "remaining"),
 					HasRemaining: rapid.Bool().Draw(rt, "has remaining"),
@@ -309,8 +381,8 @@ var days = flag.Int("days", 40, "days that TestNeverMoreThanAllowed simulates, a
 
 // TestNeverMoreThanAllowed simulates days of work under random allowances,
 // latencies and numbers of workers, with crashes at random instants after each
-// of which a new pacer is primed with what a journal knows. However the far
-// side counts, it never counts more than the allowance, and refuses nothing.
+// of which a new pacer is primed with what a journal knows. However the
+// server counts, it never counts more than the allowance, and refuses nothing.
 func TestNeverMoreThanAllowed(t *testing.T) {
 	var simulated time.Duration
 	for seed := uint64(0); simulated < time.Duration(*days)*24*time.Hour; seed++ {
@@ -359,8 +431,8 @@ func (w *world) sendUntil(ctx context.Context, p *pace.Pacer) (ends []time.Time)
 				if err != nil {
 					return
 				}
-				hint := w.request()
-				slot.Done(hint)
+				feedback := w.request()
+				slot.Done(feedback)
 				mu.Lock()
 				ends = append(ends, time.Now())
 				mu.Unlock()
@@ -371,44 +443,59 @@ func (w *world) sendUntil(ctx context.Context, p *pace.Pacer) (ends []time.Time)
 	return ends
 }
 
-func TestPrimeCountsWhatWasSent(t *testing.T) {
+// A wait that is in force counts, and so does a pace that was learned.
+func TestTheEstimateCountsAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		p := newPacer(t, perMinute(3))
-		p.Prime([]time.Time{start.Add(time.Hour), start.Add(-50 * time.Second), start.Add(-20 * time.Second), start.Add(-2 * time.Minute)}, time.Time{})
-		var got []time.Duration
-		for range 3 {
-			take(t, p).Done(pace.Hint{})
-			got = append(got, time.Since(start))
-		}
-		if want := []time.Duration{10 * time.Second, 40 * time.Second, 60 * time.Second}; !slices.Equal(got, want) {
-			t.Errorf("%v, want %v", got, want)
-		}
-		q := newPacer(t, perMinute(3))
-		q.Prime(nil, time.Now().Add(time.Minute))
-		if s := q.State(); s.Waiting.Reason != pace.Held {
-			t.Errorf("%+v", s)
+		for _, rate := range []pace.Rate{{N: 50, Per: time.Minute}, pace.Unlimited} {
+			p := newPacer(t, pace.Options{Rate: rate})
+			take(t, p).Done(pace.Feedback{Throttled: true, HasRetryAfter: true, RetryAfter: 30 * time.Second})
+			for n, want := range map[int]time.Duration{0: 0, 1: 30 * time.Second} {
+				if got := p.Estimate(n); got != want {
+					t.Errorf("%v: %d requests: estimated %v, want %v", rate, n, got, want)
+				}
+			}
+			start, want := time.Now(), p.Estimate(120)
+			for range 120 {
+				take(t, p).Done(pace.Feedback{})
+			}
+			if got := time.Since(start); got < want*97/100 || got > want*103/100 {
+				t.Errorf("%v: 120 requests: estimated %v, took %v", rate, want, got)
+			}
 		}
 	})
 }
 
 // The estimate is what then happens, but for the answers' time.
 func TestEstimateIsWhatHappens(t *testing.T) {
-	for _, n := range []int{0, 1, 49, 50, 51, 100, 101, 777} {
+	for _, n := range []int{0, 1, 29, 30, 31, 49, 50, 51, 100, 101, 777} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPacer(t, perMinute(50))
 			for range 20 { // some are used already
-				take(t, p).Done(pace.Hint{})
+				take(t, p).Done(pace.Feedback{})
 				time.Sleep(time.Second)
 			}
 			start, want := time.Now(), p.Estimate(n)
 			for range n {
-				take(t, p).Done(pace.Hint{})
+				take(t, p).Done(pace.Feedback{})
 			}
 			if got := time.Since(start); got != want {
 				t.Errorf("%d requests: estimated %v, took %v", n, want, got)
 			}
 		})
+	}
+	synctest.Test(t, func(t *testing.T) { // what is under way is answered now, at the earliest
+		p := newPacer(t, perMinute(2))
+		for range 2 {
+			take(t, p)
+		}
+		if got := p.Estimate(3); got != 2*time.Minute {
+			t.Errorf("with all under way: %v", got)
+		}
+	})
+	for n, want := range map[int]time.Duration{-1: 0, 0: 0, 1: 0, 2: time.Minute, 3000: 2999 * time.Minute} {
+		if got := (pace.Rate{N: 1, Per: time.Minute}).Estimate(n); got != want {
+			t.Errorf("%d at 1/m: %v, want %v", n, got, want)
+		}
 	}
 	if got := (pace.Rate{N: 50, Per: time.Minute}).Estimate(3000); got != 59*time.Minute {
 		t.Errorf("3000 at 50/m: %v", got)
@@ -422,7 +509,7 @@ func BenchmarkTake(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					slot, _ := p.Take(context.Background())
-					slot.Done(pace.Hint{})
+					slot.Done(pace.Feedback{})
 				}
 			})
 		})
@@ -443,7 +530,7 @@ func BenchmarkHolds5000PerSecond(b *testing.B) {
 					if err != nil {
 						return
 					}
-					slot.Done(pace.Hint{})
+					slot.Done(pace.Feedback{})
 				}
 			})
 		}

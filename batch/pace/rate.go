@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -19,11 +20,12 @@ type Rate struct {
 var Unlimited = Rate{N: -1}
 
 // The bounds of a Rate. They keep what a Pacer remembers small and its sums
-// far from overflow.
+// far from overflow: a Pacer remembers what was sent for MaxWindow, since the
+// window of its successor may be that long.
 const (
 	MaxRequests = 1_000_000
 	MinWindow   = time.Millisecond
-	MaxWindow   = 24 * time.Hour
+	MaxWindow   = time.Hour
 )
 
 // ErrRate is the error for a text that is no rate, and for a Rate out of bounds.
@@ -31,7 +33,12 @@ var ErrRate = errors.New("not a rate: want N per window, such as 50/m, 5/s, 600/
 
 var namedWindows = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}
 
-// ParseRate reads "50/m", "5/s", "600/h", "50/5s" (a window of any duration
+// spelledWindows are other ways in which people write the named ones.
+var spelledWindows = map[string]string{
+	"sec": "s", "second": "s", "min": "m", "minute": "m", "hr": "h", "hour": "h",
+}
+
+// ParseRate reads "50/m", "50/min", "5/s", "600/h", "50/5s" (a window of any duration
 // that [time.ParseDuration] knows) or "unlimited". Its errors are [ErrRate].
 func ParseRate(text string) (Rate, error) {
 	if text == "unlimited" {
@@ -42,6 +49,7 @@ func ParseRate(text string) (Rate, error) {
 	if err != nil {
 		return Rate{}, ErrRate
 	}
+	window = cmp.Or(spelledWindows[strings.ToLower(window)], window)
 	per, named := namedWindows[window]
 	if !named {
 		if per, err = time.ParseDuration(window); err != nil {

@@ -13,18 +13,19 @@ import (
 	"siprotate/exotel/exoteltest"
 )
 
-// A world is a far side in virtual time: a limiter, perhaps with headers, and
+// A world is a server in virtual time: a limiter, perhaps with headers, and
 // perhaps with others who send to it, too.
 type world struct {
-	limit     exoteltest.Limit
-	headers   exoteltest.HeaderMode
-	advertise int           // what the headers say, if not the truth
-	skew      time.Duration // of the far side's clock
-	latency   time.Duration
-	jitter    time.Duration
-	foreign   float64 // share of the allowance that others ask for
-	workers   int
-	seed      uint64
+	limit   exoteltest.Limit
+	headers exoteltest.HeaderMode
+	skew    time.Duration // of the server's clock
+	wait    time.Duration // what Retry-After says, if not the truth
+	latency time.Duration
+	jitter  time.Duration
+	inFront bool    // the limiter counts a request when it arrives, and the rest of latency comes after it
+	foreign float64 // share of the allowance that others ask for
+	workers int
+	seed    uint64
 
 	mu      sync.Mutex
 	limiter exoteltest.Limiter
@@ -52,10 +53,13 @@ var autoRate = pace.Options{Rate: pace.Rate{N: 50, Per: time.Minute}, Learn: tru
 
 // request sends one request, which is counted at a random instant before its
 // answer, and returns what the answer says.
-func (w *world) request() pace.Hint {
+func (w *world) request() pace.Feedback {
 	w.mu.Lock()
 	latency := w.latency + time.Duration(w.rng.Int64N(int64(w.jitter)+1))
 	before := time.Duration(w.rng.Int64N(int64(latency) + 1))
+	if w.inFront {
+		before /= 10
+	}
 	w.mu.Unlock()
 	time.Sleep(before)
 	w.mu.Lock()
@@ -68,24 +72,24 @@ func (w *world) request() pace.Hint {
 	}
 	w.mu.Unlock()
 	time.Sleep(latency - before)
-	return w.hint(now, ok, remaining, reset)
+	return w.feedback(now, ok, remaining, reset)
 }
 
-func (w *world) hint(now time.Time, ok bool, remaining int, reset time.Time) pace.Hint {
-	hint := pace.Hint{Throttled: !ok}
+func (w *world) feedback(now time.Time, ok bool, remaining int, reset time.Time) pace.Feedback {
+	feedback := pace.Feedback{Throttled: !ok}
 	if w.headers == exoteltest.AllHeaders {
-		hint.Limit, hint.Remaining, hint.HasRemaining = w.limit.N, remaining, true
-		if w.advertise > 0 {
-			hint.Limit = w.advertise
-		}
-		hint.Reset = time.Unix(int64(math.Ceil(float64(reset.Add(w.skew).UnixNano())/1e9)), 0)
-		hint.Date = time.Now().Add(w.skew).Truncate(time.Second)
+		feedback.Limit, feedback.Remaining, feedback.HasRemaining = w.limit.N, remaining, true
+		feedback.Reset = time.Unix(int64(math.Ceil(float64(reset.Add(w.skew).UnixNano())/1e9)), 0)
+		feedback.Date = time.Now().Add(w.skew).Truncate(time.Second)
 	}
 	if !ok && w.headers != exoteltest.NoHeaders {
-		hint.HasRetryAfter = true
-		hint.RetryAfter = time.Duration(math.Ceil(reset.Sub(now).Seconds())) * time.Second
+		feedback.HasRetryAfter = true
+		feedback.RetryAfter = time.Duration(math.Ceil(reset.Sub(now).Seconds())) * time.Second
 	}
-	return hint
+	if !ok && w.wait > 0 {
+		feedback.HasRetryAfter, feedback.RetryAfter = true, w.wait
+	}
+	return feedback
 }
 
 // sendOthers sends the requests of others, at random moments, until ctx is done.
@@ -143,9 +147,9 @@ func (w *world) once(t *testing.T, p *pace.Pacer) (refused bool) {
 		t.Error(err)
 		return false
 	}
-	hint := w.request()
-	slot.Done(hint)
-	return hint.Throttled
+	feedback := w.request()
+	slot.Done(feedback)
+	return feedback.Throttled
 }
 
 // least returns the shortest time in which anybody gets n requests granted, of

@@ -8,31 +8,28 @@ import (
 
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
+
+	"siprotate/batch"
 )
 
 const hintUTF8 = "save the file as CSV in UTF-8"
 
-// A decoded reads an input as UTF-8, without a byte order mark.
-type decoded struct {
-	io.Reader
-	utf16 bool // the input is in UTF-16
-}
-
-// decode finds out the encoding of raw.
-func decode(raw io.Reader) (decoded, error) {
+// decode returns raw as UTF-8, without a byte order mark, and whether it is in
+// UTF-16.
+func decode(raw io.Reader) (text io.Reader, utf16 bool, err error) {
 	in := bufio.NewReaderSize(raw, 64<<10)
 	head, err := in.Peek(4)
 	if err != nil && err != io.EOF {
-		return decoded{}, err
+		return nil, false, err
 	}
 	switch {
 	case bytes.Equal(head, []byte("PK\x03\x04")):
-		return decoded{}, &brokenText{text: "is a spreadsheet or an archive, not a CSV", hint: hintUTF8}
+		return nil, false, &syntaxError{Fault: batch.Fault{Text: "is a spreadsheet or an archive, not a CSV", Hint: hintUTF8}}
 	case likeUTF16(head):
-		return decoded{}, &brokenText{text: "looks like UTF-16 without a byte order mark", hint: hintUTF8}
+		return nil, false, &syntaxError{Fault: batch.Fault{Text: "looks like UTF-16 without a byte order mark", Hint: hintUTF8}}
 	}
-	utf16 := bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))
-	return decoded{transform.NewReader(in, unicode.BOMOverride(transform.Nop)), utf16}, nil
+	utf16 = bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))
+	return transform.NewReader(in, unicode.BOMOverride(transform.Nop)), utf16, nil
 }
 
 // likeUTF16 reports whether the text begins with two ASCII characters in UTF-16.
@@ -56,6 +53,8 @@ func flaw(text []byte, utf16 bool) string {
 		// The decoder puts it where it finds half a character, and a password
 		// with another character in it would be another password.
 		return "is not valid UTF-16, or holds the replacement character U+FFFD"
+	case bytes.ContainsRune(text, utf8.RuneError):
+		return "holds the replacement character U+FFFD, which stands for one that was lost"
 	}
 	return ""
 }

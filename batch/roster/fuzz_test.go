@@ -2,14 +2,15 @@ package roster
 
 import (
 	"bytes"
-	"errors"
 	"strings"
 	"testing"
+
+	"siprotate/batch"
 )
 
-// FuzzRead feeds any bytes. Whatever they are, rows come in order and each one
-// is taken, refused or faulted.
-func FuzzRead(f *testing.F) {
+// FuzzRows feeds any bytes. Whatever they are, rows come in order and each one
+// names a device or says what is wrong.
+func FuzzRows(f *testing.F) {
 	rows := [][]string{
 		{"user_id", "device_id", "password", "note"},
 		{userA, "490038", "Sample-Only-01!", "a \"b\"\r\nc"},
@@ -18,42 +19,42 @@ func FuzzRead(f *testing.F) {
 	}
 	for _, encode := range encodings {
 		for _, comma := range commas {
-			f.Add([]byte(encode(spell(rows, comma, lineEnds...))), false)
-			f.Add([]byte(encode("sep="+comma+"\r"+spell(rows[:3], comma, "\r"))), true)
+			f.Add([]byte(encode(spell(rows, comma, lineEnds...))))
+			f.Add([]byte(encode("sep=" + comma + "\r" + spell(rows[:3], comma, "\r"))))
 		}
 	}
 	for _, text := range []string{
 		"", "\n", ",\n", "\"", "user_id,device_id", "user_id,device_id\na,b,\"", "user_id,device_id,passwrod\n..,4.9E+05,x\n",
 		"user_id,device_id\n\"a\n,\"b\",c\n\r\r\nx\"y\n", "\xff\xfe\x00\xd8", "\xef\xbb\xbf", "PK\x03\x04", "user_id;device_id\n#N/A;='1\n\x00;\xff\n",
+		"#TYPE A.B\n\"user\nid\",\"user\r\nid\",e-mail\nx,y,\x1b@z", "user_id\tpassword\na\tb\\tc9",
 	} {
-		f.Add([]byte(text), false)
-		f.Add([]byte(text), true)
+		f.Add([]byte(text))
 	}
-	f.Fuzz(func(t *testing.T, input []byte, skipInvalid bool) {
+	f.Fuzz(func(t *testing.T, input []byte) {
 		o := plain()
-		o.SkipInvalid, o.MaxCell = skipInvalid, 256
-		l := new(ledger)
-		s, err := Read(bytes.NewReader(input), o, l)
-		var faults *Faults
-		if err != nil && !errors.As(err, &faults) {
-			t.Fatalf("no fault of the input: %v", err)
+		o.MaxCell = 256
+		r, err := Reader("users.csv", bytes.NewReader(input), o)
+		if err != nil {
+			t.Fatal(err)
 		}
-		checkFaults(t, faults)
-		checkLedger(t, l, s, len(input))
-		if faults == nil && (len(l.rows) != s.Rows || s.Rows == 0 || s.SHA256 == "" || len(l.refused) != s.Refused) {
-			t.Fatalf("%d rows added, %d refused: %+v", len(l.rows), len(l.refused), s)
+		got := collect(r)
+		if got.err != nil {
+			t.Fatalf("no fault of the input: %v", got.err)
 		}
-		if !skipInvalid && len(l.refused) > 0 {
-			t.Fatalf("refused %v", l.refused)
+		checkFaults(t, &got.faults)
+		checkRows(t, got.rows, len(r.Columns()), len(input))
+		if got.ofFile == 0 && (len(got.rows) == 0 || r.digest == "" || got.rows[len(got.rows)-1].Number != len(got.rows)) {
+			t.Fatalf("%d rows, digest %q", len(got.rows), r.digest)
+		}
+		if again := collect(r); len(again.rows) != len(got.rows) || again.faults.Total != got.faults.Total {
+			t.Fatalf("another pass gave %d rows and %d faults, not %d and %d",
+				len(again.rows), again.faults.Total, len(got.rows), got.faults.Total)
 		}
 	})
 }
 
-func checkFaults(t *testing.T, faults *Faults) {
-	if faults == nil {
-		return
-	}
-	if faults.Total == 0 || len(faults.First) != min(faults.Total, MaxFaults) {
+func checkFaults(t *testing.T, faults *batch.Faults) {
+	if len(faults.First) != min(faults.Total, batch.MaxFaults) {
 		t.Fatalf("%d of %d faults", len(faults.First), faults.Total)
 	}
 	line := 0
@@ -65,18 +66,18 @@ func checkFaults(t *testing.T, faults *Faults) {
 	}
 }
 
-func checkLedger(t *testing.T, l *ledger, s Summary, size int) {
-	line := 0
-	for i, row := range l.rows {
-		_, refused := l.refused[row.Number]
+// checkRows wants rows in order, each of which names a device or is faulty.
+func checkRows(t *testing.T, rows []flat, columns, size int) {
+	number, line := 0, 0
+	for _, row := range rows {
 		switch {
-		case row.Number != i+1 || row.Line <= line || row.Line > size:
-			t.Fatalf("row %d is number %d in line %d, below line %d", i+1, row.Number, row.Line, line)
-		case len(row.Extra) != len(s.Columns):
-			t.Fatalf("row %d has %d others for %d columns", row.Number, len(row.Extra), len(s.Columns))
-		case !refused && (row.UserID == "" || row.DeviceID == "" || row.Password == ""):
-			t.Fatalf("row %d is no row to send: %+v", row.Number, row)
+		case row.Number <= number || row.Line <= line || row.Line > size:
+			t.Fatalf("row %d is in line %d, below row %d in line %d", row.Number, row.Line, number, line)
+		case len(row.Extra) != columns:
+			t.Fatalf("row %d has %d others for %d columns", row.Number, len(row.Extra), columns)
+		case row.Faults == nil && row.UserID == "" && row.SIPID == "" && row.Email == "":
+			t.Fatalf("row %d names no device: %+v", row.Number, row)
 		}
-		line = row.Line
+		number, line = row.Number, row.Line
 	}
 }

@@ -3,85 +3,176 @@ package roster
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"siprotate/batch"
 )
+
+// check returns what is wrong with a row by itself. Where columns are swapped,
+// a password stands among the ids: of a cell that is no id, neither the faults
+// nor the row hold the text from then on.
+func (o *Options) check(row *batch.Row) []batch.Fault {
+	var faults []batch.Fault
+	named := row.UserID != "" || row.SIPID != "" || row.Email != ""
+	for _, id := range []struct {
+		column string
+		cell   *string
+		fault  func(string) batch.Fault
+	}{
+		{colUser, &row.UserID, o.userFault},
+		{colDevice, &row.DeviceID, o.deviceFault},
+		{colSIP, &row.SIPID, addressFault},
+		{colEmail, &row.Email, emailFault},
+	} {
+		f := id.fault(*id.cell)
+		if f.Text == "" {
+			continue
+		}
+		if !strings.HasPrefix(f.Text, strconv.Quote(*id.cell)) {
+			*id.cell = ""
+		}
+		f.Column = id.column
+		faults = append(faults, f)
+	}
+	if !named {
+		faults = append(faults, batch.Fault{Text: "names no device: a row needs " + wayText})
+	}
+	if !row.Password.Empty() {
+		if err := o.CheckPassword(row.Password.Reveal()); err != nil {
+			faults = append(faults, batch.Fault{Column: colPassword, Text: err.Error()})
+		}
+	}
+	return faults
+}
+
+// quoting returns a fault that quotes the id. That is for ids that have the
+// shape of damage; all others may be passwords.
+func quoting(id, text, hint string) batch.Fault {
+	const most = 40 // characters that are worth reading
+	if utf8.RuneCountInString(id) > most {
+		return withholding(id, text, hint)
+	}
+	return batch.Fault{Text: strconv.Quote(id) + " " + text, Hint: hint}
+}
+
+// withholding returns a fault that says of the id only how long it is.
+func withholding(id, text, hint string) batch.Fault {
+	return batch.Fault{Text: fmt.Sprintf("%s (%s)", text, count(utf8.RuneCountInString(id), "character")), Hint: hint}
+}
 
 // userDigits is how many hex digits a user id has where it was seen, with or
 // without the dashes of a UUID. Other forms are let through.
 const userDigits = 32
 
 // userFault says what is wrong with a user id.
-func userFault(id string) problem {
+func (o *Options) userFault(id string) batch.Fault {
 	digits, hex := countDigits(id)
 	switch {
 	case hex && digits == userDigits:
-		return problem{}
+		return batch.Fault{}
 	case onlyDigits(id) && len(id) < userDigits:
-		return problem{text: fmt.Sprintf("%s %s: user ids have %d hex digits", show(id), turned, userDigits), hint: hintText}
+		return quoting(id, fmt.Sprintf("%s: user ids have %d hex digits", turned, userDigits), hintText)
 	case hex && digits > userDigits*3/4 && digits < userDigits: // fewer may be an id of another kind
-		return problem{text: fmt.Sprintf("%s has %d hex digits instead of %d", show(id), digits, userDigits)}
+		text := fmt.Sprintf("has %d hex digits instead of %d", digits, userDigits)
+		if id != strings.ToLower(id) && id != strings.ToUpper(id) { // no program writes ids so
+			return withholding(id, text, "")
+		}
+		return quoting(id, text, "")
 	}
-	return pathFault(id)
+	return o.idFault(id)
 }
 
 // deviceFault says what is wrong with a device id.
-func deviceFault(id string) problem {
+func (o *Options) deviceFault(id string) batch.Fault {
 	if onlyDigits(id) {
-		return problem{}
+		return batch.Fault{}
 	}
-	return pathFault(id)
+	return o.idFault(id)
 }
 
-// addressFault says what is wrong with a SIP id.
-func addressFault(id string) problem {
-	if p := damage(id); p.text != "" {
-		return p
+// idFault says what is wrong with an id of the vendor's.
+func (o *Options) idFault(id string) batch.Fault {
+	if f := nameFault(id); f.Text != "" || id == "" {
+		return f
 	}
-	return wordFault(id)
+	if err := o.CheckID(id); err != nil {
+		text := err.Error()
+		if strings.Contains(text, id) {
+			text = "is no id"
+		}
+		return withholding(id, text, "")
+	}
+	return batch.Fault{}
+}
+
+// atHost is what may follow the name in a SIP id.
+var atHost = regexp.MustCompile(`@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?$`)
+
+// addressFault says what is wrong with a SIP id.
+func addressFault(id string) batch.Fault {
+	name := atHost.ReplaceAllLiteralString(id, "")
+	f := nameFault(name)
+	if f.Text != "" && name != id {
+		return withholding(id, "holds what no SIP id has", "")
+	}
+	return f
+}
+
+// nameFault says what is wrong with a name that a program gave.
+func nameFault(id string) batch.Fault {
+	if f := damage(id); f.Text != "" {
+		return f
+	}
+	if f := wordFault(id); f.Text != "" {
+		return f
+	}
+	for _, r := range id {
+		switch {
+		case r > unicode.MaxASCII:
+			return withholding(id, "holds a character outside ASCII", "")
+		case !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._~:+", r):
+			return withholding(id, "holds a special character that no id has", "")
+		}
+	}
+	return batch.Fault{}
 }
 
 // emailFault says what is wrong with an email address.
-func emailFault(id string) problem {
-	if p := residue(id); p.text != "" {
-		return p
+func emailFault(id string) batch.Fault {
+	if f := residue(id); f.Text != "" {
+		return f
 	}
-	return wordFault(id)
+	if f := wordFault(id); f.Text != "" {
+		return f
+	}
+	name, domain, _ := strings.Cut(id, "@")
+	dot := strings.LastIndexByte(domain, '.')
+	if id != "" && (name == "" || dot <= 0 || dot == len(domain)-1 || strings.ContainsFunc(domain, notInDomain)) {
+		return withholding(id, "has no @ with a domain behind it", "")
+	}
+	return batch.Fault{}
 }
 
-// pathFault says why an id cannot stand in the path of a URL as it is.
-func pathFault(id string) problem {
-	if p := addressFault(id); p.text != "" {
-		return p
-	}
-	if id == "." || id == ".." {
-		return problem{text: show(id) + " would change the path of the URL"}
-	}
-	for _, r := range id {
-		switch {
-		case strings.ContainsRune(`/\?#%`, r):
-			return problem{text: fmt.Sprintf("%s holds %q, which would change the path of the URL", show(id), r)}
-		case r > unicode.MaxASCII || strings.ContainsRune("\"<>[]^`{|}", r):
-			return problem{text: fmt.Sprintf("%s holds %q, which no URL holds as it is", show(id), r)}
-		}
-	}
-	return problem{}
+func notInDomain(r rune) bool {
+	return r != '.' && r != '-' && !unicode.In(r, unicode.Letter, unicode.Mark, unicode.Number)
 }
 
 // wordFault says why a text cannot be one word.
-func wordFault(id string) problem {
+func wordFault(id string) batch.Fault {
 	for _, r := range id {
 		switch {
-		case '!' <= r && r <= '~': // nearly all are
 		case unicode.IsControl(r):
-			return problem{text: show(id) + " holds a control character"}
+			return withholding(id, "holds a control character", "")
 		case unicode.IsSpace(r):
-			return problem{text: show(id) + " holds a space"}
+			return withholding(id, "holds a space", "")
 		case !unicode.IsPrint(r):
-			return problem{text: show(id) + " holds an invisible character"}
+			return withholding(id, "holds an invisible character", "")
 		}
 	}
-	return problem{}
+	return batch.Fault{}
 }
 
 const (
@@ -92,37 +183,47 @@ const (
 // What spreadsheets make of ids. They always write the exponent's sign, which
 // tells a number from a hex id with an e in it.
 var (
-	errorValue = regexp.MustCompile(`^#(?:[A-Z0-9/]+[!?]?|#+)$`)
-	exponent   = regexp.MustCompile(`^[+-]?\d+(?:[.,]\d+)?[eE][+-]\d+$`)
-	grouped    = regexp.MustCompile(`^\d{1,3}(?:[.,' \x{a0}\x{2009}\x{202f}]\d{2,3})+$`)
-	decimal    = regexp.MustCompile(`^[+-]?\d+[.,]\d+$`)
+	exponent = regexp.MustCompile(`^[+-]?\d+(?:[.,]\d+)?[eE][+-]\d+$`)
+	grouped  = regexp.MustCompile(`^\d{1,3}(?:[.,' \x{a0}\x{2009}\x{202f}]\d{2,3})+$`)
+	decimal  = regexp.MustCompile(`^[+-]?\d+[.,]\d+$`)
+
+	numberAsText = regexp.MustCompile(`^(?:="?|')\d+"?$`)
+	errorValue   = regexp.MustCompile(`^#(?:[A-Z0-9/]+[!?]?|#+)$`) // in any language
+	errorWord    = regexp.MustCompile(`^#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!|#+)$`)
 )
 
 // damage says what a spreadsheet did to an id.
-func damage(id string) problem {
-	if p := residue(id); p.text != "" {
-		return p
+func damage(id string) batch.Fault {
+	if f := residue(id); f.Text != "" {
+		return f
 	}
 	if id == "" || !strings.ContainsAny(id[:1], "+-0123456789") || onlyDigits(id) {
-		return problem{}
+		return batch.Fault{}
 	}
 	if exponent.MatchString(id) || grouped.MatchString(id) || decimal.MatchString(id) {
-		return problem{text: show(id) + " " + turned, hint: hintText}
+		return quoting(id, turned, hintText)
 	}
-	return problem{}
+	return batch.Fault{}
 }
 
 // residue says what of a spreadsheet's own language stands in place of a text.
-func residue(id string) problem {
+func residue(id string) batch.Fault {
+	if id == "" || !strings.ContainsAny(id[:1], "='#") {
+		return batch.Fault{}
+	}
+	fault := withholding
+	if numberAsText.MatchString(id) || errorWord.MatchString(id) {
+		fault = quoting
+	}
 	switch {
 	case strings.HasPrefix(id, "="):
-		return problem{text: show(id) + " is a spreadsheet's formula", hint: hintText}
+		return fault(id, "is a spreadsheet's formula", hintText)
 	case strings.HasPrefix(id, "'"):
-		return problem{text: show(id) + " begins with an apostrophe, a spreadsheet's mark for text", hint: hintText}
-	case strings.HasPrefix(id, "#") && errorValue.MatchString(id):
-		return problem{text: show(id) + " is the error of a spreadsheet's formula", hint: hintText}
+		return fault(id, "begins with an apostrophe, a spreadsheet's mark for text", hintText)
+	case errorValue.MatchString(id):
+		return fault(id, "is the error of a spreadsheet's formula", hintText)
 	}
-	return problem{}
+	return batch.Fault{}
 }
 
 // countDigits counts the hex digits of a text that has nothing else, dashes

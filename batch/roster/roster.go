@@ -1,22 +1,28 @@
-// Package roster reads a CSV of users into checked rows.
+// Package roster reads a CSV of users into checked rows: it is a source of a
+// rotation.
 //
 // It takes what spreadsheets write: UTF-8 with or without a byte order mark,
 // UTF-16, commas, semicolons or tabs, any line ends. It finds every fault of
-// the whole input in one pass and says where each one is, so that nothing is
-// sent on bad input and nobody mends a file one error at a time. Passwords and
-// unknown columns are carried byte for byte.
+// the whole input in one pass and says where each one is, so that nobody mends
+// a file one error at a time. Passwords and unknown columns are kept byte for
+// byte.
 //
-// Rows go to a [Sink] as they are read: beyond one row, memory grows by 16
-// bytes a row, which finding the same device twice needs. The package knows
-// neither the far side's password policy nor how passwords are drawn; both are
-// given to it.
+// The package knows neither the vendor's rules for passwords and ids nor how
+// passwords are generated; it sends nothing. That a row names its device by
+// both ids, and by no other row's, is for its user to see to.
 package roster
 
 import (
+	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"math"
+
+	"github.com/gocarina/gocsv"
 
 	"siprotate/batch"
 )
@@ -32,81 +38,153 @@ const (
 	recordCells = 16
 )
 
-// Options say how to read and check an input.
+// Options say how to check an input.
 type Options struct {
-	// Name is what faults call the input, such as "users.csv".
-	Name string
-
-	// Check returns an error for a password that the far side's policy would
-	// refuse. Its text says what is wrong and must not hold the password.
+	// CheckPassword returns an error for a password that the vendor's policy
+	// refuses. Its text says what is wrong, and must not hold the password.
 	// Required.
-	Check func(password string) error
+	CheckPassword func(password string) error
 
-	// Generate draws a password for a row that brings none. Required.
-	Generate func() (string, error)
-
-	// Find completes a row that lacks the user id or the device id, and brings a
-	// SIP id, an email or the user id alone instead: it sets the ids, and the SIP
-	// id and the email if they are empty, or returns what is wrong (of the Fault,
-	// File and Line are filled in later). It is called for rows without another
-	// fault, in the order of the input. A row that it leaves as it is passes
-	// incomplete, for a first reading that only collects such rows. Nil means that
-	// every row needs both ids.
-	Find func(row *batch.Row) *Fault
-
-	// SkipInvalid refuses faulty rows one by one, instead of the whole input.
-	SkipInvalid bool
+	// CheckID returns an error for a user or device id that the vendor cannot
+	// have given. Its text follows the column's name, and must not hold the id,
+	// which may be a password in the wrong column. Required.
+	CheckID func(id string) error
 
 	// MaxCell limits a cell, in bytes as UTF-8; 0 means DefaultMaxCell.
 	MaxCell int
 }
 
-// A Sink takes the rows of an input. [Read] calls it from one goroutine.
-type Sink interface {
-	// Add takes the next row, in the order of the input. Its Extra is valid
-	// until Add returns and has an element for each of [Summary].Columns. A
-	// refused row is added too, with whatever ids it has; it has no password, and
-	// an empty Source, unless the input gives one. Of a row with too many or too
-	// few cells, in an input with a password column, only Number and Line are
-	// told, since any cell may hold the password.
-	Add(row batch.Row) error
+// A Roster is a CSV that can be read more than once. It is not safe for
+// concurrent use.
+type Roster struct {
+	Options
+	name    string
+	input   input
+	columns []string
 
-	// Refuse says why a row that was added shall not be sent. It comes at most
-	// once for a row, and only with SkipInvalid: straight after Add, or at the
-	// end, in no order, for rows that name the same device.
-	Refuse(row int, why string) error
+	// Of the latest whole pass.
+	digest   string
+	warnings []string
 }
 
-// A Summary says what an input holds.
-type Summary struct {
-	Columns   []string // the names of the other columns as written, in order; some may be empty or equal
-	Rows      int      // data rows; blank lines are none
-	Provided  int      // rows handed on, refused ones too, with a password of the input
-	Generated int      // rows handed on with a password drawn
-	Refused   int      // rows refused with SkipInvalid
-	SHA256    string   // of the raw bytes, in hex; empty if they were not read to the end
+// File returns the CSV that a path names. A regular file is opened anew for
+// each pass, and must not change until the last one: see [ErrChanging]. What can
+// be read only once, such as a named pipe, is read now, as [Reader] does. The
+// error is [fs.ErrNotExist], [ErrFolder], [ErrTooLarge] or
+// one of the system.
+func File(path string, o Options) (*Roster, error) {
+	name, in, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return newRoster(name, in, o)
 }
 
-// Read reads the whole input, checks every row, and hands the rows to sink.
-//
-// Faults of the input are returned together as [*Faults]. From the first one
-// on, the sink is not called any more and no password is drawn, but checking
-// goes on to the end, unless a limit is exceeded or the header or the encoding
-// cannot be read: then what follows makes no sense. With SkipInvalid, faults
-// of a row refuse the row instead; faults of the header, the encoding or the
-// quoting, which put more than one row in doubt, are returned all the same.
-//
-// Errors of the sink and of Generate are returned as they are, at once; one
-// of r is wrapped. Read starts no goroutine; calls with different sinks are
-// independent of each other.
-func Read(r io.Reader, o Options, sink Sink) (Summary, error) {
-	if o.Check == nil || o.Generate == nil {
-		return Summary{}, errors.New("a roster needs a password policy and a generator")
+// Reader reads r to its end and returns the CSV that it gave. Faults call it by
+// the name. At most 256 MiB are held in memory; more are [ErrTooLarge].
+func Reader(name string, r io.Reader, o Options) (*Roster, error) {
+	in, err := spool(name, r, maxSpool)
+	if err != nil {
+		return nil, err
+	}
+	return newRoster(name, in, o)
+}
+
+func newRoster(name string, in input, o Options) (*Roster, error) {
+	if o.CheckPassword == nil || o.CheckID == nil {
+		return nil, errors.New("a roster needs the rules for passwords and for ids")
 	}
 	if o.MaxCell <= 0 {
 		o.MaxCell = DefaultMaxCell
 	}
-	rd := &reading{Options: o, sink: sink, digest: sha256.New(), devices: newDevices()}
-	err := rd.read(io.TeeReader(r, rd.digest))
-	return rd.summary, err
+	return &Roster{Options: o, name: name, input: in}, nil
+}
+
+// Settle waits until the input was left alone for a second, which takes at most
+// a second, and should be called once before the first pass: a file that was
+// written just now may be half a file. It returns [ErrChanging] if the file
+// changed meanwhile, or the cause of ctx. What is held in memory has settled.
+func (r *Roster) Settle(ctx context.Context) error { return r.input.settle(ctx) }
+
+// Name returns what people call the input, such as "users.csv".
+func (r *Roster) Name() string { return r.name }
+
+// Columns returns the names of the columns that are none of the known ones, as
+// written and in order; some may be empty or equal. They are known once a pass
+// yielded its first row or ended.
+func (r *Roster) Columns() []string { return r.columns }
+
+// Warnings returns what a person should look at, though nothing is wrong for
+// sure, as the latest whole pass found it: one line of text each.
+func (r *Roster) Warnings() []string { return r.warnings }
+
+// Rows returns one pass over the input: every data row in order, the first with
+// the number 1. Blank lines are no rows. A pass keeps nothing of its rows.
+//
+// What is wrong with one row stands in its Faults. A faulty row has whatever is
+// known of it, but for ids that may be passwords in the wrong column; where the
+// password cell has an id, that is all ids. Of one with too many or too few cells, in an input with a
+// password column, only Number and Line are known, since any cell may hold the
+// password. Extra has an element for each of [Roster.Columns].
+//
+// An error that is a [batch.Fault] is a fault of the input as a whole: of its
+// header, encoding or quoting, or swapped columns, as the first row shows that
+// shows them plainly. The pass goes on, so that all faults are found,
+// unless what follows would make no sense; rows whose text is broken are not
+// yielded. Any other error ends the pass: [ErrChanging] if the file's size or
+// time of change moved since it was found, or one of the system, wrapped.
+func (r *Roster) Rows() iter.Seq2[batch.Row, error] {
+	return func(yield func(batch.Row, error) bool) {
+		if err := r.pass(yield); err != nil && err != errStopped {
+			yield(batch.Row{}, err)
+		}
+	}
+}
+
+// pass reads the input once. It returns errStopped where there is no more to
+// yield and the input was not read to its end.
+func (r *Roster) pass(yield func(batch.Row, error) bool) error {
+	p := &pass{roster: r, yield: yield, lines: make(chan line, 1)}
+	err := r.read(func(in io.Reader) error {
+		p.in = in
+		return gocsv.UnmarshalDecoderToChan(p, p.lines)
+	})
+	if err != nil {
+		return err
+	}
+	r.warnings = p.warnings()
+	return nil
+}
+
+// Digest returns the SHA-256 of the input's bytes, in hex: as the latest whole
+// pass read them, or, before there was one, by reading them.
+func (r *Roster) Digest() (string, error) {
+	if r.digest != "" {
+		return r.digest, nil
+	}
+	err := r.read(func(in io.Reader) error {
+		if _, err := io.Copy(io.Discard, in); err != nil {
+			return fmt.Errorf("cannot read %s: %w", r.name, err)
+		}
+		return nil
+	})
+	return r.digest, err
+}
+
+// read opens the input and has it read to its end; then the digest is known.
+func (r *Roster) read(use func(io.Reader) error) error {
+	in, err := r.input.open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	hash := sha256.New()
+	if err := use(io.TeeReader(in, hash)); err != nil {
+		return err
+	}
+	if err := r.input.unchanged(); err != nil {
+		return err
+	}
+	r.digest = hex.EncodeToString(hash.Sum(nil))
+	return nil
 }

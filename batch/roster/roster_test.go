@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -28,121 +30,171 @@ type flat struct {
 	Number, Line                   int
 	UserID, DeviceID, SIPID, Email string
 	Password                       string
-	Source                         batch.Source
+	Source                         batch.PasswordSource
 	Extra                          []string
+	Faults                         []string
 }
 
-// A ledger is a sink that keeps everything.
-type ledger struct {
-	rows    []flat
-	refused map[int]string
-	fail    error
+// A reading is what one pass gave.
+type reading struct {
+	rows   []flat
+	faulty int          // how many rows have faults
+	faults batch.Faults // of the input and of its rows
+	ofFile int          // how many are the input's
+	err    error
 }
 
-func (l *ledger) Add(r batch.Row) error {
-	l.rows = append(l.rows, flat{r.Number, r.Line, r.UserID, r.DeviceID, r.SIPID, r.Email,
-		r.Password.Reveal(), r.Source, slices.Clone(r.Extra)})
-	return l.fail
-}
-
-func (l *ledger) Refuse(row int, why string) error {
-	if l.refused == nil {
-		l.refused = make(map[int]string)
+// collect makes a pass.
+func collect(r *Roster) reading {
+	var got reading
+	for row, err := range r.Rows() {
+		var fault batch.Fault
+		switch {
+		case errors.As(err, &fault):
+			got.faults.Add(fault)
+			got.ofFile++
+		case err != nil:
+			got.err = err
+		default:
+			got.add(r.Name(), row)
+		}
 	}
-	if old, twice := l.refused[row]; twice {
-		return fmt.Errorf("row %d is refused twice: %s; %s", row, old, why)
-	}
-	l.refused[row] = why
-	return nil
+	return got
 }
 
-// plain are options with a policy of four characters at least, none of which is
-// a control character.
+func (got *reading) add(name string, row batch.Row) {
+	f := flat{row.Number, row.Line, row.UserID, row.DeviceID, row.SIPID, row.Email,
+		row.Password.Reveal(), row.PasswordSource, row.Extra, nil}
+	for _, fault := range row.Faults {
+		f.Faults = append(f.Faults, strings.TrimPrefix(fault.Error(), ": "))
+		fault.File, fault.Line = name, row.Line
+		got.faults.Add(fault)
+	}
+	if len(row.Faults) > 0 {
+		got.faulty++
+	}
+	got.rows = append(got.rows, f)
+}
+
+// lines returns the faults, one a line.
+func (got *reading) lines() []string {
+	if got.faults.Total == 0 {
+		return nil
+	}
+	return strings.Split(got.faults.Error(), "\n")
+}
+
+// plain are options with a policy of four characters at least, with a digit and
+// without a control character, and ids that are no step in a path.
 func plain() Options {
 	return Options{
-		Name: "users.csv",
-		Check: func(p string) error {
-			if len(p) < 4 || !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' }) {
+		CheckPassword: func(p string) error {
+			if len(p) < 4 || !strings.ContainsAny(p, "0123456789") || !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' }) {
 				return errors.New("is not good enough")
 			}
 			return nil
 		},
-		Generate: func() (string, error) { return "drawn", nil },
+		CheckID: func(id string) error {
+			if id == "." || id == ".." {
+				return errors.New("is a step in a path")
+			}
+			return nil
+		},
 	}
 }
 
-func readText(t *testing.T, text string, change ...func(*Options)) (*ledger, Summary, error) {
+func openText(t *testing.T, text string, o Options) *Roster {
 	t.Helper()
-	o := plain()
-	for _, c := range change {
-		c(&o)
+	r, err := Reader("users.csv", strings.NewReader(text), o)
+	if err != nil {
+		t.Fatal(err)
 	}
-	l := new(ledger)
-	s, err := Read(strings.NewReader(text), o, l)
-	return l, s, err
+	return r
 }
 
-func skip(o *Options) { o.SkipInvalid = true }
-
-// told returns the lines of an error's text.
-func told(t *testing.T, err error) []string {
+func readText(t *testing.T, text string) reading {
 	t.Helper()
-	var faults *Faults
-	if !errors.As(err, &faults) {
-		t.Fatalf("want faults, got %v", err)
+	got := collect(openText(t, text, plain()))
+	if got.err != nil {
+		t.Fatal(got.err)
 	}
-	return strings.Split(faults.Error(), "\n")
+	return got
 }
 
 func TestReadRows(t *testing.T) {
 	text := "name,User-ID,Device ID,SIP_password,email,sip_id,team\n" +
-		"Asha, " + userA + " ,490038, pass word ,a@example.com,sip:asha1,\"North, \"\"B\"\"\"\n" +
+		"Asha, " + userA + " ,490038, pass w0rd ,a@example.com,sip:asha1,\"North, \"\"B\"\"\"\n" +
 		"\n" +
 		"\"two\nlines\"," + userB + ",490039,,,,\n" +
 		",,,,,,\n" +
-		"x," + userC + ",d-1,,,,last"
-	l, s, err := readText(t, text)
-	if err != nil {
-		t.Fatal(err)
-	}
+		"x," + userC + ",,,,,last"
+	r := openText(t, text, plain())
 	want := []flat{
-		{1, 2, userA, "490038", "sip:asha1", "a@example.com", " pass word ", batch.Provided, []string{"Asha", `North, "B"`}},
-		{2, 4, userB, "490039", "", "", "drawn", batch.Generated, []string{"two\nlines", ""}},
-		{3, 7, userC, "d-1", "", "", "drawn", batch.Generated, []string{"x", "last"}},
+		{1, 2, userA, "490038", "sip:asha1", "a@example.com", " pass w0rd ", batch.Provided, []string{"Asha", `North, "B"`}, nil},
+		{2, 4, userB, "490039", "", "", "", "", []string{"two\nlines", ""}, nil},
+		{3, 7, userC, "", "", "", "", "", []string{"x", "last"}, nil},
 	}
-	if diff := cmp.Diff(want, l.rows); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff([]string{"name", "team"}, s.Columns); diff != "" {
-		t.Error(diff)
-	}
-	if s.Rows != 3 || s.Provided != 1 || s.Generated != 2 || s.Refused != 0 {
-		t.Errorf("counts: %+v", s)
+	for range 2 { // passes
+		got := collect(r)
+		if diff := cmp.Diff(want, got.rows); diff != "" || got.err != nil {
+			t.Error(got.err, diff)
+		}
+		if diff := cmp.Diff([]string{"name", "team"}, r.Columns()); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 
-func TestSHA256(t *testing.T) {
-	_, s, err := readText(t, "user_id,device_id\n"+userA+",1\n")
-	if err != nil {
-		t.Fatal(err)
+// TestStop ends a pass wherever something is yielded: nothing more comes, and
+// half a pass has no digest.
+func TestStop(t *testing.T) {
+	const text = "user_id,pasword\nx,\"a\ny,\xff\nz\nlast,\n"
+	for stop := 1; ; stop++ {
+		r := openText(t, text, plain())
+		n := 0
+		for range r.Rows() {
+			if n++; n == stop {
+				break
+			}
+		}
+		if n < stop {
+			if n != 5 {
+				t.Errorf("%d rows and faults", n)
+			}
+			break
+		}
+		if r.digest != "" {
+			t.Errorf("half a pass has the digest %s", r.digest)
+		}
 	}
+}
+
+func TestDigest(t *testing.T) {
 	const want = "2299e3abf4236492bc57e528a0c127efc62cd32d4dc0654730514e8e404bad72" // by sha256sum
-	if s.SHA256 != want {
-		t.Errorf("got %s", s.SHA256)
+	for _, read := range []bool{false, true} {
+		r := openText(t, "user_id,device_id\n"+userA+",1\n", plain())
+		if read {
+			collect(r)
+		}
+		if got, err := r.Digest(); err != nil || got != want {
+			t.Errorf("got %s, %v", got, err)
+		}
 	}
 }
 
-// TestFaults has one input for each kind of fault, and the lines that tell it.
+// TestFaults has one input for each kind of fault, and the lines that report it.
 func TestFaults(t *testing.T) {
+	const noDevice = "names no device: a row needs " + wayText
 	const head = "user_id,device_id,password,note\n"
 	for _, c := range []struct{ name, text, want string }{
 		{"empty file", "", "users.csv: the file is empty: a header and at least one row are needed"},
 		{"blank lines only", "\n\r\n,,\n", "users.csv: the file is empty: a header and at least one row are needed"},
 		{"header only", head, "users.csv: has no rows below its header"},
+		{"header only, with a typo", "user_id,pasword\n", "users.csv:1: pasword: is no known column"},
+		{"one column too many", "user_id" + strings.Repeat(",", MaxColumns) + "\n", "users.csv:1: a row has more than 1000 cells"},
 		{"archive", "PK\x03\x04....", "users.csv: is a spreadsheet or an archive, not a CSV"},
 		{"UTF-16 without mark", "u\x00s\x00e\x00", "users.csv: looks like UTF-16 without a byte order mark"},
-		{"missing column", "user_id,name\n" + userA + ",x\n", "users.csv:1: the column device_id is missing"},
-		{"missing columns", "sip_id\nasha1\n", "users.csv:1: the columns user_id and device_id are missing"},
+		{"no column for a device", "device_id,name\n1,x\n", "users.csv:1: no column names a device\nusers.csv:2: " + noDevice},
 		{"column twice", "user_id,device_id,UUID\n" + userA + ",1,x\n", "users.csv:1: UUID: is the column user_id again, like user_id"},
 		{"no header", userA + ",1,Canary-7-Password\n", "users.csv:1: the first line names no known column"},
 		{"typo", "user_id,device_id,passwrod\n" + userA + ",1,x\n", "users.csv:1: passwrod: is no known column"},
@@ -155,52 +207,45 @@ func TestFaults(t *testing.T) {
 		{"too few cells", head + userA + ",1,\n", "users.csv:2: 3 cells instead of 4"},
 		{"too many cells", head + userA + ",1,,,\n", "users.csv:2: 5 cells instead of 4"},
 		{"one cell", head + userA + "\n", "users.csv:2: 1 cell instead of 4"},
-		{"no user", head + ",1,,\n", "users.csv:2: user_id: missing: a row needs user_id and device_id"},
-		{"no device", head + userA + ", ,,\n", "users.csv:2: device_id: missing: a row needs user_id and device_id"},
-		{"neither", head + ",,,x\n", "users.csv:2: user_id: missing: a row needs user_id and device_id\n" +
-			"users.csv:2: device_id: missing: a row needs user_id and device_id"},
+		{"no device", head + ", 1,,\n", "users.csv:2: " + noDevice},
+		{"nothing but others", head + ",,,x\n", "users.csv:2: " + noDevice},
 		{"weak password", head + userA + ",1,abc,\n", "users.csv:2: password: is not good enough"},
 		{"control character in password", head + userA + ",1,\"abcd\r\nef\",\n", "users.csv:2: password: is not good enough"},
 		{"damaged id", head + userA + ",4.9E+05,,\n", `users.csv:2: device_id: "4.9E+05" looks like a spreadsheet turned it into a number`},
-		{"several in one row", head + "..,a/b,abc,\n", `users.csv:2: user_id: ".." would change the path of the URL` + "\n" +
-			`users.csv:2: device_id: "a/b" holds '/', which would change the path of the URL` + "\n" +
+		{"several in one row", head + "..,a/b,abc,\n", "users.csv:2: user_id: is a step in a path (2 characters)\n" +
+			"users.csv:2: device_id: holds a special character that no id has (3 characters)\n" +
 			"users.csv:2: password: is not good enough"},
-		{"same device", head + userA + ",1,,\n" + userB + ",1,,\n" + userA + ",1,,\n", "users.csv:4: device_id: same device as line 2"},
-		{"same device, another spelling", head + userA + ",1,,\n" + "0F3C5D2E-8B7A-4961-A2B3-C4D5E6F70811" + ",1,,\n",
-			"users.csv:3: device_id: same device as line 2"},
-		{"same device three times", head + strings.Repeat(userA+",1,,\n", 3),
-			"users.csv:3: device_id: same device as line 2\nusers.csv:4: device_id: same device as line 2"},
 		{"not UTF-8", head + userA + ",1,,Jos\xe9\n", "users.csv:2: note: is not valid UTF-8"},
 		{"password not UTF-8", head + userA + ",1,Jos\xe9,\n", "users.csv:2: password: is not valid UTF-8"},
 		{"NUL", head + userA + ",1\x00,,\n", "users.csv:2: device_id: holds a NUL byte"},
 		{"NUL in a cell too many", head + userA + ",1,,,\x00\n", "users.csv:2: holds a NUL byte"},
+		{"replacement character", head + userA + ",1,Sch\ufffdssel-01!,\n" + userB + ",1,,x\ufffd\n",
+			"users.csv:2: password: holds the replacement character U+FFFD, which stands for one that was lost\n" +
+				"users.csv:3: note: holds the replacement character U+FFFD, which stands for one that was lost"},
 		{"half a UTF-16 character", utf16Text("user_id,device_id,note\n"+userA+",1,", false) + "\x00\xd8\n\x00",
 			"users.csv:2: note: is not valid UTF-16, or holds the replacement character U+FFFD"},
-		{"quote inside", head + userA + ",1,,a\"b\n" + userB + ",,,\n",
+		{"quote inside", head + userA + ",1,,a\"b\n" + ",,,x\n",
 			"users.csv:2: a quote stands inside a cell that does not begin with one\n" +
-				"users.csv:3: device_id: missing: a row needs user_id and device_id"},
-		{"text behind a quote", head + userA + ",1,,\"a\"b\n" + userB + ",,,\n",
+				"users.csv:3: " + noDevice},
+		{"text behind a quote", head + userA + ",1,,\"a\"b\n" + ",,,x\n",
 			"users.csv:2: a quoted cell goes on behind its closing quote\n" +
-				"users.csv:3: device_id: missing: a row needs user_id and device_id"},
-		{"never closed", head + userA + ",1,,\"a\n" + userB + ",,,\n" + userC + ",2,,\n",
+				"users.csv:3: " + noDevice},
+		{"never closed", head + userA + ",1,,\"a\n" + ",,,x\n" + userC + ",2,,\n",
 			"users.csv:2: a quoted cell that begins here is never closed\n" +
-				"users.csv:3: device_id: missing: a row needs user_id and device_id"},
-		{"closed by another row's quote", head + userA + ",1,,\"a\n" + userB + ",,,\n" + userC + ",..,,\"c\"\n",
+				"users.csv:3: " + noDevice},
+		{"closed by another row's quote", head + userA + ",1,,\"a\n" + ",,,x\n" + userC + ",..,,\"c\"\n",
 			"users.csv:2: a quoted cell goes on behind its closing quote\n" +
-				"users.csv:3: device_id: missing: a row needs user_id and device_id\n" +
-				`users.csv:4: device_id: ".." would change the path of the URL`},
-		{"rows run together", head + userA + ",1,\"a\n" + userB + ",,,\n" + userC + ",..,b\",,\n",
+				"users.csv:3: " + noDevice + "\n" +
+				"users.csv:4: device_id: is a step in a path (2 characters)"},
+		{"rows run together", head + userA + ",1,\"a\n" + ",,,x\n" + userC + ",..,b\",,\n",
 			"users.csv:2: the row that begins in line 2 and ends in line 4 has 5 cells instead of 4: is a quote missing?\n" +
-				"users.csv:3: device_id: missing: a row needs user_id and device_id\n" +
+				"users.csv:3: " + noDevice + "\n" +
 				"users.csv:4: a quote stands inside a cell that does not begin with one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l, _, err := readText(t, c.text)
-			if diff := cmp.Diff(strings.Split(c.want, "\n"), told(t, err)); diff != "" {
+			got := readText(t, c.text)
+			if diff := cmp.Diff(strings.Split(c.want, "\n"), got.lines()); diff != "" {
 				t.Error(diff)
-			}
-			if len(l.refused) > 0 {
-				t.Errorf("refused %v", l.refused)
 			}
 		})
 	}
@@ -208,130 +253,76 @@ func TestFaults(t *testing.T) {
 
 func TestHints(t *testing.T) {
 	for text, want := range map[string]string{
-		"user_id,name\nx,y\n":           "the columns are user_id, name; siprotate needs both user_id and device_id",
-		"user_id,\nx,y\n":               "the columns are user_id, column 2; siprotate needs both user_id and device_id",
-		"user_id,device_id,passwrod\n":  "did you mean password? rename the column",
-		"user_id,device_id\n12,1.0\n":   hintText,
-		"user_id,device_id\n" + userA:   "",
-		"user_id,device_id\na,b\xff\n":  hintUTF8,
-		"sip_id,contact_urii,device_id": "did you mean contact_uri? rename the column\nthe columns are sip_id, contact_urii, device_id; siprotate needs both user_id and device_id",
+		"device_id,name\n1,x\n":          "the columns are device_id, name; siprotate needs " + wayText,
+		"device_id,\n1,x\n":              "the columns are device_id, column 2; siprotate needs " + wayText,
+		"user_id,device_id,passwrod\n":   "did you mean password? rename the column",
+		"user_id,device_id\n12,1.0\n":    hintText,
+		"user_id,device_id\n" + userA:    "",
+		"user_id,device_id\na,b\xff\n":   hintUTF8,
+		"contact_urii,device_id\nasha1,": "did you mean contact_uri? rename the column",
 	} {
-		_, _, err := readText(t, text)
-		var faults *Faults
-		if errors.As(err, &faults); faults == nil {
-			t.Fatal(err)
-		}
-		if got := faults.Hint(); got != want {
-			t.Errorf("%q: hint %q, want %q", text, got, want)
+		got := readText(t, text)
+		if hint := got.faults.Hint(); hint != want {
+			t.Errorf("%q: hint %q, want %q", text, hint, want)
 		}
 	}
 }
 
-// TestFaultsStopTheSink shows that nothing is taken or drawn once a fault is
-// known, while checking goes on.
-func TestFaultsStopTheSink(t *testing.T) {
-	drawn := 0
-	l, s, err := readText(t, "user_id,device_id\n"+userA+",1\n"+userB+",..\n"+userC+",1\nx,?\n", func(o *Options) {
-		o.Generate = func() (string, error) { drawn++; return "drawn", nil }
-	})
-	if got := told(t, err); len(got) != 2 {
-		t.Errorf("got %q", got)
-	}
-	if drawn != 1 || len(l.rows) != 1 || s.Rows != 4 {
-		t.Errorf("drawn %d, added %d, rows %d", drawn, len(l.rows), s.Rows)
-	}
-}
-
-func TestManyFaults(t *testing.T) {
-	var text strings.Builder
-	text.WriteString("user_id,device_id\n")
-	fmt.Fprintf(&text, "%s,1\n%s,1\n", userA, userA) // found last, told first
-	for range 200 {
-		text.WriteString("x,..\n")
-	}
-	_, _, err := readText(t, text.String())
-	lines := told(t, err)
-	if len(lines) != MaxFaults+1 || lines[0] != "users.csv:3: device_id: same device as line 2" ||
-		!strings.HasPrefix(lines[1], "users.csv:4: ") || lines[MaxFaults] != "and 151 more" {
-		t.Errorf("got %d lines: %q", len(lines), lines)
-	}
-}
-
-func TestSkipInvalid(t *testing.T) {
-	drawn := 0
-	text := "user_id,device_id,password,note\n" +
-		userA + ",1,,n1\n" + // fine
-		userB + ",..,good1,n2\n" +
-		userB + ",2,bad,n3\n" +
-		userB + ",..,,n4\n" +
-		userC + ",3\n" + // ragged
-		userC + ",3,,n6\n" + // twins
-		strings.ToUpper(userC) + ",3,bad,n7\n"
-	l, s, err := readText(t, text, skip, func(o *Options) {
-		o.Generate = func() (string, error) { drawn++; return fmt.Sprint("drawn", drawn), nil }
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestFaultyRows yields a faulty row with what is known of it, among the others.
+func TestFaultyRows(t *testing.T) {
+	got := readText(t, "user_id,device_id,password,note\n"+
+		userA+",1,,n1\n"+ // fine
+		userB+",..,good1,n2\n"+
+		userB+",2,bad,n3\n"+
+		userB+",4.9E+05,,n4\n"+
+		userC+",3\n"+ // ragged
+		userC+",3,,n6\n")
 	want := []flat{
-		{1, 2, userA, "1", "", "", "drawn1", batch.Generated, []string{"n1"}},
-		{2, 3, userB, "..", "", "", "good1", batch.Provided, []string{"n2"}},
-		{3, 4, userB, "2", "", "", "bad", batch.Provided, []string{"n3"}},
-		{4, 5, userB, "..", "", "", "", "", []string{"n4"}},
-		{5, 6, "", "", "", "", "", "", []string{""}}, // a password might be anywhere
-		{6, 7, userC, "3", "", "", "drawn2", batch.Generated, []string{"n6"}},
-		{7, 8, strings.ToUpper(userC), "3", "", "", "bad", batch.Provided, []string{"n7"}},
+		{1, 2, userA, "1", "", "", "", "", []string{"n1"}, nil},
+		{2, 3, userB, "", "", "", "good1", batch.Provided, []string{"n2"}, []string{"device_id: is a step in a path (2 characters)"}}, // no id: a password, perhaps
+		{3, 4, userB, "2", "", "", "bad", batch.Provided, []string{"n3"}, []string{"password: is not good enough"}},
+		{4, 5, userB, "4.9E+05", "", "", "", "", []string{"n4"}, []string{`device_id: "4.9E+05" looks like a spreadsheet turned it into a number`}},
+		{5, 6, "", "", "", "", "", "", []string{""}, []string{"2 cells instead of 4"}}, // a password might be anywhere
+		{6, 7, userC, "3", "", "", "", "", []string{"n6"}, nil},
 	}
-	if diff := cmp.Diff(want, l.rows); diff != "" {
-		t.Error(diff)
-	}
-	refused := map[int]string{
-		2: `device_id: ".." would change the path of the URL`,
-		3: "password: is not good enough",
-		4: `device_id: ".." would change the path of the URL`,
-		5: "2 cells instead of 4",
-		6: "device_id: same device as line 8",
-		7: "password: is not good enough",
-	}
-	if diff := cmp.Diff(refused, l.refused); diff != "" {
-		t.Error(diff)
-	}
-	if s.Rows != 7 || s.Refused != 6 || s.Provided != 3 || s.Generated != 2 {
-		t.Errorf("counts: %+v", s)
+	if diff := cmp.Diff(want, got.rows); diff != "" || got.ofFile > 0 {
+		t.Error(got.ofFile, diff)
 	}
 }
 
-// TestRaggedRowsTellWhatIsSafe hands on what a ragged row says only where no
+// TestRaggedRows yields what a ragged row says only where no
 // password can be among it.
-func TestRaggedRowsTellWhatIsSafe(t *testing.T) {
+func TestRaggedRows(t *testing.T) {
 	for text, want := range map[string]flat{
-		"user_id,device_id,n,m\nu1,2,a\n":               {1, 2, "u1", "2", "", "", "", "", []string{"a", ""}},
-		"user_id,device_id,n,m\nu1,2,a,b,c\n":           {1, 2, "u1", "2", "", "", "", "", []string{"a", "b"}},
-		"user_id,device_id,password,n\n1,Canary\n":      {1, 2, "", "", "", "", "", "", []string{""}},
-		"user_id,device_id,password,n\n1,2,3,Canary,\n": {1, 2, "", "", "", "", "", "", []string{""}},
+		"user_id,device_id,n,m\nu1,2,a\n":               {1, 2, "u1", "2", "", "", "", "", []string{"a", ""}, nil},
+		"user_id,device_id,n,m\nu1,2,a,b,c\n":           {1, 2, "u1", "2", "", "", "", "", []string{"a", "b"}, nil},
+		"user_id,device_id,n,m\nu1,Canary!,a\n":         {1, 2, "u1", "", "", "", "", "", []string{"a", ""}, nil},
+		"user_id,device_id,password,n\n1,Canary\n":      {1, 2, "", "", "", "", "", "", []string{""}, nil},
+		"user_id,device_id,password,n\n1,2,3,Canary,\n": {1, 2, "", "", "", "", "", "", []string{""}, nil},
 	} {
-		l, s, err := readText(t, text, skip)
-		if err != nil {
-			t.Fatal(err)
+		got := readText(t, text)
+		if got.faulty != 1 || len(got.rows) != 1 {
+			t.Fatalf("%q: %+v", text, got)
 		}
-		if diff := cmp.Diff([]flat{want}, l.rows); diff != "" || s.Refused != 1 || len(l.refused) != 1 {
-			t.Errorf("%q: %+v %s", text, s, diff)
+		got.rows[0].Faults = nil
+		if diff := cmp.Diff(want, got.rows[0]); diff != "" {
+			t.Errorf("%q: %s", text, diff)
 		}
 	}
 }
 
-// TestSkipInvalidStillFails lists the faults that put more than a row in doubt.
-func TestSkipInvalidStillFails(t *testing.T) {
+// TestFaultsOfTheInput lists the faults that put more than a row in doubt: none
+// of them may pass for one of a row.
+func TestFaultsOfTheInput(t *testing.T) {
 	const head = "user_id,device_id,note\n"
 	for _, text := range []string{
-		"", head, "user_id,note\nx,y\n", "user_id,device_id,pasword\nx,1,\n",
+		"", head, "device_id,note\nx,y\n", "user_id,device_id,pasword\nx,1,\n",
 		head + "x,1,\xff\n", head + "x,1,\x00\n",
 		head + "x,1,\"a\nx,2,b\n", head + "x,1,a\"\n",
 		head + "x,1,\"a\ny,2,b\",\n",
 	} {
-		l, _, err := readText(t, text, skip)
-		if told(t, err); len(l.refused) > 0 {
-			t.Errorf("%q: refused %v", text, l.refused)
+		if got := readText(t, text); got.ofFile == 0 {
+			t.Errorf("%q: %v", text, got.lines())
 		}
 	}
 }
@@ -341,31 +332,55 @@ func TestErrorsAreHandedOn(t *testing.T) {
 	good := "user_id,device_id\n" + userA + ",1\n"
 	for name, c := range map[string]struct {
 		r    io.Reader
-		o    func(*Options)
-		sink ledger
 		want error
 	}{
-		"sink":             {r: strings.NewReader(good), sink: ledger{fail: broken}, want: broken},
-		"sink at its end":  {r: strings.NewReader(good), sink: ledger{fail: io.EOF}, want: io.EOF},
-		"generator":        {r: strings.NewReader(good), o: func(o *Options) { o.Generate = func() (string, error) { return "", broken } }, want: broken},
-		"reader":           {r: iotest.ErrReader(broken), want: broken},
-		"reader, midway":   {r: io.MultiReader(strings.NewReader(good+"x,"), iotest.ErrReader(broken)), want: broken},
-		"reader, in quote": {r: io.MultiReader(strings.NewReader(good+"x,\""), iotest.ErrReader(broken)), want: broken},
-		"reader, header":   {r: io.MultiReader(strings.NewReader("user_id"), iotest.ErrReader(broken)), want: broken},
+		"at once":    {iotest.ErrReader(broken), broken},
+		"midway":     {io.MultiReader(strings.NewReader(good+"x,"), iotest.ErrReader(broken)), broken},
+		"in quote":   {io.MultiReader(strings.NewReader(good+"x,\""), iotest.ErrReader(broken)), broken},
+		"in header":  {io.MultiReader(strings.NewReader("user_id"), iotest.ErrReader(broken)), broken},
+		"behind \\r": {io.MultiReader(strings.NewReader(good+"x,1\r"), &once{broken}), broken},
 	} {
-		o := plain()
-		if c.o != nil {
-			c.o(&o)
+		r := newTestRoster(t, stream{Reader: c.r})
+		got := collect(r)
+		if !errors.Is(got.err, c.want) || got.faults.Total > 0 {
+			t.Errorf("%s: got %v, %v", name, got.err, got.lines())
 		}
-		_, err := Read(c.r, o, &c.sink)
-		var faults *Faults
-		if !errors.Is(err, c.want) || errors.As(err, &faults) {
-			t.Errorf("%s: got %v", name, err)
+		if r.digest != "" {
+			t.Errorf("%s: half a pass has a digest", name)
 		}
 	}
-	if _, err := Read(strings.NewReader(good), Options{}, new(ledger)); err == nil {
+	if _, err := Reader("users.csv", iotest.ErrReader(broken), plain()); !errors.Is(err, broken) {
+		t.Errorf("spooled: %v", err)
+	}
+	if _, err := Reader("users.csv", strings.NewReader(good), Options{}); err == nil {
 		t.Error("the zero options are taken")
 	}
+}
+
+// A stream is an input that can be opened once, for tests that must not hold it.
+type stream struct {
+	io.Reader
+	spooled
+}
+
+func (s stream) open() (io.ReadCloser, error) { return io.NopCloser(s), nil }
+
+func newTestRoster(t *testing.T, in input) *Roster {
+	t.Helper()
+	r, err := newRoster("users.csv", in, plain())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// once fails once, and is at its end from then on.
+type once struct{ err error }
+
+func (o *once) Read([]byte) (int, error) {
+	err := o.err
+	o.err = io.EOF
+	return 0, err
 }
 
 // TestLimits feeds texts far larger than may be held.
@@ -385,9 +400,9 @@ func TestLimits(t *testing.T) {
 		"huge broken row":  {io.MultiReader(strings.NewReader(head+"a\""), endless("a")), "users.csv:2: a quote stands inside a cell that does not begin with one"},
 	} {
 		in := &counted{r: c.r}
-		_, err := Read(in, plain(), new(ledger))
-		if got := told(t, err); len(got) != 1 || got[0] != c.want {
-			t.Errorf("%s: got %q", name, got)
+		got := collect(newTestRoster(t, stream{Reader: in}))
+		if diff := cmp.Diff([]string{c.want}, got.lines()); diff != "" || got.err != nil {
+			t.Errorf("%s: %v %s", name, got.err, diff)
 		}
 		if in.n > 4<<20 {
 			t.Errorf("%s: read %d bytes before giving up", name, in.n)
@@ -404,16 +419,16 @@ func TestLongQuoteEndsSomewhere(t *testing.T) {
 		fmt.Fprintf(&text, "%s,%d,\n", userA, i)
 	}
 	text.WriteString("x,..,\n")
-	_, s, err := readText(t, text.String())
+	got := readText(t, text.String())
 	want := []string{
 		"users.csv:2: a quoted cell that begins here is not closed within 65536 bytes",
-		`users.csv:5003: device_id: ".." would change the path of the URL`,
+		"users.csv:5003: device_id: is a step in a path (2 characters)",
 	}
-	if diff := cmp.Diff(want, told(t, err)); diff != "" {
+	if diff := cmp.Diff(want, got.lines()); diff != "" {
 		t.Error(diff)
 	}
-	if s.Rows != 5001 {
-		t.Errorf("%d rows", s.Rows)
+	if len(got.rows) != 5001 {
+		t.Errorf("%d rows", len(got.rows))
 	}
 }
 
@@ -433,15 +448,194 @@ func TestNoPasswordInFaults(t *testing.T) {
 		head + userA + ",1," + canary + "\n",
 		head + userA + ",1," + canary + ",\n" + userA + ",1," + canary + ",\n",
 	} {
-		o := func(o *Options) { o.Check = func(string) error { return errors.New("refused") } }
-		_, _, err := readText(t, text, o)
-		if got := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(got, canary) {
-			t.Errorf("%q: %s", text, got)
+		o := plain()
+		o.CheckPassword = func(string) error { return errors.New("refused") }
+		got := collect(openText(t, text, o))
+		if said := fmt.Sprintf("%+v %#v", got.faults, got.faults); strings.Contains(said, canary) || got.faults.Total == 0 {
+			t.Errorf("%q: %s", text, said)
 		}
-		l, _, err := readText(t, text, o, skip)
-		if got := fmt.Sprintf("%v %v", err, l.refused); strings.Contains(got, canary) {
-			t.Errorf("%q: %s", text, got)
+	}
+}
+
+// TestSwappedColumns puts a password into the place of an id, an email or a
+// name of a column: nothing that is said holds it, and the row does not hand it
+// on.
+func TestSwappedColumns(t *testing.T) {
+	for _, canary := range []string{
+		"Canary-7!Password", "Canary 7 Password", "Canary-7-Pässwörd", "Canary-7\u200bPassword", "Canary-7\u0007Password",
+		"=Canary-7-Password", `="Canary7"`, "'Canary-7-Password", "#CANARY7!", "#CANARY/7?", "$0f3c5d2e8b7a4961a2b3c4d5E6F7",
+		"Canary@7", "@Canary7.x!", "Canary7@", "Canary#7@.x", "Canary7!@exa mple.com", "Passw0rd!", "../Canary7", "+4.9E+05!", "emai1!",
+		strings.Repeat("1,234", 20) + "!", "Canary7" + strings.Repeat("!", 100), `C"anary7`,
+	} {
+		for column := range 4 {
+			cells := []string{userA, "1", "asha1", "asha@example.com", "asha@example.com"}
+			cells[4], cells[column] = cells[column], canary
+			got := readText(t, spell([][]string{{"user_id", "device_id", "sip_id", "email", "password"}, cells}, ",", "\n"))
+			withholds(t, canary, fmt.Sprintf("%+v %+v", got.faults, got.rows), got.faults.Total)
 		}
+		names := []string{"user_id", "device_id", canary, ""}
+		got := readText(t, spell([][]string{names, {"", "1"}, {"", "1", "\xff", ""}}, ",", "\n"))
+		withholds(t, canary, fmt.Sprintf("%+v", got.faults), got.faults.Total)
+		got = readText(t, spell([][]string{names[1:], {"1", "\xff", ""}}, ",", "\n"))
+		withholds(t, canary, fmt.Sprintf("%+v", got.faults), got.faults.Total)
+		got = readText(t, "sep="+strings.ReplaceAll(canary, `"`, "")+"\n"+goodText)
+		withholds(t, canary, fmt.Sprintf("%+v", got.faults), got.faults.Total)
+	}
+}
+
+// TestSwappedPasswords swaps passwords that could be ids.
+func TestSwappedPasswords(t *testing.T) {
+	o := plain()
+	o.CheckPassword = vendorPolicy
+	for _, c := range []struct {
+		text   string
+		secret string
+		ofFile int
+	}{
+		{"sip_id,password\nSamplePw1x,agent1x00031\n", "SamplePw1x", 1},
+		{"sip_id,password\nSamplePw1x,agent1x00031\nSamplePw2x,agent1x00032\n", "SamplePw", 1},
+		{"user_id,device_id,password\nSamplePw1x," + userA + ",490038\n", "SamplePw1x", 1},
+		{"user_id,device_id,password\n" + userA + ",SamplePw1x,490038\n", "SamplePw1x", 1},
+		{"user_id,password\nSamplePw1x," + userA + "\n", "SamplePw1x", 1},
+		{"email,password\nMySample1!@ab.cde,a1@ex.com\n", "MySample1", 1},
+		{"sip_id,password\nSamplePw1x,sip:agent1x00031\n", "SamplePw1x", 1},
+		{"sip_id,password\nSamplePw1x,Agent1x@voip.example.com\n", "SamplePw1x", 1},
+		{"sip_id,password\nsample-pw1x,agent1x00031\n", "sample-pw1x", 0},
+		{"sip_id,password\nSamplePw1x,Agent1x-00031\n", "SamplePw1x", 0},
+		{"sip_id,password\nsamplepwx,a1@ex.com\n", "samplepwx", 0},
+		{"user_id,password\nauth0:u1,password1\n", "auth0:u1", 0},
+		{"user_id,password\n1234567,a1@ex.com\n", "1234567", 0},
+	} {
+		got := collect(openText(t, c.text, o))
+		withholds(t, c.secret, fmt.Sprintf("%+v %+v", got.faults, got.rows), got.faults.Total)
+		if got.ofFile != c.ofFile || got.faulty != len(got.rows) {
+			t.Errorf("%q: %d faults of the file, want %d; %d of %d rows are faulty", c.text, got.ofFile, c.ofFile, got.faulty, len(got.rows))
+		}
+	}
+	// Another row shows it, and this one does not.
+	got := collect(openText(t, "sip_id,password\nSamplePw1x,agent1x00031\nsampleword,Agent1x99\n", o))
+	if got.ofFile != 1 {
+		t.Errorf("%+v", got.faults)
+	}
+	for _, text := range []string{
+		"sip_id,password\nagent1x00031,Sample-Pw1x\nagent1x00032,Ab1cdefg\nAgent1x-00031,SamplePw1x\nAshaR1a2b3c4d,Winter-2025\nagent-1x,Sample123456\n",
+		"sip_id,password\nsip:Asha1@voip.example.com,SamplePw1x\nAgent-000317,Sample1234567\nAgent1x,x@Y.7z!k\n",
+		"user_id,device_id,email,password\n" + userA + ",490038,Asha1@example.com,Sample@Pw1.x\n0f3c5d2e-8b7a-4961-a2b3-c4d5e6f70811,490039,,SamplePw1x\n",
+	} {
+		if got := collect(openText(t, text, o)); got.faults.Total > 0 {
+			t.Errorf("%q: %s", text, strings.Join(got.lines(), "\n"))
+		}
+	}
+	// A weak password is that, and no more.
+	for _, text := range []string{"sip_id,password\nagent1x00031,weak\n", "email,password\nAsha1@example.com,12345678\n", "user_id,password\n" + userA + ",agent1x00031\n"} {
+		got := collect(openText(t, text, o))
+		if got.ofFile != 0 || got.faults.Total != 1 || got.rows[0].SIPID+got.rows[0].Email+got.rows[0].UserID == "" {
+			t.Errorf("%q: %+v %+v", text, got.faults, got.rows)
+		}
+	}
+}
+
+// vendorPolicy wants eight characters of three kinds.
+func vendorPolicy(p string) error {
+	kinds := 0
+	for _, kind := range []string{"[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]"} {
+		if regexp.MustCompile(kind).MatchString(p) {
+			kinds++
+		}
+	}
+	if len(p) < 8 || kinds < 3 {
+		return errors.New("is too weak")
+	}
+	return nil
+}
+
+func withholds(t *testing.T, secret, said string, faults int) {
+	t.Helper()
+	quoted := strconv.Quote(secret)
+	if strings.Contains(said, secret) || strings.Contains(said, quoted[1:len(quoted)-1]) || faults == 0 {
+		t.Errorf("%q: %d faults: %s", secret, faults, said)
+	}
+}
+
+// TestEscapes faults a password that jq and Miller would have written for
+// another one: they escape what a tab-separated cell cannot hold.
+func TestEscapes(t *testing.T) {
+	const head = "user_id\tpassword\tnote\n"
+	const want = `users.csv:2: password: holds \t, \n, \r or \\, which may stand for another character in a tab-separated file`
+	for text, want := range map[string]string{
+		head + userA + "\tone\\\\1\t\n":                           want,
+		head + userA + "\tone\\t1\t\n":                            want,
+		head + userA + "\tone\\n1\t\n":                            want,
+		head + userA + "\tone\\r1\t\n":                            want,
+		head + userA + "\t\"one\\n1\"\t\n":                        want, // jq quotes nothing, so that the quotes may be the password's
+		head + userA + "\tone\\d1\tC:\\new\n":                     "",
+		strings.ReplaceAll(head+userA+"\tone\\n1\t\n", "\t", ","): "",
+	} {
+		got := readText(t, text)
+		if said := strings.Join(got.lines(), "\n"); said != want || got.ofFile > 0 {
+			t.Errorf("%q: %s", text, said)
+		}
+		if want != "" && !strings.Contains(got.faults.Hint(), "@csv") {
+			t.Errorf("hint %q", got.faults.Hint())
+		}
+	}
+}
+
+// TestCutShort warns of a file that ends within a cell by which a device is
+// named or that holds its password, if nothing shows that the cell is whole.
+func TestCutShort(t *testing.T) {
+	for text, column := range map[string]string{
+		"user_id,password\n" + userA + ",Sample-01":           "password",
+		"user_id,password\r" + userA + ",Sample-01\r":         "",
+		"user_id,password\n" + userA + ",Sample-01\n":         "",
+		"user_id,password\n" + userA + ",\"Sample-01\"":       "",
+		"user_id,password\n" + userA + ",":                    "",
+		"user_id,password,note\n" + userA + ",Sample-01,cut":  "",
+		"user_id,device_id\n" + userA + ",49003":              "device_id",
+		"user_id,password\n" + userA + ",Sample-01\n,,":       "",
+		"user_id,password,note\n" + userA + ",Sample-01":      "", // has a fault
+		"user_id,password\n" + userA + ",Sample-01\n" + userB: "", // likewise
+	} {
+		r := openText(t, text, plain())
+		for range 2 { // passes
+			collect(r)
+			var want []string
+			if column != "" {
+				want = []string{"users.csv:2: " + column + ": no line end follows: is the file cut short?"}
+			}
+			if diff := cmp.Diff(want, r.Warnings()); diff != "" {
+				t.Errorf("%q: %s", text, diff)
+			}
+		}
+	}
+}
+
+// TestTypeLine skips what PowerShell writes above the header, and nothing else.
+func TestTypeLine(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"#TYPE System.Management.Automation.PSCustomObject\r\n\"user_id\",\"note\"\r\n\"" + userA + "\",\"x\"\r\n": true,
+		"#TYPE Selected.System.String\nsep=;\nuser_id;note\n" + userA + ";x,y\n":                                   true,
+		"#TYPE,user_id\nx," + userA + "\n":               true, // a column
+		"#TYPE a,user_id\nx," + userA + "\n":             true,
+		"#TYPE A.B\n#TYPE A.B\nuser_id\n" + userA + "\n": false,
+		"\n#TYPE A.B\nuser_id\n" + userA + "\n":          false,
+		"#TYPE A.B\n":                                    false,
+		"#TYPE \"A\nuser_id\n" + userA + "\n":            false,
+	} {
+		got := readText(t, text)
+		if (got.faults.Total == 0) != ok || ok && (len(got.rows) != 1 || got.rows[0].UserID != userA || got.rows[0].Line != strings.Count(text, "\n")) {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
+}
+
+// TestRuleThatQuotes takes care that a rule for ids cannot give a password away.
+func TestRuleThatQuotes(t *testing.T) {
+	o := plain()
+	o.CheckID = func(id string) error { return fmt.Errorf("%q is unknown", id) }
+	got := collect(openText(t, "user_id\nCanary7\n", o))
+	if diff := cmp.Diff([]string{"users.csv:2: user_id: is no id (7 characters)"}, got.lines()); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -450,14 +644,18 @@ func TestSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, s, err := readText(t, string(text))
-	if err != nil {
-		t.Fatal(err)
+	r := openText(t, string(text), plain())
+	got := collect(r)
+	provided := 0
+	for _, row := range got.rows {
+		if row.Source == batch.Provided {
+			provided++
+		}
 	}
-	if s.Rows != 44 || s.Provided != 15 || !slices.Equal(s.Columns, []string{"name", "team"}) {
-		t.Errorf("got %+v", s)
+	if len(got.rows) != 44 || provided != 15 || got.faults.Total > 0 || !slices.Equal(r.Columns(), []string{"name", "team"}) {
+		t.Errorf("%d rows, %d passwords, %v", len(got.rows), provided, got.lines())
 	}
-	if !bytes.Contains(text, []byte(l.rows[0].Password)) {
+	if !bytes.Contains(text, []byte(got.rows[0].Password)) {
 		t.Error("the first sample password is not the file's")
 	}
 }

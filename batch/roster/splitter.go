@@ -1,58 +1,70 @@
 package roster
 
 import (
-	"bytes"
+	"bufio"
 	"fmt"
 	"io"
+	"strings"
+
+	"siprotate/batch"
 )
 
 // A splitter cuts a text into CSV records, without a look at what the cells
-// say. It stands in front of the CSV reader, which alone would read on to the
-// end of the file for a closing quote, change \r\n inside cells to \n, and not
-// take \r for a line end.
+// say. encoding/csv would read on to the end of the file for a closing quote,
+// change \r\n inside cells to \n, and not take \r for a line end.
 //
 // The rules are RFC 4180's, with \n, \r\n and \r for line ends.
 type splitter struct {
-	r       io.Reader
-	err     error  // of r, once it ended
-	buf     []byte // what was read; buf[from:] is not consumed yet
-	from    int
-	line    int // of buf[from], from 1
+	r       *bufio.Reader // holds the largest record; nothing of it is consumed while it is being cut
+	err     error         // of r, once it ended
+	line    int           // of what comes next, from 1
 	comma   byte
 	maxCell int
 }
 
 func newSplitter(r io.Reader, maxCell int) *splitter {
-	return &splitter{r: r, buf: make([]byte, 0, 64<<10), line: 1, maxCell: maxCell}
+	return &splitter{r: bufio.NewReaderSize(r, maxCell*recordCells+64), line: 1, maxCell: maxCell}
 }
 
-// A record is one record of a text. Its text is valid until the next call of
-// the splitter.
+// A record is one record of a text. Its text and ends are valid until the next
+// call of the splitter.
 type record struct {
 	line  int    // at which it starts
-	cells int    // at least 1
 	blank bool   // nothing but delimiters, spaces and empty quotes
 	text  []byte // without the line end
+	last  bool   // the text ends here, without a line end
+	ends  []int  // for each cell, the offset behind it
 }
 
-// A brokenText is a fault for which a text cannot be cut into records.
-type brokenText struct {
-	line       int
-	text, hint string
-	final      bool // the splitter cannot go on
+// cells returns what the cells say, without their quotes.
+func (r record) cells() []string {
+	cells := make([]string, len(r.ends))
+	start := 0
+	for i, end := range r.ends {
+		cell := string(r.text[start:end])
+		if strings.HasPrefix(cell, `"`) {
+			cell = strings.ReplaceAll(cell[1:len(cell)-1], `""`, `"`)
+		}
+		cells[i], start = cell, end+1
+	}
+	return cells
 }
 
-func (b *brokenText) Error() string { return b.text }
+// A syntaxError is a fault for which a text cannot be cut into records.
+type syntaxError struct {
+	batch.Fault
+	final bool // the splitter cannot go on
+}
 
 // next consumes one record, which should have so many cells. It returns io.EOF
-// at the end, an error of the reader, or a *brokenText. After one that is not
+// at the end, an error of the reader, or a *syntaxError. After one that is not
 // final, it goes on with the line below the fault, so that a stray quote costs
 // one line and not the rest of the file.
 func (s *splitter) next(cells int) (record, error) {
 	c, err := s.scan()
-	if err == nil && c.multiline() && !c.blank && c.cells != cells {
+	if err == nil && c.multiline() && len(c.ends) != cells {
 		err = s.brokenQuote(&c, fmt.Sprintf("the row that begins in line %d and ends in line %d has %s instead of %d: is a quote missing?",
-			c.record.line, c.at.line, count(c.cells), cells))
+			c.line, c.at.line, count(len(c.ends), "cell"), cells))
 	}
 	s.consume(&c)
 	return c.record, err
@@ -60,7 +72,7 @@ func (s *splitter) next(cells int) (record, error) {
 
 // consume goes on behind a record.
 func (s *splitter) consume(c *cut) {
-	s.from += c.end.offset
+	s.r.Discard(c.end.offset) // is buffered
 	s.line = c.end.line
 }
 
@@ -70,15 +82,15 @@ type place struct{ offset, line int }
 // A cut is a record while it is being cut.
 type cut struct {
 	record
-	state state
-	cell  int   // offset at which the cell starts
-	at    place // how far the cut got
-	lured place // the start of the line below the first quoted cell that spans lines; zero if there is none
-	end   place // where the next record starts
+	state  state
+	cell   int   // offset at which the cell starts
+	at     place // how far the cut got
+	resync place // the start of the line below the first quoted cell that spans lines; zero if there is none
+	end    place // where the next record starts
 }
 
 // multiline reports whether a quoted cell spans lines.
-func (c *cut) multiline() bool { return c.lured.offset > 0 }
+func (c *cut) multiline() bool { return c.resync.offset > 0 }
 
 type state uint8
 
@@ -91,7 +103,7 @@ const (
 
 // scan cuts the next record without consuming it.
 func (s *splitter) scan() (cut, error) {
-	c := cut{record: record{line: s.line, cells: 1, blank: true}, at: place{0, s.line}}
+	c := cut{record: record{line: s.line, blank: true, ends: make([]int, 0, 8)}, at: place{0, s.line}}
 	for {
 		s.skip(&c)
 		if err := s.limit(&c); err != nil {
@@ -108,25 +120,23 @@ func (s *splitter) scan() (cut, error) {
 	}
 }
 
-// skip takes the bytes at hand that mean nothing to a splitter, for speed: line
-// ends, quotes and tabs are below them.
+// skip takes the bytes at hand that only fill a cell, which halves the time of a
+// scan. Line ends, quotes and tabs are below them.
 func (s *splitter) skip(c *cut) {
-	if c.state == atQuote {
+	text, _ := s.r.Peek(s.r.Buffered())
+	if c.state == atQuote || c.at.offset >= len(text) {
 		return
 	}
-	rest := s.buf[s.from+c.at.offset:]
-	n := 0
-	for n < len(rest) && rest[n] > '"' && rest[n] != s.comma {
-		n++
+	for _, b := range text[c.at.offset:] {
+		if b <= '"' || b == s.comma {
+			return
+		}
+		if c.state == atCell {
+			c.state = inCell
+		}
+		c.blank = false
+		c.at.offset++
 	}
-	if n == 0 {
-		return
-	}
-	if c.state == atCell {
-		c.state = inCell
-	}
-	c.blank = false
-	c.at.offset += n
 }
 
 // step takes one byte, or one line end, into the record.
@@ -136,7 +146,7 @@ func (s *splitter) step(c *cut, b byte) (done bool, err error) {
 		s.quoted(c, b)
 		return false, nil
 	case b == s.comma:
-		c.cells++
+		c.ends = append(c.ends, c.at.offset)
 		c.state, c.cell = atCell, c.at.offset+1
 	case b == '\n' || b == '\r':
 		s.finish(c)
@@ -167,7 +177,7 @@ func (s *splitter) quoted(c *cut, b byte) {
 		c.blank = false
 		c.at = s.nextLine(c.at)
 		if !c.multiline() {
-			c.lured = c.at
+			c.resync = c.at
 		}
 	default:
 		c.blank = false
@@ -190,8 +200,11 @@ func (s *splitter) finish(c *cut) {
 	c.end = c.at
 	if _, ok := s.byteAt(c.at.offset); ok {
 		c.end = s.nextLine(c.at)
+	} else {
+		c.last = true
 	}
-	c.text = s.buf[s.from : s.from+c.at.offset]
+	c.text, _ = s.r.Peek(c.at.offset) // is buffered
+	c.ends = append(c.ends, c.at.offset)
 }
 
 // last ends the record at the end of the text.
@@ -217,7 +230,7 @@ func (s *splitter) limit(c *cut) error {
 		return s.tooLarge(c, fmt.Sprintf("a cell is larger than %d bytes", s.maxCell))
 	case c.at.offset > s.maxCell*recordCells:
 		return s.tooLarge(c, fmt.Sprintf("a row is larger than %d bytes", s.maxCell*recordCells))
-	case c.cells > MaxColumns:
+	case len(c.ends) >= MaxColumns:
 		return s.tooLarge(c, fmt.Sprintf("a row has more than %d cells", MaxColumns))
 	}
 	return nil
@@ -230,7 +243,7 @@ func (s *splitter) tooLarge(c *cut, text string) error {
 		return s.brokenQuote(c, text)
 	}
 	c.end = c.at
-	return &brokenText{line: c.at.line, text: text, hint: "is this the right file?", final: true}
+	return &syntaxError{batch.Fault{Line: c.at.line, Text: text, Hint: "is this the right file?"}, true}
 }
 
 // brokenQuote blames the first quoted cell that spans lines, for then its
@@ -239,18 +252,18 @@ func (s *splitter) tooLarge(c *cut, text string) error {
 func (s *splitter) brokenQuote(c *cut, text string) error {
 	const hint = "put cells that hold a quote, a delimiter or a line break in quotes, and double the quotes inside"
 	if c.multiline() {
-		c.end = c.lured
-		return &brokenText{line: c.lured.line - 1, text: text, hint: hint}
+		c.end = c.resync
+		return &syntaxError{Fault: batch.Fault{Line: c.resync.line - 1, Text: text, Hint: hint}}
 	}
 	for {
 		b, ok := s.byteAt(c.at.offset)
 		switch {
 		case !ok:
 			c.end = c.at
-			return &brokenText{line: c.at.line, text: text, hint: hint}
+			return &syntaxError{Fault: batch.Fault{Line: c.at.line, Text: text, Hint: hint}}
 		case b == '\n' || b == '\r':
 			c.end = s.nextLine(c.at)
-			return &brokenText{line: c.at.line, text: text, hint: hint}
+			return &syntaxError{Fault: batch.Fault{Line: c.at.line, Text: text, Hint: hint}}
 		case c.at.offset > s.maxCell*recordCells:
 			return s.tooLarge(c, text)
 		}
@@ -261,58 +274,18 @@ func (s *splitter) brokenQuote(c *cut, text string) error {
 // byteAt returns the byte at an offset into what is not consumed, and false at
 // the end of the text.
 func (s *splitter) byteAt(offset int) (byte, bool) {
-	if i := s.from + offset; i < len(s.buf) {
-		return s.buf[i], true
+	text, err := s.r.Peek(offset + 1)
+	if err != nil {
+		s.err = err
+		return 0, false
 	}
-	return s.readTo(offset)
+	return text[offset], true
 }
 
-func (s *splitter) readTo(offset int) (byte, bool) {
-	for s.from+offset >= len(s.buf) {
-		if s.err != nil {
-			return 0, false
-		}
-		s.fill()
+// count says how many there are of what.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
 	}
-	return s.buf[s.from+offset], true
-}
-
-// fill reads more. Where the buffer is full, what is consumed makes room, and
-// only where nothing is, the buffer grows: the limits bound it.
-func (s *splitter) fill() {
-	if len(s.buf) == cap(s.buf) {
-		s.makeRoom()
-	}
-	free := s.buf[len(s.buf):cap(s.buf)]
-	n, err := s.r.Read(free)
-	s.buf, s.err = s.buf[:len(s.buf)+n], err
-}
-
-func (s *splitter) makeRoom() {
-	rest := s.buf[s.from:]
-	room := s.buf[:0]
-	if s.from == 0 {
-		room = make([]byte, 0, 2*cap(s.buf))
-	}
-	s.buf, s.from = append(room, rest...), 0
-}
-
-// canonical appends the record as the CSV reader needs it to give every cell
-// back byte for byte: it takes one \r from each \r\n, so that one is added.
-func canonical(dst []byte, rec record) []byte {
-	for text := rec.text; ; {
-		i := bytes.Index(text, []byte("\r\n"))
-		if i < 0 {
-			return append(append(dst, text...), '\n')
-		}
-		dst = append(append(dst, text[:i]...), "\r\r\n"...)
-		text = text[i+2:]
-	}
-}
-
-func count(cells int) string {
-	if cells == 1 {
-		return "1 cell"
-	}
-	return fmt.Sprintf("%d cells", cells)
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -2,13 +2,13 @@ package roster
 
 import (
 	"fmt"
-	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"siprotate/batch"
 )
 
 func TestKnownNames(t *testing.T) {
@@ -20,7 +20,7 @@ func TestKnownNames(t *testing.T) {
 		colPassword: {"password", "Pass word", "sip_password", "SIP Password"},
 	} {
 		for _, name := range names {
-			if got := known[fold(name)]; got != column {
+			if got := known[fold(name)].column; got != column {
 				t.Errorf("%q is the column %q, want %q", name, got, column)
 			}
 		}
@@ -35,12 +35,12 @@ func TestDoubtfulNames(t *testing.T) {
 		"sipp_id": "sip_id", "contact_url": "contact_uri", "sip_user_nmae": "sip_username", "password2": "password",
 	} {
 		p, column := doubtful(name)
-		if want := fmt.Sprintf("did you mean %s? rename the column", meant); column == "" || p.hint != want {
+		if want := fmt.Sprintf("did you mean %s? rename the column", meant); column == "" || p.Hint != want {
 			t.Errorf("%q: %+v, want the hint %q", name, p, want)
 		}
 	}
-	for _, name := range []string{"new_password", "Old Password", "web_pwd"} {
-		if p, column := doubtful(name); column != colPassword || !strings.Contains(p.text, "passwords") {
+	for _, name := range []string{"new_password", "Old Password", "web_pwd", "secret", "SIP secret", "sipsecret", "SipSecret", "Kennwort", "neues_kennwort", "sip_secrets", "Passphrase", "web credential"} {
+		if p, column := doubtful(name); column != colPassword || !strings.Contains(p.Text, "passwords") {
 			t.Errorf("%q: %+v", name, p)
 		}
 	}
@@ -50,7 +50,7 @@ func TestOrdinaryNames(t *testing.T) {
 	for _, name := range []string{
 		"", "user", "users", "name", "mail", "device", "devices", "device_ip", "device_no", "device name", "uid", "id", "guid", "status", "team",
 		"role", "first_name", "last_name", "username", "available", "verified", "department", "phone", "extension", "sip", "sip_ip", "user_ip",
-		"email 2", "email_verified", "contact", "contact_name", "account_sid", "word", "passport", "note", "Straße", "पासवर्ड", strings.Repeat("x", 60000),
+		"email 2", "email_verified", "contact", "contact_name", "account_sid", "word", "passport", "note", "secretary", "secret santa", "Straße", "पासवर्ड", strings.Repeat("x", 60000),
 	} {
 		if p, column := doubtful(name); column != "" {
 			t.Errorf("%q: %+v", name, p)
@@ -74,8 +74,10 @@ func TestDistance(t *testing.T) {
 
 func TestIDs(t *testing.T) {
 	const any = "" // no fault
+	o := plain()
+	userFault, deviceFault := o.userFault, o.deviceFault
 	for _, c := range []struct {
-		fault func(string) problem
+		fault func(string) batch.Fault
 		id    string
 		want  string // part of the fault
 	}{
@@ -84,7 +86,7 @@ func TestIDs(t *testing.T) {
 		{userFault, "0f3c5d2e-8b7a-4961-a2b3-c4d5e6f70811", any},
 		{userFault, "12345678901234567890123456789e01", any},
 		{userFault, "12345678901234567890123456789012", any},
-		{userFault, "auth0:u.1_x~y@z", any},
+		{userFault, "auth0:u.1_x~y+z", any},
 		{userFault, "507f1f77bcf86cd799439011", any},
 		{userFault, "1234567", turned},
 		{userFault, "1.23457E+31", turned},
@@ -94,20 +96,25 @@ func TestIDs(t *testing.T) {
 		{userFault, "a\x1bb", "holds a control character"},
 		{userFault, "a\u200bb", "holds an invisible character"},
 		{userFault, "a\u202eb", "holds an invisible character"},
-		{userFault, ".", "path"}, {userFault, "..", "path"}, {userFault, "../x", "path"}, {userFault, `a\b`, "path"},
-		{userFault, "a?b", "path"}, {userFault, "a#b", "path"}, {userFault, "%2e%2e", "path"},
-		{userFault, "josé", "no URL"}, {userFault, "a<b", "no URL"},
+		{userFault, ".", "path"}, {userFault, "..", "path"}, {userFault, "../x", "special"}, {userFault, `a\b`, "special"},
+		{userFault, "a?b", "special"}, {userFault, "a#b", "special"}, {userFault, "%2e%2e", "special"},
+		{userFault, "josé", "ASCII"}, {userFault, "a<b", "special"}, {userFault, "Tr0ub4dor&3", "special"},
 		{deviceFault, "490038", any}, {deviceFault, "0490038", any}, {deviceFault, "dev-1", any},
 		{deviceFault, "4.9E+05", turned}, {deviceFault, "4,9e+05", turned}, {deviceFault, "-4E-05", turned},
 		{deviceFault, "490038.0", turned}, {deviceFault, "490038,00", turned}, {deviceFault, "4,90,038", turned},
 		{deviceFault, "490 038", turned}, {deviceFault, "490\u202f038", turned}, {deviceFault, "490.038", turned}, {deviceFault, "490'038", turned},
 		{deviceFault, "#N/A", "error"}, {deviceFault, "#REF!", "error"}, {deviceFault, "#NAME?", "error"}, {deviceFault, "######", "error"},
-		{deviceFault, `="490038"`, "formula"}, {deviceFault, "'490038", "apostrophe"}, {deviceFault, "#x", "path"},
-		{addressFault, "", any}, {addressFault, "sip:asha1@voip.example.com", any}, {addressFault, "+919999999999", any},
+		{deviceFault, `="490038"`, "formula"}, {deviceFault, "'490038", "apostrophe"}, {deviceFault, "#x", "special"},
+		{addressFault, "", any}, {addressFault, "sip:asha1@voip.example.com", any}, {addressFault, "+919999999999", any}, {addressFault, "sip:@voip.example.com:5061", any}, {addressFault, "asha@1", "special"},
+		{addressFault, "asha!1@voip.example.com", "no SIP id"}, {userFault, "asha@voip.example.com", "special"},
 		{addressFault, "4.9E+05", turned}, {addressFault, "a b", "space"}, {addressFault, "#VALUE!", "error"},
+		{addressFault, "asha!1", "special"}, {addressFault, "آشا", "ASCII"},
+		{emailFault, "asha", "no @"}, {emailFault, "asha@", "no @"}, {emailFault, "@example.com", "no @"}, {emailFault, "asha@example", "no @"},
+		{emailFault, "asha@.com", "no @"}, {emailFault, "asha@example.", "no @"}, {emailFault, "a@b@example.com", "no @"},
+		{emailFault, "आशा@उदाहरण.भारत", any},
 		{emailFault, "", any}, {emailFault, "josé.o'b+x@example.com", any}, {emailFault, "a b@example.com", "space"}, {emailFault, "=A1", "formula"},
 	} {
-		got := c.fault(c.id).text
+		got := c.fault(c.id).Text
 		if c.want == any && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%q: %q, want %q", c.id, got, c.want)
 		}
@@ -116,12 +123,12 @@ func TestIDs(t *testing.T) {
 
 func TestFaultText(t *testing.T) {
 	for _, c := range []struct {
-		fault Fault
+		fault batch.Fault
 		want  string
 	}{
-		{Fault{File: "a.csv", Line: 17, Column: "device_id", Text: "bad"}, "a.csv:17: device_id: bad"},
-		{Fault{File: "a.csv", Line: 17, Text: "bad"}, "a.csv:17: bad"},
-		{Fault{File: "standard input", Text: "bad"}, "standard input: bad"},
+		{batch.Fault{File: "a.csv", Line: 17, Column: "device_id", Text: "bad"}, "a.csv:17: device_id: bad"},
+		{batch.Fault{File: "a.csv", Line: 17, Text: "bad"}, "a.csv:17: bad"},
+		{batch.Fault{File: "standard input", Text: "bad"}, "standard input: bad"},
 	} {
 		if got := c.fault.Error(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
@@ -134,9 +141,9 @@ func TestFaultText(t *testing.T) {
 func TestFirstFaults(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfN(rapid.IntRange(1, 100), 0, 200).Draw(t, "lines")
-		var f Faults
+		var f batch.Faults
 		for _, line := range lines {
-			f.Add(Fault{Line: line})
+			f.Add(batch.Fault{Line: line})
 		}
 		seen := make(map[int]int)
 		for i, fault := range f.First {
@@ -146,8 +153,8 @@ func TestFirstFaults(t *testing.T) {
 			}
 		}
 		last := 101
-		if len(f.First) == MaxFaults {
-			last = f.First[MaxFaults-1].Line
+		if len(f.First) == batch.MaxFaults {
+			last = f.First[batch.MaxFaults-1].Line
 		}
 		for _, line := range lines {
 			if line < last {
@@ -159,63 +166,51 @@ func TestFirstFaults(t *testing.T) {
 				t.Fatalf("line %d is kept %+d times", line, n)
 			}
 		}
-		if f.Total != len(lines) || len(f.First) != min(len(lines), MaxFaults) {
+		if f.Total != len(lines) || len(f.First) != min(len(lines), batch.MaxFaults) {
 			t.Fatalf("%d of %d", len(f.First), f.Total)
 		}
 	})
 }
 
-func TestShow(t *testing.T) {
-	for _, c := range []struct{ value, want string }{
-		{"a", `"a"`},
-		{"\x1b[2J\u202e\xff", `"\x1b[2J\u202e\xff"`},
-		{strings.Repeat("é", 40), `"` + strings.Repeat("é", 40) + `"`},
-		{strings.Repeat("é", 41), `"` + strings.Repeat("é", 40) + `"…`},
+// TestQuotedDamage quotes what has the shape of damage to an id, and of
+// anything else says what is wrong, and how long it is.
+func TestQuotedDamage(t *testing.T) {
+	o := plain()
+	for id, want := range map[string]string{
+		"4.9E+05":                        `"4.9E+05" looks like a spreadsheet turned it into a number`,
+		"490\u202f038":                   `"490\u202f038" looks like a spreadsheet turned it into a number`,
+		"=490038":                        `"=490038" is a spreadsheet's formula`,
+		`="490038"`:                      `"=\"490038\"" is a spreadsheet's formula`,
+		"=x1":                            "is a spreadsheet's formula (3 characters)",
+		"'490038":                        `"'490038" begins with an apostrophe, a spreadsheet's mark for text`,
+		"'x1":                            "begins with an apostrophe, a spreadsheet's mark for text (3 characters)",
+		"#DIV/0!":                        `"#DIV/0!" is the error of a spreadsheet's formula`,
+		"#####":                          `"#####" is the error of a spreadsheet's formula`,
+		"#BEZUG!":                        "is the error of a spreadsheet's formula (7 characters)",
+		userA[1:]:                        `"` + userA[1:] + `" has 31 hex digits instead of 32`,
+		"F3" + userA[3:]:                 "has 31 hex digits instead of 32 (31 characters)", // in both cases: a password, perhaps
+		"1234567":                        `"1234567" looks like a spreadsheet turned it into a number: user ids have 32 hex digits`,
+		"é":                              "holds a character outside ASCII (1 character)",
+		"1." + userA + "0":               "",
+		"1" + strings.Repeat(",234", 14): "looks like a spreadsheet turned it into a number (57 characters)",
 	} {
-		if got := show(c.value); got != c.want {
-			t.Errorf("show(%q) = %s", c.value, got)
+		if got := o.userFault(id).Text; got != want {
+			t.Errorf("%q: %s, want %s", id, got, want)
 		}
 	}
 }
 
-// TestTwins compares with a map.
-func TestTwins(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		ids := rapid.SliceOf(rapid.IntRange(0, 30)).Draw(t, "devices")
-		d := newDevices()
-		rows := make(map[int][]int)
-		for i, id := range ids {
-			d.add("user", strconv.Itoa(id), i+1, i+2, id%2 == 0)
-			rows[id] = append(rows[id], i+1)
+// TestLabels names a column as the header does, unless that may be a password.
+func TestLabels(t *testing.T) {
+	for name, want := range map[string]string{
+		"team": "team", "Team (old)": "Team (old)", "पासवर्ड": "पासवर्ड", "user_id": "user_id", "\ufeffUUID": "uuid", "user\nid": "user_id",
+		"": "column 1", " ": "column 1", "a\tb": "column 1", `a"b`: "column 1", "team!": "column 1", strings.Repeat("x", 41): "column 1",
+		"floor 12": "column 1", // the policy takes it for a password
+	} {
+		h, _ := readColumns([]string{name}, plain().CheckPassword)
+		if got := h.label(0); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
 		}
-		want := make(map[int]uint32)
-		for _, same := range rows {
-			for i, row := range same {
-				if i > 0 {
-					want[row] = uint32(same[0] + 1)
-				} else if len(same) > 1 {
-					want[row] = uint32(same[1] + 1)
-				}
-			}
-		}
-		got := make(map[int]uint32)
-		for s, twin := range d.twins() {
-			got[s.number()] = twin
-			if s.refused() != (ids[s.number()-1]%2 == 0) {
-				t.Fatalf("row %d: refused is %t", s.number(), s.refused())
-			}
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatal(diff)
-		}
-	})
-}
-
-// TestOthersTag holds the struct tag, which cannot name a constant, to it.
-func TestOthersTag(t *testing.T) {
-	field, _ := reflect.TypeFor[cells]().FieldByName("Others")
-	if got := field.Tag.Get("csv[]"); got != strconv.Itoa(MaxColumns) {
-		t.Errorf("gocsv knows %s columns, want %d", got, MaxColumns)
 	}
 }
 
@@ -224,11 +219,9 @@ func TestWidestTable(t *testing.T) {
 	for i := len(names); i < MaxColumns; i++ {
 		names, values = append(names, fmt.Sprint("c", i)), append(values, fmt.Sprint("v", i))
 	}
-	l, s, err := readText(t, strings.Join(names, ";")+"\n"+strings.Join(values, ";"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(values[2:], l.rows[0].Extra); diff != "" || len(s.Columns) != MaxColumns-2 {
+	r := openText(t, strings.Join(names, ";")+"\n"+strings.Join(values, ";"), plain())
+	l := collect(r)
+	if diff := cmp.Diff(values[2:], l.rows[0].Extra); diff != "" || len(r.Columns()) != MaxColumns-2 {
 		t.Error(diff)
 	}
 }
@@ -242,9 +235,10 @@ func TestDelimiters(t *testing.T) {
 		"\"sep=,\"\nuser_id,device_id,n\n":     "n",
 		"\n\n,,,\nuser_id,device_id,\n":        "",
 	} {
-		_, s, _ := readText(t, text)
-		if len(s.Columns) != 1 || s.Columns[0] != columns {
-			t.Errorf("%q: columns %q", text, s.Columns)
+		r := openText(t, text, plain())
+		collect(r)
+		if got := r.Columns(); len(got) != 1 || got[0] != columns {
+			t.Errorf("%q: columns %q", text, got)
 		}
 	}
 }

@@ -5,35 +5,37 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"siprotate/batch"
 )
 
 // ordinary are the folded names of columns that people do have and that stand
 // within a typing error of a known one.
 var ordinary = []string{"mail", "deviceip", "userip", "sipip", "passport"}
 
-// knownNames are the folded names and aliases of the known columns, in an order
-// that makes a tie end the same way each time.
+// knownNames are the folded known names, in an order that makes a tie end the
+// same way each time.
 var knownNames = slices.Sorted(maps.Keys(known))
 
 // doubtful returns what is wrong with an unknown column, and the known column
 // that was probably meant: a misspelt password column would silently be taken
 // for no password column at all.
-func doubtful(name string) (problem, string) {
+func doubtful(name string) (batch.Fault, string) {
 	folded := fold(name)
-	if near, column := nearest(folded); column != "" {
-		return problem{label(name), "is no known column", fmt.Sprintf("did you mean %s? rename the column", near)}, column
+	if near := nearest(folded); near.column != "" {
+		return batch.Fault{Text: "is no known column", Hint: fmt.Sprintf("did you mean %s? rename the column", near.name)}, near.column
 	}
 	if secretive(folded) {
-		return problem{label(name), "holds passwords by its name, but is not the column " + colPassword,
-			"rename the column to " + colPassword + ", or remove it: unknown columns are copied to the report"}, colPassword
+		return batch.Fault{Text: "holds passwords by its name, but is not the column " + colPassword,
+			Hint: "rename the column to " + colPassword + ", or remove it: unknown columns are copied to the report"}, colPassword
 	}
-	return problem{}, ""
+	return batch.Fault{}, ""
 }
 
 // secretive reports whether a column by its name holds passwords. As an unknown
 // column, they would end up in the report, which holds none.
 func secretive(folded string) bool {
-	for _, suffix := range []string{"password", "passwd", "pwd"} {
+	for _, suffix := range []string{"password", "passwd", "pwd", "passphrase", "secret", "secrets", "kennwort", "credential", "credentials"} {
 		if strings.HasSuffix(folded, suffix) {
 			return true
 		}
@@ -41,24 +43,24 @@ func secretive(folded string) bool {
 	return false
 }
 
-// nearest returns the known name that a folded name misspells, if any, and the
-// column it stands for.
-func nearest(folded string) (name, column string) {
+// nearest returns the known name that a folded name misspells, if any.
+func nearest(folded string) knownName {
+	var near knownName
 	if slices.Contains(ordinary, folded) {
-		return "", ""
+		return near
 	}
 	best := 0
 	for _, candidate := range knownNames {
 		of := known[candidate]
 		d := distance(folded, candidate)
-		if d > tolerance(candidate, of) || numbered(folded, candidate) && of != colPassword {
+		if d > tolerance(candidate, of.column) || numbered(folded, candidate) && of.column != colPassword {
 			continue
 		}
-		if column == "" || d < best {
-			best, name, column = d, candidate, of
+		if near.column == "" || d < best {
+			best, near = d, of
 		}
 	}
-	return spelling(name, column), column
+	return near
 }
 
 // tolerance is how many typing errors turn a known name into a suspicious one.
@@ -78,17 +80,6 @@ func tolerance(candidate, column string) int {
 // numbered reports whether a name is a known one with a number: "email 2".
 func numbered(folded, candidate string) bool {
 	return strings.TrimRight(folded, "0123456789") == candidate
-}
-
-// spelling returns a folded name as the documentation spells it.
-func spelling(folded, column string) string {
-	if fold(column) == folded {
-		return column
-	}
-	return map[string]string{
-		"useruuid": "user_uuid", "sipusername": "sip_username",
-		"contacturi": "contact_uri", "sippassword": "sip_password",
-	}[folded]
 }
 
 // distance counts the typing errors between two names: letters that are

@@ -1,13 +1,49 @@
 package exoteltest
 
 import (
-	"encoding/csv"
 	"encoding/json"
-	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"time"
 )
+
+// Stats count what a [Server] has seen.
+type Stats struct {
+	Requests     int           `json:"requests"`     // of any kind, those below included
+	Lists        int           `json:"lists"`        // of users, granted
+	Applied      int           `json:"applied"`      // passwords set, repeats included
+	Refused      int           `json:"refused"`      // 429 by the limiter
+	Unauthorized int           `json:"unauthorized"` // 401; these do not count at the limiter
+	Faults       map[Fault]int `json:"faults"`       // met, by kind
+}
+
+// Stats returns the counts so far.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := s.stats
+	stats.Faults = maps.Clone(stats.Faults)
+	return stats
+}
+
+// Busiest returns the largest number of requests that counted at the limiter
+// within any window of the given length, its end not included. Requests that were
+// refused are not among them; without a limit all are that had
+// the right credentials. It needs [Options.Record], and returns 0 without.
+func (s *Server) Busiest(window time.Duration) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most, first := 0, 0
+	for i, t := range s.counted { // they ascend
+		for t-s.counted[first] >= window && first < i {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
 
 const controlPrefix = "/sandbox/"
 
@@ -26,17 +62,6 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(s.Stats()) // an error means that the client has gone
 	default:
 		http.NotFound(w, r)
-	}
-}
-
-func (s *Server) writePasswords(w io.Writer) {
-	out := csv.NewWriter(w)
-	defer out.Flush()
-	out.Write([]string{"user_id", "device_id", "sip_id", "password"})
-	for h := range s.Passwords() {
-		if out.Write([]string{h.UserID, h.DeviceID, h.SIPID, h.Password}) != nil {
-			return
-		}
 	}
 }
 

@@ -18,13 +18,13 @@ const (
 	ResetAfter   Fault = "reset-after"   // the connection is reset; the password is set
 	HTTP500      Fault = "http500"       // an internal error; the password is not set
 	HTTP500After Fault = "http500-after" // an internal error; the password is set
-	HTTP502HTML  Fault = "http502"       // a proxy's HTML page; the password is set or not, by the toss of a coin
+	HTTP502HTML  Fault = "http502"       // a proxy's HTML page; the password is set or not, at random
 	HTTP503      Fault = "http503"       // unavailable, with Retry-After where headers allow; the password is not set
 	Inner409     Fault = "inner409"      // HTTP 200, and inside it a failure with code 409; the password is not set
 	CutBody      Fault = "cut-body"      // the answer breaks off in the middle of its body; the password is set
 	HTML200      Fault = "html200"       // HTTP 200 with the HTML of a captive portal; the password is not set
 	Slow         Fault = "slow"          // the answer is held back for Options.SlowBy; the password is set
-	Throttle429  Fault = "throttle429"   // a 429 out of the blue; the password is not set
+	Throttle429  Fault = "throttle429"   // a 429 that the limiter has no part in; the password is not set
 )
 
 var faultNames = []Fault{
@@ -55,17 +55,18 @@ func ParseFaults(list string) (map[Fault]float64, error) {
 		return faults, nil
 	}
 	for item := range strings.SplitSeq(list, ",") {
-		name, number, ok := strings.Cut(item, "=")
-		if !ok {
-			return nil, fmt.Errorf("fault %q: want name=probability", item)
-		}
+		name, number, _ := strings.Cut(item, "=")
 		fault := Fault(strings.TrimSpace(name))
 		if _, twice := faults[fault]; twice {
 			return nil, fmt.Errorf("fault %q stands twice", fault)
 		}
-		p, err := parseProbability(strings.TrimSpace(number))
+		number, percent := strings.CutSuffix(strings.TrimSpace(number), "%")
+		p, err := strconv.ParseFloat(number, 64)
 		if err != nil {
-			return nil, fmt.Errorf("fault %q: %w", fault, err)
+			return nil, fmt.Errorf("fault %q: want name=probability, such as %s=0.02 or %s=2%%", item, Slow, Slow)
+		}
+		if percent {
+			p /= 100
 		}
 		faults[fault] = p
 	}
@@ -73,18 +74,6 @@ func ParseFaults(list string) (map[Fault]float64, error) {
 		return nil, err
 	}
 	return faults, nil
-}
-
-func parseProbability(text string) (float64, error) {
-	number, percent := strings.CutSuffix(text, "%")
-	p, err := strconv.ParseFloat(number, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no probability such as 0.02 or 2%%", text)
-	}
-	if percent {
-		p /= 100
-	}
-	return p, nil
 }
 
 func checkFaults(faults map[Fault]float64) error {
@@ -118,32 +107,13 @@ func (f Fault) setsPassword(coin bool) bool {
 	return false
 }
 
-// A lottery draws faults by their probabilities. They stand in a fixed order,
-// so that equal numbers draw equal faults.
-type lottery []ticket
-
-type ticket struct {
-	fault Fault
-	below float64 // the sum of the probabilities up to and with this one
-}
-
-func newLottery(faults map[Fault]float64) lottery {
-	var l lottery
+// drawFault returns the fault that u, uniform in [0, 1), falls on; "" if on none.
+// The faults stand in a fixed order, so that equal numbers draw equal faults.
+func drawFault(faults map[Fault]float64, u float64) Fault {
 	sum := 0.0
 	for _, f := range faultNames {
-		if p := faults[f]; p > 0 {
-			sum += p
-			l = append(l, ticket{f, sum})
-		}
-	}
-	return l
-}
-
-// draw returns the fault that u, uniform in [0, 1), falls on; "" if on none.
-func (l lottery) draw(u float64) Fault {
-	for _, t := range l {
-		if u < t.below {
-			return t.fault
+		if sum += faults[f]; u < sum {
+			return f
 		}
 	}
 	return ""

@@ -15,7 +15,7 @@ import (
 //	GET /sandbox/passwords   CSV: user_id,device_id,sip_id,password for each SIP device
 //	GET /sandbox/stats       Stats as JSON
 //
-// These need no credentials, and answer only to peers on the same machine that
+// The latter need no credentials, and answer only to peers on the same machine that
 // address the server by a loopback name.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, controlPrefix) {
@@ -47,32 +47,16 @@ func (s *Server) deliver(w http.ResponseWriter, a answer) {
 func (s *Server) setHeader(h http.Header, a answer) {
 	h.Set("Content-Type", a.media)
 	h.Set("Content-Length", strconv.Itoa(len(a.body)))
-	h.Set("Date", s.clock(time.Now()).Format(http.TimeFormat))
+	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	if s.opt.Headers >= RetryAfter && a.wait > 0 {
 		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(a.wait), 10))
 	}
-	if s.opt.Headers == AllHeaders && a.verdict.limited {
-		s.setRateHeader(h, a.verdict)
-	}
-	if s.opt.EditHeader != nil {
-		s.opt.EditHeader(h)
+	if s.opt.Headers == AllHeaders && !a.reset.IsZero() {
+		h.Set("X-RateLimit-Limit", strconv.Itoa(s.opt.Limit.N))
+		h.Set("X-RateLimit-Remaining", strconv.Itoa(a.remaining))
+		h.Set("X-RateLimit-Reset", strconv.FormatInt(epoch(a.reset), 10))
 	}
 }
-
-func (s *Server) setRateHeader(h http.Header, v verdict) {
-	limit, remaining := s.opt.Limit.N, v.remaining
-	if s.opt.Advertise > 0 {
-		used := limit - remaining
-		limit = s.opt.Advertise
-		remaining = max(0, limit-used)
-	}
-	h.Set("X-RateLimit-Limit", strconv.Itoa(limit))
-	h.Set("X-RateLimit-Remaining", strconv.Itoa(remaining))
-	h.Set("X-RateLimit-Reset", strconv.FormatInt(epoch(s.clock(v.reset)), 10))
-}
-
-// clock returns what the server's clock shows at t.
-func (s *Server) clock(t time.Time) time.Time { return t.Add(s.opt.ClockSkew).UTC() }
 
 // epoch returns t in whole seconds, rounded up, so that the reset is not
 // announced before it comes.

@@ -31,7 +31,7 @@ func serve(t *testing.T, s *Server) (host string, client *http.Transport) {
 }
 
 func TestFaultsOverLoopback(t *testing.T) {
-	for _, f := range fates {
+	for _, f := range faultCases {
 		t.Run("fault "+string(f.fault), func(t *testing.T) {
 			opt := f.options()
 			opt.SlowBy = time.Millisecond
@@ -57,7 +57,7 @@ func TestResetUnderTLS(t *testing.T) {
 			resp.Body.Close()
 			t.Errorf("HTTP/2 %v: status %d", http2, resp.StatusCode)
 		}
-		if held(t, s, GeneratedUser(0)) != compliant {
+		if passwordOf(t, s, GeneratedUser(0)) != compliant {
 			t.Errorf("HTTP/2 %v: the password is not set", http2)
 		}
 		server.Close()

@@ -2,8 +2,10 @@ package exoteltest
 
 import (
 	"fmt"
-	"math/bits"
+	"math"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // A Kind is a way of counting requests against an allowance. Which of them the
@@ -37,18 +39,19 @@ type Limit struct {
 // Limiter returns a fresh limiter for the limit, or nil for the zero Limit. It
 // panics if the limit is neither zero nor valid.
 func (l Limit) Limiter() Limiter {
+	if err := l.validate(); err != nil {
+		panic("exoteltest: " + err.Error())
+	}
 	if l == (Limit{}) {
 		return nil
 	}
 	switch l.Kind {
 	case FixedWindow:
-		return NewFixedWindow(l.N, l.Per)
+		return &fixedWindow{Limit: l}
 	case SlidingWindow:
-		return NewSlidingWindow(l.N, l.Per)
-	case TokenBucket:
-		return NewTokenBucket(l.N, l.Per)
+		return &slidingWindow{Limit: l}
 	}
-	panic("exoteltest: no such kind of limit: " + l.Kind.String())
+	return tokenBucket{rate.NewLimiter(rate.Limit(float64(l.N)/l.Per.Seconds()), l.N)}
 }
 
 func (l Limit) validate() error {
@@ -78,134 +81,53 @@ type Limiter interface {
 	Allow(now time.Time) (ok bool, remaining int, reset time.Time)
 }
 
-// NewFixedWindow returns a limiter that grants n requests in each window of
-// length per. A window begins with the first request after the last one ended,
-// and its end belongs to the next. It panics if n or per is less than 1.
-func NewFixedWindow(n int, per time.Duration) Limiter {
-	mustBeValid(n, per)
-	return &fixedWindow{n: n, per: per}
-}
-
-// NewSlidingWindow returns a limiter that grants a request if fewer than n were
-// granted within the last per; one granted exactly per ago has left. It holds
-// the instants of the last window. It panics if n or per is less than 1.
-func NewSlidingWindow(n int, per time.Duration) Limiter {
-	mustBeValid(n, per)
-	return &slidingWindow{n: n, per: per}
-}
-
-// NewTokenBucket returns a limiter whose bucket holds n tokens, is full at
-// first, and is refilled continuously with n tokens per duration per. Each
-// granted request takes one. The arithmetic is exact. It panics if n or per is
-// less than 1.
-func NewTokenBucket(n int, per time.Duration) Limiter {
-	mustBeValid(n, per)
-	return &tokenBucket{n: n, per: per}
-}
-
-func mustBeValid(n int, per time.Duration) {
-	if n < 1 || per < 1 {
-		panic(fmt.Sprintf("exoteltest: a limit of %d requests per %v", n, per))
-	}
-}
-
+// A fixedWindow begins a window with the first request after the last window
+// ended; the end belongs to the next one.
 type fixedWindow struct {
-	n    int
-	per  time.Duration
+	Limit
 	used int
 	end  time.Time
 }
 
 func (w *fixedWindow) Allow(now time.Time) (ok bool, remaining int, reset time.Time) {
 	if !now.Before(w.end) {
-		w.used, w.end = 0, now.Add(w.per)
+		w.used, w.end = 0, now.Add(w.Per)
 	}
-	if w.used == w.n {
+	if w.used == w.N {
 		return false, 0, w.end
 	}
 	w.used++
-	return true, w.n - w.used, w.end
+	return true, w.N - w.used, w.end
 }
 
+// A slidingWindow grants a request if fewer than N were granted within the last
+// Per; one granted exactly Per ago has left.
 type slidingWindow struct {
-	n    int
-	per  time.Duration
-	log  []time.Time // granted, oldest first; those before head have left the window
-	head int
+	Limit
+	granted []time.Time // within the window, oldest first
 }
 
 func (w *slidingWindow) Allow(now time.Time) (ok bool, remaining int, reset time.Time) {
-	w.forget(now)
-	used := len(w.log) - w.head
-	if used == w.n {
-		return false, 0, w.log[w.head].Add(w.per)
+	for len(w.granted) > 0 && now.Sub(w.granted[0]) >= w.Per {
+		w.granted = w.granted[1:]
 	}
-	w.log = append(w.log, now)
-	return true, w.n - used - 1, w.log[w.head].Add(w.per)
+	if len(w.granted) == w.N {
+		return false, 0, w.granted[0].Add(w.Per)
+	}
+	w.granted = append(w.granted, now)
+	return true, w.N - len(w.granted), w.granted[0].Add(w.Per)
 }
 
-// forget drops the instants that have left the window. Moving the rest down
-// only once most have left costs a constant time per request.
-func (w *slidingWindow) forget(now time.Time) {
-	for w.head < len(w.log) && now.Sub(w.log[w.head]) >= w.per {
-		w.head++
-	}
-	if w.head > len(w.log)/2 {
-		w.log = w.log[:copy(w.log, w.log[w.head:])]
-		w.head = 0
-	}
-}
+// A tokenBucket holds N tokens, is full at first, and is refilled continuously
+// with N tokens per Per. Each granted request takes one, at most a nanosecond
+// before it is there: so exact is [rate.Limiter].
+type tokenBucket struct{ *rate.Limiter }
 
-// A tokenBucket keeps one instant instead of a level: the one at which it is
-// full again. A token moves it later by per/n, and there is a token as long as
-// it stays within per from now. The fraction of a nanosecond that per/n leaves
-// over is kept, in n-ths, so no rounding adds up.
-type tokenBucket struct {
-	n    int
-	per  time.Duration
-	full time.Time
-	frac time.Duration // in 1/n ns, less than n
-}
-
-func (b *tokenBucket) Allow(now time.Time) (ok bool, remaining int, reset time.Time) {
-	full, frac := b.afterOne(now)
-	ahead := full.Sub(now)
-	if ahead > b.per || ahead == b.per && frac > 0 {
-		return false, 0, roundUp(full, frac).Add(-b.per)
-	}
-	b.full, b.frac = full, frac
-	remaining, next := b.level(b.per-ahead, frac)
-	return true, remaining, now.Add(next)
-}
-
-// afterOne returns the instant at which the bucket would be full again if a
-// token were taken now.
-func (b *tokenBucket) afterOne(now time.Time) (full time.Time, frac time.Duration) {
-	n := time.Duration(b.n)
-	full, frac = b.full, b.frac
-	if full.Before(now) {
-		full, frac = now, 0
-	}
-	full, frac = full.Add(b.per/n), frac+b.per%n
-	if frac >= n {
-		full, frac = full.Add(1), frac-n
-	}
-	return full, frac
-}
-
-// level returns how many whole tokens refilling for spare less frac n-ths of a
-// nanosecond makes, and how long the next one takes.
-func (b *tokenBucket) level(spare, frac time.Duration) (tokens int, next time.Duration) {
-	n := uint64(b.n)
-	hi, lo := bits.Mul64(uint64(spare), n)
-	lo, borrow := bits.Sub64(lo, uint64(frac), 0)
-	quo, rem := bits.Div64(hi-borrow, lo, uint64(b.per))
-	return int(quo), time.Duration((uint64(b.per) - rem + n - 1) / n)
-}
-
-func roundUp(t time.Time, frac time.Duration) time.Time {
-	if frac > 0 {
-		return t.Add(1)
-	}
-	return t
+func (b tokenBucket) Allow(now time.Time) (ok bool, remaining int, reset time.Time) {
+	ok = b.AllowN(now, 1)
+	perNanosecond := float64(b.Limit()) / 1e9
+	tokens := b.TokensAt(now)
+	whole := max(0, math.Floor(tokens+perNanosecond/2))
+	next := math.Round((whole + 1 - tokens) / perNanosecond)
+	return ok, int(whole), now.Add(time.Duration(next))
 }

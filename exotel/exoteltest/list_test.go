@@ -8,21 +8,23 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"siprotate/exotel"
 )
 
 func TestListShape(t *testing.T) {
 	s := New(Options{})
-	if err := s.AddUser(User{
+	if err := s.account.addUser(exotel.User{
 		ID: "0f3c", FirstName: "Asha", LastName: `"R"`, Email: "asha@example.com",
-		Devices: []Device{
-			{ID: "490038", Type: Tel, ContactURI: "+910999999999", Verified: true},
-			{ID: "49x", Type: SIP, ContactURI: "sip:asha", Available: true},
-			{ID: "0123", Type: SIP},
+		Role: "user", Devices: []exotel.Device{
+			{ID: "490038", Name: "Phone", Type: "tel", Status: "free", ContactURI: "+910999999999", Verified: true},
+			{ID: "49x", Name: "SIP", Type: "sip", Status: "free", ContactURI: "sip:asha", Available: true},
+			{ID: "0123", Name: "SIP", Type: "sip", Status: "free"},
 		},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AddUser(User{ID: "0f3d", Role: "admin"}); err != nil {
+	if err := s.account.addUser(exotel.User{ID: "0f3d", Role: "admin"}); err != nil {
 		t.Fatal(err)
 	}
 	const (
@@ -109,6 +111,7 @@ func TestPaging(t *testing.T) {
 		{"offset=44", 200, 44, 45, 20},
 		{"offset=45", 200, 0, 0, 20},
 		{"offset=9999", 200, 0, 0, 20},
+		{"offset=9223372036854775807", 200, 0, 0, 20},
 		{"limit=51", 400, 0, 0, 0},
 		{"limit=0", 400, 0, 0, 0},
 		{"limit=x", 400, 0, 0, 0},
@@ -142,6 +145,7 @@ func TestFilters(t *testing.T) {
 	}{
 		{name: "one email", email: []string{mail(3)}, want: []int{3}},
 		{name: "emails in the account's order, in any case", email: []string{strings.ToUpper(mail(9)), mail(3), "no@example.com"}, want: []int{3, 9}},
+		{name: "one twice, in two spellings", email: []string{mail(3), strings.ToUpper(mail(3))}, want: []int{3}},
 		{name: "a plus", email: []string{mail(withPlus)}, want: []int{withPlus}},
 		{name: "a plus that is not escaped is a space", literalQuery: "email=" + mail(withPlus)},
 		{name: "SIP ids with and without scheme", uri: []string{sip(1), strings.TrimPrefix(sip(2), "sip:")}, want: []int{1, 2}},
@@ -212,15 +216,15 @@ func TestTotalMayLie(t *testing.T) {
 func TestUsersMayComeAndGoWhilePaging(t *testing.T) {
 	var s *Server
 	var offsets []int
-	s = New(Options{Users: 40, NewestFirst: true, OnList: func(offset int) {
+	s = New(Options{Users: 41, OnList: func(offset int) {
 		offsets = append(offsets, offset)
-		if offset == 20 {
-			if err := s.AddUser(User{ID: fmt.Sprint("new ", offset)}); err != nil {
+		switch offset {
+		case 20:
+			s.RemoveUser(GeneratedUser(0).ID)
+		case 40:
+			if err := s.AddDevice("new", "1", "", ""); err != nil {
 				t.Error(err)
 			}
-		}
-		if offset == 40 {
-			s.RemoveUser(GeneratedUser(39).ID)
 		}
 	}})
 	var ids []string
@@ -230,12 +234,12 @@ func TestUsersMayComeAndGoWhilePaging(t *testing.T) {
 	if diff := cmp.Diff([]int{0, 20, 40}, offsets); diff != "" {
 		t.Error(diff)
 	}
-	// The newcomer pushed user 20 to the second page too; the removal pulled the
-	// last one from the third to the second, after that had been read.
-	if len(ids) != 40 || ids[19] != ids[20] || ids[39] != GeneratedUser(1).ID {
-		t.Errorf("%d ids: %v", len(ids), ids)
+	// The removal pulled user 20 to the first page, after that had been read.
+	want := append(append(idsOf(0, 20), idsOf(21, 41)...), "new")
+	if diff := cmp.Diff(want, ids); diff != "" {
+		t.Error(diff)
 	}
-	if got := list(t, s, ""); got.metadata.Total != 40 || got.ids[0] != "new 20" || got.ids[1] != GeneratedUser(38).ID {
+	if got := list(t, s, ""); got.metadata.Total != 41 || got.ids[0] != GeneratedUser(1).ID {
 		t.Errorf("%+v", got)
 	}
 }

@@ -1,15 +1,15 @@
 package exoteltest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"siprotate/exotel"
 )
 
-// A HeaderMode says which headers tell a client of the allowance.
+// A HeaderMode says which headers show the allowance.
 type HeaderMode uint8
 
 const (
@@ -22,8 +22,6 @@ const (
 // [Options] name none.
 const DefaultCredential = "sandbox"
 
-const defaultSlowBy = time.Minute
-
 // Options say how a [Server] behaves. The zero Options make one without users,
 // limit, latency and faults.
 type Options struct {
@@ -32,16 +30,7 @@ type Options struct {
 	Users int // users there from the start: GeneratedUser(0), GeneratedUser(1) and so on
 
 	Limit   Limit      // the account's allowance; zero: none
-	Headers HeaderMode // what answers tell of it
-	// Advertise is the limit that headers tell where it is not the true one. Zero
-	// tells the truth. Remaining is told accordingly, and no less than 0.
-	Advertise int
-	// ClockSkew is the server's clock less the true one, as seen in the headers
-	// Date and X-RateLimit-Reset.
-	ClockSkew time.Duration
-	// EditHeader, if set, changes the headers of an API answer at will before it
-	// leaves, for values that no sound server sends. It is called concurrently.
-	EditHeader func(http.Header)
+	Headers HeaderMode // which headers show it
 
 	// An answer takes Latency, and up to Jitter more, uniformly. The request is
 	// counted at the limiter, and takes effect, at a uniformly random instant
@@ -60,16 +49,14 @@ type Options struct {
 	// [exotel.CheckPassword].
 	Policy func(password string) error
 
-	Seed   uint64 // of everything random: equal seeds and sequences of requests get equal fates
+	Seed   uint64 // of everything random: equal seeds and sequences of requests get equal answers
 	Record bool   // keep the instants that [Server.Busiest] looks at, 8 bytes each
 
 	// What the vendor's documentation leaves open, or contradicts itself in.
 
-	DeviceRecord  bool                // a password's answer has the device's record as its data, not null
 	TextIDs       bool                // device ids are JSON strings, not numbers
 	NullWhenEmpty bool                // the response of a filtered list that is empty is null, not []
-	NewestFirst   bool                // lists begin with the user added last, so that adding one moves all others
-	Total         func(users int) int // if set, what a list's metadata tells as its total; must not call the server
+	Total         func(users int) int // if set, what a list's metadata gives as its total; must not call the server
 	OnList        func(offset int)    // if set, called before a list call is looked at; it may add and remove users, and runs concurrently
 }
 
@@ -86,8 +73,6 @@ func (o Options) Validate() error {
 	switch {
 	case o.Users < 0:
 		return fmt.Errorf("%d users", o.Users)
-	case o.Advertise < 0:
-		return fmt.Errorf("an advertised limit of %d", o.Advertise)
 	case o.UnauthorizedAfter < 0:
 		return fmt.Errorf("unauthorized after %d requests", o.UnauthorizedAfter)
 	case o.Headers > AllHeaders:
@@ -99,14 +84,10 @@ func (o Options) Validate() error {
 }
 
 func (o Options) withDefaults() Options {
-	for _, credential := range []*string{&o.AccountSID, &o.Key, &o.Token} {
-		if *credential == "" {
-			*credential = DefaultCredential
-		}
-	}
-	if o.SlowBy == 0 {
-		o.SlowBy = defaultSlowBy
-	}
+	o.AccountSID = cmp.Or(o.AccountSID, DefaultCredential)
+	o.Key = cmp.Or(o.Key, DefaultCredential)
+	o.Token = cmp.Or(o.Token, DefaultCredential)
+	o.SlowBy = cmp.Or(o.SlowBy, time.Minute)
 	if o.Policy == nil {
 		o.Policy = exotel.CheckPassword
 	}

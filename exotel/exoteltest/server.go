@@ -18,20 +18,21 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"siprotate/exotel"
 )
 
 // A Server stands in for one account of the API. It is safe for concurrent use.
 // Create it with [New].
 type Server struct {
 	opt     Options
-	lottery lottery
 	started time.Time
 
 	// mu is never held while sleeping, while writing to a network, or while calling
 	// a hook that may call back.
 	mu      sync.Mutex
 	rng     *rand.Rand
-	store   store
+	account account
 	limiter Limiter // nil: none
 	stats   Stats
 	counted []time.Duration // since started; see Options.Record
@@ -45,30 +46,29 @@ func New(opt Options) *Server {
 	opt = opt.withDefaults()
 	s := &Server{
 		opt:     opt,
-		lottery: newLottery(opt.Faults),
 		started: time.Now(),
 		rng:     rand.New(rand.NewPCG(opt.Seed, opt.Seed)),
-		store:   newStore(opt.Users),
+		account: newAccount(opt.Users),
 		limiter: opt.Limit.Limiter(),
 		stats:   Stats{Faults: make(map[Fault]int)},
 	}
 	for i := range opt.Users {
-		if err := s.store.addUser(GeneratedUser(i)); err != nil {
+		if err := s.account.addUser(GeneratedUser(i)); err != nil {
 			panic("exoteltest: " + err.Error()) // generated users are distinct
 		}
 	}
 	return s
 }
 
-// answer takes a call through its whole time at the far side. A client that gives
+// answer takes a call through its whole time at the server. A client that gives
 // up before the call took effect leaves it to chance whether it still does: it
-// does so at that instant, or never. Once ctx is done nobody hears the answer.
+// does so at that instant, or never. Once ctx is done nobody receives the answer.
 func (s *Server) answer(ctx context.Context, c *call) answer {
 	c.chance = s.draw()
 	if !sleep(ctx, c.chance.effect) && c.chance.coin {
 		return answer{delivery: reset}
 	}
-	if c.route == listRoute && s.opt.OnList != nil {
+	if c.route == listUsers && s.opt.OnList != nil {
 		s.opt.OnList(c.offset())
 	}
 	a := s.decide(c)
@@ -79,7 +79,7 @@ func (s *Server) answer(ctx context.Context, c *call) answer {
 }
 
 // A chance is everything random about one call. Each call draws as much as any
-// other, so that what happens to one moves nobody else's luck.
+// other, so that what happens to one does not change the next.
 type chance struct {
 	id     [2]uint64     // the request id's
 	fault  Fault         // "": none
@@ -93,7 +93,7 @@ func (s *Server) draw() chance {
 	defer s.mu.Unlock()
 	c := chance{
 		id:    [2]uint64{s.rng.Uint64(), s.rng.Uint64()},
-		fault: s.lottery.draw(s.rng.Float64()),
+		fault: drawFault(s.opt.Faults, s.rng.Float64()),
 		coin:  s.rng.Uint64()&1 == 0,
 		lag:   s.opt.Latency + time.Duration(s.rng.Float64()*float64(s.opt.Jitter)),
 	}
@@ -106,92 +106,74 @@ func (s *Server) decide(c *call) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Requests++
-	if !c.authorized || s.revoked() {
+	revoked := s.opt.UnauthorizedAfter > 0 && s.stats.Requests >= s.opt.UnauthorizedAfter
+	if !c.authorized || revoked {
 		s.stats.Unauthorized++
-		return c.refuse(&errUnauthorized)
+		return c.refuse(errUnauthorized)
 	}
 	now := time.Now()
-	v := s.admit(now)
-	if !v.ok {
+	granted, remaining, reset := true, 0, time.Time{}
+	if s.limiter != nil {
+		granted, remaining, reset = s.limiter.Allow(now)
+	}
+	var a answer
+	if granted {
+		if s.opt.Record {
+			s.counted = append(s.counted, now.Sub(s.started))
+		}
+		a = s.perform(c)
+	} else {
 		s.stats.Refused++
-		a := throttled(v.reset.Sub(now))
-		a.verdict = v
-		return a
+		a = throttled(reset.Sub(now))
 	}
-	if s.opt.Record {
-		s.counted = append(s.counted, now.Sub(s.started))
-	}
-	a := s.perform(c)
-	a.verdict = v
+	a.remaining, a.reset = remaining, reset
 	return a
-}
-
-func (s *Server) revoked() bool {
-	return s.opt.UnauthorizedAfter > 0 && s.stats.Requests >= s.opt.UnauthorizedAfter
-}
-
-func (s *Server) admit(now time.Time) verdict {
-	if s.limiter == nil {
-		return verdict{ok: true}
-	}
-	ok, remaining, reset := s.limiter.Allow(now)
-	return verdict{limited: true, ok: ok, remaining: remaining, reset: reset}
 }
 
 func (s *Server) perform(c *call) answer {
 	switch c.route {
-	case passwordRoute:
+	case putPassword:
 		return s.password(c)
-	case listRoute:
+	case listUsers:
 		s.stats.Lists++
 		return s.list(c)
-	case userRoute:
+	case getUser:
 		return s.oneUser(c)
 	}
-	return c.refuse(&errNotFound)
-}
-
-// ForeignRequest lets another program of the account's owner take one request of
-// the allowance now, and reports whether it was granted.
-func (s *Server) ForeignRequest() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ok := s.admit(time.Now()).ok
-	if ok {
-		s.stats.Foreign++
-	}
-	return ok
-}
-
-// AddUser adds a user to the end of the account. An id that is there already or
-// is empty, a device that stands twice or has no known type, and more than 64 KiB
-// of text are errors.
-func (s *Server) AddUser(u User) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.store.addUser(u)
+	return c.refuse(errNotFound)
 }
 
 // AddDevice adds a SIP device, and its user with the email if it is not there.
 // The SIP id may stand with or without "sip:", or be empty. A device that is
 // there already and an empty id are errors. A user's devices are searched one by
-// one: some hundreds of them are fine. A user with one device takes some 200
-// bytes, its texts included, and its password once it has one.
+// one: some hundreds of them are fine.
 func (s *Server) AddDevice(userID, deviceID, sipID, email string) error {
-	d := Device{ID: deviceID, Type: SIP, ContactURI: contactURI(sipID), Available: true, Verified: true}
+	d := sipDevice(deviceID, sipID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.store.user(userID) != nil {
-		return s.store.addDevice(userID, d)
+	if u := s.account.byID[userID]; u != nil {
+		return s.account.addDevice(u, d)
 	}
-	return s.store.addUser(User{ID: userID, Email: email, Devices: []Device{d}})
+	return s.account.addUser(exotel.User{ID: userID, Email: email, Role: "user", Devices: []exotel.Device{d}})
+}
+
+// MakeUp adds the SIP device that is meant by what is known of it, and its user,
+// unless something in the account fits: the device's id, or else the SIP id, the
+// email, the user's id. What is not known is empty, and is made up: a user's id as
+// 32 hex digits that depend on the email, or else the SIP id, alone, a device's id
+// as the next number from 900001 on. Knowing nothing is an error.
+
+func (s *Server) MakeUp(userID, deviceID, sipID, email string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.account.makeUp(userID, deviceID, sipID, email)
 }
 
 // RemoveUser takes a user and its devices out, and reports whether it was there.
 func (s *Server) RemoveUser(userID string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.store.remove(userID)
+	return s.account.remove(userID)
 }
 
 // sleep waits for d, or for ctx, and reports whether ctx outlasted d.

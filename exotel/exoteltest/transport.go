@@ -2,6 +2,7 @@ package exoteltest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -17,7 +18,7 @@ import (
 // testing/synctest. It is safe for concurrent use.
 //
 // It calls the request's [httptrace.ClientTrace] as a real transport would, though
-// the connection it tells of is nil. A request whose context ends returns the
+// the connection in it is nil. A request whose context ends returns the
 // context's cause; whether it took effect is left to chance. A reset connection is
 // a [net.OpError] around ECONNRESET, a body that breaks off ends in
 // [io.ErrUnexpectedEOF]. The requests under /sandbox/ are not served.
@@ -33,11 +34,17 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	trace := traceOf(ctx)
-	trace.GetConn(r.URL.Host)
-	trace.GotConn(httptrace.GotConnInfo{Reused: true})
+	trace := cmp.Or(httptrace.ContextClientTrace(ctx), &httptrace.ClientTrace{})
+	if trace.GetConn != nil {
+		trace.GetConn(r.URL.Host)
+	}
+	if trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Reused: true})
+	}
 	c, err := t.server.newCall(r)
-	trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
+	if trace.WroteRequest != nil {
+		trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +55,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case a.delivery == reset:
 		return nil, connectionReset()
 	}
-	trace.GotFirstResponseByte()
+	if trace.GotFirstResponseByte != nil {
+		trace.GotFirstResponseByte()
+	}
 	return t.response(r, a), nil
 }
 
@@ -81,25 +90,4 @@ func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // reset.
 func connectionReset() error {
 	return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
-}
-
-// traceOf returns the context's trace with every hook that this transport calls.
-func traceOf(ctx context.Context) httptrace.ClientTrace {
-	var trace httptrace.ClientTrace
-	if t := httptrace.ContextClientTrace(ctx); t != nil {
-		trace = *t
-	}
-	if trace.GetConn == nil {
-		trace.GetConn = func(string) {}
-	}
-	if trace.GotConn == nil {
-		trace.GotConn = func(httptrace.GotConnInfo) {}
-	}
-	if trace.WroteRequest == nil {
-		trace.WroteRequest = func(httptrace.WroteRequestInfo) {}
-	}
-	if trace.GotFirstResponseByte == nil {
-		trace.GotFirstResponseByte = func() {}
-	}
-	return trace
 }

@@ -16,8 +16,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A fate is what a client sees of a fault, and what became of its password.
-type fate struct {
+// A faultCase is what a client sees of a fault, and what became of its password.
+type faultCase struct {
 	fault   Fault
 	set     bool
 	status  int // 0: no answer
@@ -27,7 +27,7 @@ type fate struct {
 	after   time.Duration
 }
 
-var fates = []fate{
+var faultCases = []faultCase{
 	{fault: "", set: true, status: 200, body: `"status":"success"`},
 	{fault: ResetBefore, set: false, err: syscall.ECONNRESET},
 	{fault: ResetAfter, set: true, err: syscall.ECONNRESET},
@@ -41,7 +41,7 @@ var fates = []fate{
 	{fault: Throttle429, set: false, status: 429, body: `"Code":"RATE_LIMIT_EXCEEDED"`},
 }
 
-func (f fate) options() Options {
+func (f faultCase) options() Options {
 	opt := Options{Users: 1, Headers: RetryAfter}
 	if f.fault != "" {
 		opt.Faults = map[Fault]float64{f.fault: 1}
@@ -50,7 +50,7 @@ func (f fate) options() Options {
 }
 
 // meet sends one password call through a client and compares.
-func (f fate) meet(t *testing.T, s *Server, client http.RoundTripper, target string) {
+func (f faultCase) meet(t *testing.T, s *Server, client http.RoundTripper, target string) {
 	t.Helper()
 	r := newRequest(t, "PUT", passwordPath(GeneratedUser(0)), passwordBody(compliant))
 	r.URL.Host = target
@@ -58,7 +58,7 @@ func (f fate) meet(t *testing.T, s *Server, client http.RoundTripper, target str
 	if !errors.Is(err, f.err) || (err != nil) != (f.err != nil) {
 		t.Fatalf("error %v, want %v", err, f.err)
 	}
-	if (held(t, s, GeneratedUser(0)) == compliant) != f.set {
+	if (passwordOf(t, s, GeneratedUser(0)) == compliant) != f.set {
 		t.Errorf("the password is set: %v, want %v", !f.set, f.set)
 	}
 	if n := s.Stats().Faults[f.fault]; f.fault != "" && n != 1 {
@@ -84,7 +84,7 @@ func (f fate) meet(t *testing.T, s *Server, client http.RoundTripper, target str
 }
 
 func TestFaultsInMemory(t *testing.T) {
-	for _, f := range fates {
+	for _, f := range faultCases {
 		t.Run("fault "+string(f.fault), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := New(f.options())
@@ -229,7 +229,7 @@ func TestSlowAnswersTakeEffectAtOnce(t *testing.T) {
 		if _, err := s.Transport().RoundTrip(r); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
-		if held(t, s, GeneratedUser(0)) != compliant {
+		if passwordOf(t, s, GeneratedUser(0)) != compliant {
 			t.Error("the password is not set")
 		}
 	})
@@ -306,7 +306,7 @@ func TestPasswordsArriveByteForByte(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		password := rapid.String().Draw(rt, "password")
 		put(t, s, GeneratedUser(0), password)
-		if got := held(t, s, GeneratedUser(0)); got != password {
+		if got := passwordOf(t, s, GeneratedUser(0)); got != password {
 			rt.Fatalf("sent %q, holds %q", password, got)
 		}
 	})

@@ -1,0 +1,219 @@
+package cli
+
+import (
+	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"siprotate/batch/directory"
+	"siprotate/batch/pace"
+	"siprotate/batch/rotation"
+	"siprotate/exotel"
+	"siprotate/report"
+)
+
+// hear says what happens in a rotation.
+func (a *app) hear(event rotation.Event) {
+	switch e := event.(type) {
+	case rotation.Waiting:
+		a.say("waiting: %v", e.Err)
+	case rotation.Warning:
+		a.say("warning: %s", e.Text)
+	case rotation.Planned:
+		a.sayPlan(e.Plan)
+	case rotation.Working:
+		began := time.Now()
+		a.watch(func() report.Status { return status(e.Progress(), time.Since(began)) })
+	case rotation.Rested:
+		a.rest()
+	case rotation.Listed:
+		a.sayListing(e.Listing)
+		a.say("listed %s with %s: %s", count(len(e.Users), "user"), count(devices(e.Users), "SIP device"), count(e.Requests, "request"))
+	case rotation.LookedUp:
+		a.sayListing(e.Listing)
+		how := string(e.Way)
+		if e.Because != "" {
+			how += ", since " + e.Because
+		}
+		a.say("looked up %s: %s, %s", count(e.Names, "name"), how, count(e.Requests, "request"))
+	case rotation.Nameless:
+		a.say("warning: %s no sip_id, and cannot be proved", has(e.Rows))
+	case rotation.ProvingStopped:
+		what := "no more passwords are proved: " + e.Why
+		if a.working != "" {
+			what += "; the rotation goes on"
+		}
+		a.say("warning: %s", what)
+	case rotation.Gated:
+		if e.Passed {
+			a.say("gate %d is open after %s", e.Gate, count(e.Rows, "row"))
+		} else {
+			a.say("gate %d stays closed after %s: %s", e.Gate, count(e.Rows, "row"), e.Why)
+		}
+	case rotation.Adoptions:
+		a.say("%s of %s adopted", number(e.Adopted), count(e.Wanted, "row"))
+	case rotation.Selected:
+		if e.Excluded >= 0 {
+			a.say("excluded: %s", count(e.Excluded, "device"))
+		}
+		if e.Young >= 0 {
+			young := age(e.Age)
+			a.say("rotated less than %v ago, and skipped: %s", &young, count(e.Young, "device"))
+		}
+	}
+}
+
+// sayPlan says what a run is about to do.
+func (a *app) sayPlan(p rotation.Plan) {
+	switch {
+	case p.Listed:
+		a.say("--all: the account is listed first, one request for 50 users; `siprotate users` shows whom that finds")
+		return
+	case p.Resumed:
+		a.say("resuming the run in %s: %s of %s to send", p.Dir, number(p.Left), count(p.Rows, "row"))
+	default:
+		what := count(p.Rows, "row") + ": " + count(p.Provided, "password") + " given, " + number(p.Left-p.Provided) + " to be generated"
+		if p.Invalid > 0 {
+			what += "; invalid and skipped: " + count(p.Invalid, "row")
+		}
+		a.say("%s", what)
+		where := "account " + p.Account.SID + " at " + p.Account.Host
+		if p.Account == sandboxEndpoint.Account {
+			where = "a stand-in of the API inside the program"
+		}
+		a.say("%s, run directory %s", where, p.Dir)
+	}
+	a.sayEstimate(p)
+	if p.Lookups.Wanted > 0 {
+		a.sayCost(p.Lookups)
+	}
+}
+
+// sayEstimate says how long the rows will take at least, and how many of them
+// fit into the window that was asked for.
+func (a *app) sayEstimate(p rotation.Plan) {
+	if p.Rate.IsUnlimited() {
+		return
+	}
+	about := "about " + report.FormatDuration(p.Takes)
+	if p.Takes < time.Minute {
+		about = "less than a minute"
+	}
+	a.say("%s at %v: %s, until %s", count(p.Left, "row"), p.Rate, about, time.Now().Add(p.Takes).Format("15:04"))
+	if p.Fit < p.Left {
+		a.say("%s of %s fit into %v; the others stay for the next run", number(p.Fit), count(p.Left, "row"), p.Window)
+	}
+}
+
+// sayCost says what looking up takes, as far as that is known without a request.
+func (a *app) sayCost(cost directory.Cost) {
+	what := "to be looked up: " + count(cost.Wanted, "name") + ", "
+	switch requests := count(cost.Requests(), "request") + " " + string(cost.Way()); {
+	case cost.List:
+		what += "by listing the account, one request for 50 users, since a comma in a name can be looked up in no other way"
+	case cost.Probes():
+		what += requests + ", or fewer by listing the account if it is small, and one to find that out"
+	default:
+		what += requests
+	}
+	a.say("%s; more if some are not found at once", what)
+}
+
+// sayListing warns where a listing may not be all there is.
+func (a *app) sayListing(l directory.Listing) {
+	if l.Changed {
+		a.say("warning: the account changed each time it was listed; users added or removed just now may be missing, or gone")
+	}
+	if l.Missing > 0 {
+		a.say("warning: the API counts %s more than it lists", count(l.Missing, "user"))
+	}
+	if l.FailedEntries > 0 {
+		a.say("warning: the API could not return %s", count(l.FailedEntries, "user"))
+	}
+}
+
+func devices(users []exotel.User) (n int) {
+	for _, u := range users {
+		n += len(sipDevices(u))
+	}
+	return n
+}
+
+// watch shows how far work is, until rest.
+func (a *app) watch(status func() report.Status) {
+	if a.quiet || a.log != nil {
+		return
+	}
+	moving := isTerminal(a.err) && a.getenv("TERM") != "dumb"
+	p := report.NewProgress(a.err, moving, func() int { return terminalWidth(a.err) }, status)
+	p.Start()
+	a.mu.Lock()
+	a.tell, a.stop = p.Println, p.Stop
+	a.mu.Unlock()
+}
+
+// rest ends what watch shows. Another call does nothing.
+func (a *app) rest() {
+	a.mu.Lock()
+	stop := a.stop
+	a.tell, a.stop = nil, nil
+	a.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// status says how far work is that went on for a while.
+func status(p rotation.Progress, worked time.Duration) report.Status {
+	if p.Proving {
+		s := report.Status{What: "proving", Total: p.Total, Done: p.Done, Took: worked, ETA: -1}
+		if p.Done > 0 {
+			s.ETA = time.Duration(float64(worked) * float64(p.Total-p.Done) / float64(p.Done))
+		}
+		return s
+	}
+	state := p.Allowance.State()
+	s := report.Status{Total: p.Total, Done: p.Done, Failed: p.Failed, Requests: state.Requests, Took: worked, ETA: -1}
+	switch left := p.Total - p.Done; {
+	case p.Listing:
+		s.What = "listing the account"
+		if p.Pages > 0 {
+			s.ETA = p.Allowance.Estimate(p.Pages)
+		}
+	case state.Rate.IsUnlimited() && state.Requests > 0:
+		s.ETA = max(p.Allowance.Estimate(left), time.Duration(float64(worked)*float64(left)/float64(state.Requests)))
+	default:
+		s.ETA = p.Allowance.Estimate(left)
+	}
+	if !state.Rate.IsUnlimited() {
+		s.Used, s.Allowance = state.Used, state.Rate.N
+	}
+	switch why := state.Waiting; why.Reason {
+	case pace.Spread, pace.Starting: // these waits are short, and wanted
+	default:
+		s.Waiting, s.Until = string(why.Reason), why.Until
+	}
+	return s
+}
+
+// thousands writes numbers as people read them: 3,000.
+var thousands = message.NewPrinter(language.English)
+
+func number(n int) string { return thousands.Sprint(n) }
+
+// has says "1 row has", "3 rows have".
+func has(rows int) string {
+	if rows == 1 {
+		return "1 row has"
+	}
+	return count(rows, "row") + " have"
+}
+
+// count says how many things there are: "1 row", "3,000 rows".
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return number(n) + " " + thing
+}

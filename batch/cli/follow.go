@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/batch/rotation"
+	"siprotate/report"
+)
+
+// How follow looks at a run.
+const (
+	followEvery  = time.Second
+	followLatest = 3 // failures that it tells of at once
+)
+
+// errDied says that a run was not live any more, and had not come to rest.
+var errDied = errors.New("the run died")
+
+// follow shows a run of another process until it ends, and ends as it did.
+func (a *app) follow(ctx context.Context, r rotation.Rotation) error {
+	f := &follower{told: map[int]bool{}}
+	if err := f.look(r); err != nil {
+		return err
+	}
+	if f.live {
+		a.watch(func() report.Status { return *f.status.Load() })
+	}
+	for f.live {
+		a.tellFailures(f)
+		select {
+		case <-ctx.Done():
+			a.rest()
+			return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+		case <-time.After(max(followEvery, 10*f.took)):
+		}
+		if err := f.look(r); err != nil {
+			a.rest()
+			return err
+		}
+	}
+	a.rest()
+	a.sayClosing(f.digest, a.nextCommand(r.Dir, f.digest.Summary))
+	return f.ended(r.Dir)
+}
+
+// A follower is what was seen of a run.
+type follower struct {
+	live   bool
+	digest report.Digest
+	took   time.Duration // the latest look
+	status atomic.Pointer[report.Status]
+	failed []string // since the look before
+	told   map[int]bool
+	done   int
+}
+
+// look reads the journal.
+func (f *follower) look(r rotation.Rotation) error {
+	began := time.Now()
+	v, err := journal.Read(r.Dir, nil)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	f.live = v.Live() // before the rows: a run that ended since is seen once more
+	f.failed, f.done = nil, 0
+	f.digest, err = r.Render(io.Discard, report.Format{Name: "progress", New: func(io.Writer) report.View { return f }})
+	s := f.digest.Summary
+	f.took = time.Since(began)
+	status := report.Status{
+		Total: s.Rows, Done: f.done, Failed: f.done - s.Rotated,
+		Requests: s.Requests, Took: f.digest.Run.Took, ETA: -1,
+	}
+	if s.PerMinute > 0 {
+		status.ETA = time.Duration(float64(s.Rows-f.done) / s.PerMinute * float64(time.Minute))
+	}
+	f.status.Store(&status)
+	return err
+}
+
+// Begin is a part of [report.View].
+func (f *follower) Begin(report.Run) error { return nil }
+
+// Entry is a part of [report.View]. Of a live run a row that is under way is unknown,
+// too.
+func (f *follower) Entry(e *report.Entry) error {
+	outcome := e.Result.Outcome
+	if outcome != batch.NotAttempted && outcome != batch.Unknown {
+		f.done++
+	}
+	if outcome == batch.Failed && !f.told[e.Row.Number] {
+		f.told[e.Row.Number] = true
+		code, why := e.Why()
+		f.failed = append(f.failed, strings.Join(strings.Fields("row "+number(e.Row.Number)+" failed: "+code+" "+why), " "))
+	}
+	return nil
+}
+
+// End is a part of [report.View].
+func (f *follower) End(report.Digest) error { return nil }
+
+// tellFailures says which rows failed of late, the last ones if they are many.
+func (a *app) tellFailures(f *follower) {
+	if more := len(f.failed) - followLatest; more > 0 {
+		a.say("%s failed before these:", count(more, "row"))
+		f.failed = f.failed[more:]
+	}
+	for _, line := range f.failed {
+		a.say("%s", line)
+	}
+}
+
+// ended returns the error that the run ended with.
+func (f *follower) ended(dir string) error {
+	run, s := f.digest.Run, f.digest.Summary
+	switch {
+	case run.FinishedAt.IsZero():
+		return &rotation.RunError{Dir: dir, Err: errDied}
+	case run.Stopped != "":
+		return &rotation.RunError{Dir: dir, Err: stopOf(run.Stopped)}
+	case s.Rotated < s.Rows:
+		return &rotation.RunError{Dir: dir, Err: rotation.ErrIncomplete}
+	}
+	return nil
+}
+
+// stopOf returns the stop of these words.
+func stopOf(text string) *batch.Stop {
+	reason, by, interrupted := strings.Cut(text, " by ")
+	if interrupted && reason == string(batch.Interrupted) {
+		for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+			if caught := (&signalError{s}); caught.Error() == by {
+				return &batch.Stop{Reason: batch.Interrupted, Err: caught}
+			}
+		}
+	}
+	reason, why, found := strings.Cut(text, ": ")
+	stop := &batch.Stop{Reason: batch.StopReason(reason)}
+	if found {
+		stop.Err = errors.New(why)
+	}
+	return stop
+}

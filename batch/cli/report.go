@@ -1,0 +1,253 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/batch/pace"
+	"siprotate/batch/rotation"
+	"siprotate/report"
+)
+
+// Report flags are those of report alone.
+type reportFlags struct {
+	by       string
+	formats  []string
+	out      string
+	outcomes []string
+	follow   bool
+	open     bool
+	schema   bool
+}
+
+func newReport(a *app) *cobra.Command {
+	o := &reportFlags{}
+	cmd := &cobra.Command{
+		Use:   "report RUN-DIR",
+		Short: "render the reports of a run again, also of a live or crashed one",
+		Long: `Report renders the reports of a run from its journal, in the run directory:
+report.csv, credentials.csv and summary.json, and those that --format names:
+report.jsonl, report.html or siprotate.prom. With -o it writes one format to a file
+or to standard output, and nothing into the run directory.`,
+		Example: `  siprotate report users.run
+  siprotate report users.run --by team
+  siprotate report users.run --format html --open
+  siprotate report users.run --format jsonl --outcome failed,unknown -o -
+  siprotate report users.run --format prometheus -o /var/lib/node_exporter/siprotate.prom
+  siprotate report users.run --follow`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.schema && len(args) == 0 {
+				return nil
+			}
+			return oneArg("RUN-DIR", "the folder that run made")(cmd, args)
+		},
+		ValidArgsFunction: completeRunDirs,
+		RunE: a.do(func(cmd *cobra.Command, args []string) error {
+			if o.schema {
+				return a.deliver("", report.Schema())
+			}
+			return a.report(cmd.Context(), args[0], o)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.by, "by", "", "count rows by the values of this column of the input, too, such as team")
+	f.StringSliceVar(&o.formats, "format", nil, "render this, too: csv, jsonl, html, prometheus or summary; may be repeated")
+	f.StringVarP(&o.out, "out", "o", "", "write one format to this file, or to standard output (-); of csv if no --format is given")
+	f.StringSliceVar(&o.outcomes, "outcome", nil, "with -o: only rows that stand so, such as failed,unknown")
+	f.BoolVar(&o.follow, "follow", false, "show a live run until it ends, and exit as it does")
+	f.BoolVar(&o.open, "open", false, "show the page in the browser")
+	f.BoolVar(&o.schema, "schema", false, "print the JSON Schema of a line of jsonl, and nothing else")
+	return cmd
+}
+
+// check reads the flags: the formats, and the outcomes that rows shall have.
+func (o *reportFlags) check() (formats []report.Format, only []batch.Outcome, err error) {
+	if formats, err = parseFormats(o.formats); err != nil {
+		return nil, nil, err
+	}
+	for _, name := range o.outcomes {
+		var outcome batch.Outcome
+		if err := outcome.UnmarshalText([]byte(name)); err != nil {
+			return nil, nil, usage(err, "--outcome takes rotated, failed, unknown, invalid and not_attempted")
+		}
+		only = append(only, outcome)
+	}
+	switch {
+	case o.follow && (o.out != "" || o.open || len(formats)+len(only) > 0):
+		return nil, nil, usagef("the run writes its own reports when it ends", "--follow goes with no --format, -o, --outcome or --open")
+	case len(only) > 0 && o.out == "":
+		return nil, nil, usagef("name another file with -o, or - for standard output", "--outcome: the reports in the run directory hold every row")
+	case o.out != "" && len(formats) > 1:
+		return nil, nil, usagef("", "-o takes one --format, got %d", len(formats))
+	case o.out == "-" && o.open:
+		return nil, nil, usagef("", "--open shows a file: -o - writes none")
+	}
+	if o.open && !slices.ContainsFunc(formats, isPage) {
+		if o.out != "" && len(formats) > 0 {
+			return nil, nil, usagef("", "--open shows --format html")
+		}
+		formats = append(formats, report.ReportHTML)
+	}
+	if o.out != "" && len(formats) == 0 {
+		formats = []report.Format{report.ReportCSV}
+	}
+	return formats, only, nil
+}
+
+func isPage(f report.Format) bool { return f.File == report.ReportHTML.File }
+
+// parseFormats returns the formats of these names.
+func parseFormats(names []string) (formats []report.Format, err error) {
+	for _, name := range names {
+		f, ok := report.ByName(name)
+		if !ok {
+			return nil, flagError("format", name, errors.New("want one of "+strings.Join(report.Names, ", ")))
+		}
+		if !slices.ContainsFunc(formats, func(g report.Format) bool { return g.File == f.File }) {
+			formats = append(formats, f)
+		}
+	}
+	return formats, nil
+}
+
+// withFormats returns what a run directory gets: what every run has, and more.
+func withFormats(more []report.Format) []report.Format {
+	all := slices.Clone(report.Formats)
+	for _, f := range more {
+		if !slices.ContainsFunc(all, func(g report.Format) bool { return g.File == f.File }) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func (a *app) report(ctx context.Context, dir string, o *reportFlags) error {
+	formats, only, err := o.check()
+	if err != nil {
+		return err
+	}
+	r := rotation.Rotation{Dir: dir, By: o.by, Formats: withFormats(formats)}
+	v, err := journal.Read(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	info := v.Info()
+	set := readSettings(info.Head)
+	a.at = newEndpoint(info.Account, set.BaseURL)
+	if rate, given := set.Flags["rate"]; given && rate != "auto" {
+		r.Pace.Rate, _ = pace.ParseRate(rate) // it was read before, when the run began
+	}
+	if o.follow {
+		return a.follow(ctx, r)
+	}
+	if r.Vault, err = a.vaultToReport(ctx, dir, info.Head); err != nil {
+		return err
+	}
+	page := filepath.Join(dir, report.ReportHTML.File)
+	if o.out != "" {
+		page = o.out
+		err = a.reportTo(o.out, r, formats[0], only)
+	} else {
+		err = a.reportInto(r, v)
+	}
+	if err == nil && o.open {
+		err = open(page)
+	}
+	return err
+}
+
+// reportInto renders the reports in the run directory.
+func (a *app) reportInto(r rotation.Rotation, v *journal.View) error {
+	digest, err := r.Report()
+	if err != nil {
+		if code, _ := a.explainDirectory(err); code == exitOK {
+			err = &failure{err, ""}
+		}
+		return err
+	}
+	next := a.nextCommand(r.Dir, digest.Summary)
+	if v.Live() {
+		a.sayLive(v)
+		next = ""
+	}
+	a.sayClosing(digest, next)
+	return nil
+}
+
+// reportTo renders one format to a file, which it replaces at once, or to standard
+// output.
+func (a *app) reportTo(name string, r rotation.Rotation, format report.Format, only []batch.Outcome) error {
+	if name == "-" {
+		out := bufio.NewWriter(a.out)
+		_, err := r.Render(out, format, only...)
+		if err = errors.Join(err, out.Flush()); err != nil {
+			return &failure{err, ""}
+		}
+		return nil
+	}
+	err := replaceFile(name, func(w io.Writer) error {
+		_, err := r.Render(w, format, only...)
+		return err
+	})
+	if err != nil {
+		return &failure{err, "nothing was changed"}
+	}
+	a.say("wrote %s", name)
+	return nil
+}
+
+// replaceFile writes a file that all may read, in one step: a reader, such as a
+// collector of figures, sees the file of before or the whole new one.
+func replaceFile(name string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	buffer := bufio.NewWriter(f)
+	if err := write(buffer); err != nil {
+		return err
+	}
+	if err := errors.Join(buffer.Flush(), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// open shows a file in the browser.
+func open(file string) error {
+	opener := []string{"xdg-open"}
+	switch runtime.GOOS {
+	case "darwin":
+		opener = []string{"open"}
+	case "windows":
+		opener = []string{"rundll32", "url.dll,FileProtocolHandler"}
+	}
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	if err := exec.Command(opener[0], append(opener[1:], path)...).Run(); err != nil {
+		return &failure{fmt.Errorf("could not show the page: %w", err), "open " + path + " in a browser"}
+	}
+	return nil
+}

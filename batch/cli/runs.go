@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/report"
+)
+
+func newRuns(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "runs [DIR]",
+		Short: "the runs in a folder, and how they stand",
+		Long: `Runs lists the run directories in a folder, the current one if none is named:
+when each began, what it rotates for whom, how it ended and what is left. It
+reads the journals alone and sends nothing.`,
+		Example: `  siprotate runs
+  siprotate runs /var/lib/siprotate --json`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeRunDirs,
+		RunE: a.do(func(_ *cobra.Command, args []string) error {
+			folder := "."
+			if len(args) > 0 {
+				folder = args[0]
+			}
+			return a.runs(folder, asJSON)
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines instead of a table")
+	return cmd
+}
+
+// A runLine is a run in a folder.
+type runLine struct {
+	Run       string       `json:"run"`
+	StartedAt report.Stamp `json:"started_at"`
+	Input     string       `json:"input"`
+	Account   string       `json:"account"`
+	Host      string       `json:"host"`
+	State     string       `json:"state"` // running, finished, stopped, died, not begun
+	Rows      int          `json:"rows"`
+	Rotated   int          `json:"rotated"`
+	Left      int          `json:"left"` // rows that resume would send
+	Failed    int          `json:"failed"`
+	Stopped   string       `json:"stopped,omitempty"`
+}
+
+// fullRuns is how wide a terminal has to be for every column of the table.
+const fullRuns = 120
+
+func (a *app) runs(folder string, asJSON bool) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return usage(err, "name a folder that holds run directories")
+	}
+	var lines []runLine
+	for _, entry := range entries {
+		dir := filepath.Join(folder, entry.Name())
+		if !entry.IsDir() || !journal.Exists(dir) {
+			continue
+		}
+		line, err := readRun(dir)
+		switch {
+		case errors.Is(err, journal.ErrUnplanned):
+		case err != nil:
+			a.say("warning: skipped: %v", err)
+		default:
+			lines = append(lines, line)
+		}
+	}
+	slices.SortStableFunc(lines, func(x, y runLine) int { return x.StartedAt.Compare(y.StartedAt.Time) })
+	if asJSON {
+		return jsonLines(a.out, lines)
+	}
+	// A terminal shows what is left of each run without wrapping.
+	width := terminalWidth(a.out)
+	narrow := width > 0 && width < fullRuns
+	row := func(cells ...string) string {
+		if narrow {
+			cells = slices.Delete(cells, 2, 4) // the input, the account
+		}
+		return strings.Join(cells, "\t") + "\n"
+	}
+	out := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
+	fmt.Fprint(out, row("STARTED", "RUN", "INPUT", "ACCOUNT", "STATE", "ROTATED", "LEFT", "FAILED"))
+	for _, l := range lines {
+		started := "-"
+		if !l.StartedAt.IsZero() {
+			started = l.StartedAt.Local().Format("2006-01-02 15:04")
+		}
+		fmt.Fprint(out, row(started, report.Sanitize(l.Run), report.Sanitize(l.Input), report.Sanitize(l.Account), cmp.Or(l.State, "-"),
+			fmt.Sprintf("%d/%d", l.Rotated, l.Rows), strconv.Itoa(l.Left), strconv.Itoa(l.Failed)))
+	}
+	return out.Flush()
+}
+
+func readRun(dir string) (runLine, error) {
+	v, err := journal.Read(dir, nil)
+	if err != nil {
+		return runLine{}, err
+	}
+	defer v.Close()
+	info, counts := v.Info(), v.Counts()
+	left, _ := v.Pending(false)
+	return runLine{
+		Run: dir, StartedAt: report.Stamp{Time: info.StartedAt}, Input: info.Input, Account: info.Account, Host: info.Host,
+		State: stateOf(v, info, left), Rows: info.Rows, Rotated: counts[batch.Rotated], Left: left, Failed: counts[batch.Failed],
+		Stopped: info.Stopped,
+	}, nil
+}
+
+// stateOf says in a word or two how a run stands.
+func stateOf(v *journal.View, info journal.Info, left int) string {
+	switch {
+	case info.StartedAt.IsZero():
+		return "not begun"
+	case v.Live():
+		return "running"
+	case info.StoppedAt.IsZero():
+		return "died"
+	case info.Stopped != "":
+		return "stopped"
+	case left > 0:
+		return "unfinished"
+	}
+	return "finished"
+}
+
+// live says of a run that another process is at work on since when, and which
+// one.
+func (a *app) sayLive(v *journal.View) {
+	info := v.Info()
+	a.say("the run is at work since %s (process %d); these are its reports as of now",
+		info.SessionAt.Local().Format(time.TimeOnly), info.PID)
+}

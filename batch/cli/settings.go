@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"siprotate/batch/journal"
+)
+
+// Settings are what a run was started with, as far as it says how to send. The
+// journal keeps them, so that resume needs no flag.
+type settings struct {
+	BaseURL string            `json:"base_url"`
+	Flags   map[string]string `json:"flags"` // by name; only those that were given
+}
+
+// settingsOf collects the flags that were given.
+func settingsOf(e endpoint, f *pflag.FlagSet) json.RawMessage {
+	var send sendFlags
+	var prove proveFlags
+	known := pflag.NewFlagSet("", pflag.ContinueOnError)
+	send.add(known, known, known)
+	prove.add(known, known)
+	s := settings{BaseURL: e.baseURL, Flags: map[string]string{}}
+	f.Visit(func(flag *pflag.Flag) {
+		if known.Lookup(flag.Name) != nil && !momentary[flag.Name] {
+			s.Flags[flag.Name] = flag.Value.String()
+			if list, ok := flag.Value.(pflag.SliceValue); ok {
+				s.Flags[flag.Name] = strings.Join(list.GetSlice(), ",")
+			}
+		}
+	})
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // it holds nothing but texts
+	}
+	return text
+}
+
+// momentary are flags that say how to show one session, and not how to send.
+var momentary = map[string]bool{
+	"json": true, "verbose": true, "quiet": true, "log-format": true, "wait": true, "on-finish": true,
+}
+
+// readSettings returns the settings of a run; those of one that another program
+// began may be missing.
+func readSettings(h journal.Head) (s settings) {
+	_ = json.Unmarshal(h.Settings, &s)
+	return s
+}
+
+// apply sets the flags that were not given to what the run was started with.
+func (s settings) apply(f *pflag.FlagSet) error {
+	for name, value := range s.Flags {
+		if flag := f.Lookup(name); flag == nil || flag.Changed {
+			continue
+		}
+		if err := f.Set(name, value); err != nil {
+			return flagError(name, value, err)
+		}
+	}
+	return nil
+}

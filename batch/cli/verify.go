@@ -1,0 +1,342 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"siprotate/batch"
+	"siprotate/batch/handout"
+	"siprotate/batch/journal"
+	"siprotate/batch/rotation"
+	"siprotate/report"
+)
+
+// Verify flags are those of verify alone.
+type verifyFlags struct {
+	registrarFlags
+	accountFlags
+	outcomes  []string
+	rows      string
+	sample    int
+	every     time.Duration
+	until     string
+	limit     time.Duration
+	refusedTo string
+	old       string
+	identity  string
+	json      bool
+	format    string
+}
+
+func newVerify(a *app) *cobra.Command {
+	o := &verifyFlags{}
+	cmd := &cobra.Command{
+		Use:   "verify RUN-DIR",
+		Short: "prove by SIP that the new passwords work, and tell which phones use them",
+		Long: `Verify asks the SIP registrar for each password of a run that is or may be in
+force. It registers nothing and changes no registration.
+
+It says of each row whether a phone has taken the password up: adopted (a phone
+registered, or renewed, with it), old registration (a phone lives on what it
+registered before, until that ends), or offline. adoption.csv in the run directory
+has the rows. A second look tells more than the first one: adoption shows as a
+registration that was renewed in between.`,
+		Example: `  siprotate verify users.run
+  siprotate verify users.run --every 10m --until 98% --timeout 4h
+  siprotate verify users.run --refused-to again.csv`,
+		Args:              oneArg("RUN-DIR", "the folder that run made"),
+		ValidArgsFunction: completeRunDirs,
+		RunE:              a.do(func(cmd *cobra.Command, args []string) error { return a.verify(cmd, args[0], o) }),
+	}
+	groups := &flagGroups{cmd: cmd}
+	f := groups.add("What")
+	f.StringSliceVar(&o.outcomes, "outcome", []string{"rotated", "unknown"}, "rows that stand so")
+	f.StringVar(&o.rows, "row", "", "only these rows, such as 3,5-9")
+	f.IntVar(&o.sample, "sample", 0, "of these, only so many, spread over the run")
+	f.StringVar(&o.refusedTo, "refused-to", "", "write the rows whose password is refused to this file, as an INPUT to set them again")
+	f.StringVar(&o.old, "old", "", "the directory of an earlier run: its passwords must be refused by now")
+	f.StringVar(&o.identity, "identity", "", identityUsage)
+	f.StringVar(&o.format, "format", "", "print on standard output: table or jsonl (the rows), or prometheus (how many stand how)")
+	f.BoolVar(&o.json, "json", false, "the same as --format jsonl")
+	wait := groups.add("Waiting for the phones")
+	wait.DurationVar(&o.every, "every", 0, "ask again so much later, at least 5m")
+	wait.StringVar(&o.until, "until", "100%", "until so many rows are adopted")
+	wait.DurationVar(&o.limit, "timeout", 0, "give up after this time (default never)")
+	o.registrarFlags.add(groups.add("Proof"))
+	o.accountFlags.add(groups.add("Account"))
+	groups.finish(a)
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
+	completeValues(cmd, "format", verifyFormats...)
+	return cmd
+}
+
+// verifyFormats are what verify can print.
+var verifyFormats = []string{"table", "jsonl", "prometheus"}
+
+func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
+	if o.json {
+		o.format = "jsonl"
+	}
+	if o.format != "" && !slices.Contains(verifyFormats, o.format) {
+		return flagError("format", o.format, errors.New("want one of "+strings.Join(verifyFormats, ", ")))
+	}
+	head, err := journal.ReadHead(dir)
+	if err != nil {
+		return err
+	}
+	e, err := a.endpointOf(head, readSettings(head), o.accountFlags)
+	if err != nil {
+		return err
+	}
+	a.at = e
+	r := rotation.Rotation{Dir: dir, Account: e.Account, Tool: tool(), Events: a.hear}
+	if r.Proofs, err = a.prover(o.registrarFlags, e); err != nil {
+		return err
+	}
+	if r.Vault, err = a.toOpen(cmd.Context(), dir, head, o.identity); err != nil {
+		return err
+	}
+	v := rotation.Verification{Every: o.every, Limit: o.limit}
+	if v.Want, err = o.wants(); err != nil {
+		return err
+	}
+	if o.sample < 0 {
+		return usagef("", "--sample %d: want a number of rows from 1", o.sample)
+	}
+	if o.sample > 0 {
+		if v.Want, err = spread(dir, v.Want, o.sample); err != nil {
+			return err
+		}
+	}
+	if v.Until, err = parseShare(o.until); err != nil {
+		return flagError("until", o.until, err)
+	}
+	if o.every != 0 && o.every < rotation.MinEvery {
+		return usagef("an account may be asked twice in ten minutes, since registrars lock accounts out", "--every %v: want at least %v", o.every, rotation.MinEvery)
+	}
+	if o.old != "" {
+		return a.verifyOld(cmd, r, o.old, v)
+	}
+	digest, ended := r.Verify(cmd.Context(), v)
+	a.rest()
+	if len(digest.Formats) == 0 {
+		return ended
+	}
+	if err := a.sayAdoption(dir, v, o.format); err != nil {
+		return err
+	}
+	if o.refusedTo != "" {
+		if err := writeRefused(dir, v, o.refusedTo); err != nil {
+			return &failure{fmt.Errorf("write the refused rows: %w", err), ""}
+		}
+	}
+	return ended
+}
+
+// wants returns which rows are verified.
+func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
+	var outcomes []batch.Outcome
+	for _, name := range o.outcomes {
+		var outcome batch.Outcome
+		if err := outcome.UnmarshalText([]byte(name)); err != nil {
+			return nil, usage(err, "--outcome takes rotated and unknown")
+		}
+		outcomes = append(outcomes, outcome)
+	}
+	var rows handout.Rows
+	if o.rows != "" {
+		var err error
+		if rows, err = handout.ParseRows(o.rows); err != nil {
+			return nil, flagError("row", o.rows, err)
+		}
+	}
+	return func(e batch.Entry) bool {
+		return slices.Contains(outcomes, e.Result.Outcome) && (rows == nil || rows.Has(e.Row.Number))
+	}, nil
+}
+
+// spread returns a choice of at most n of the wanted rows of a run.
+func spread(dir string, want func(batch.Entry) bool, n int) (func(batch.Entry) bool, error) {
+	view, err := journal.Read(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	var wanted []int
+	for entry, err := range view.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		if want(entry) {
+			wanted = append(wanted, entry.Row.Number)
+		}
+	}
+	chosen := map[int]bool{}
+	for i := range min(n, len(wanted)) {
+		chosen[wanted[i*len(wanted)/min(n, len(wanted))]] = true
+	}
+	return func(e batch.Entry) bool { return chosen[e.Row.Number] }, nil
+}
+
+// An adoptionLine is a row, and how its phones stand.
+type adoptionLine struct {
+	Row      int            `json:"row"`
+	UserID   string         `json:"user_id"`
+	DeviceID string         `json:"device_id"`
+	SIPID    string         `json:"sip_id"`
+	Email    string         `json:"email"`
+	Adoption batch.Adoption `json:"adoption"`
+	Until    report.Stamp   `json:"until"`
+	Proof    batch.Verdict  `json:"proof"`
+	Reason   string         `json:"proof_reason,omitempty"`
+}
+
+// refusedState stands in the place of an adoption where the password is refused.
+const refusedState = "refused"
+
+// state says in a word or two how the row stands.
+func (l *adoptionLine) state() string {
+	if l.Proof == batch.ProofRefused {
+		return refusedState
+	}
+	return string(l.Adoption)
+}
+
+// adoptionStates are the states, in the order in which people are told of them.
+var adoptionStates = []string{
+	string(batch.Adopted), string(batch.OldRegistration), string(batch.Offline), string(batch.NotClear), refusedState,
+}
+
+// sayAdoption says how many rows stand how, and prints them in a format if one is
+// given.
+func (a *app) sayAdoption(dir string, v rotation.Verification, format string) error {
+	lines, err := verified(dir, v)
+	if err != nil {
+		return err
+	}
+	counts, latest := map[string]int{}, time.Time{}
+	for _, l := range lines {
+		counts[l.state()]++
+		if l.Adoption == batch.OldRegistration && l.Until.After(latest) {
+			latest = l.Until.Time
+		}
+	}
+	var text bytes.Buffer
+	switch format {
+	case "table":
+		err = adoptionTable(&text, lines)
+	case "jsonl":
+		err = jsonLines(&text, lines)
+	case "prometheus":
+		err = report.WriteStates(&text, a.at.SID, a.at.Host, "phones", "Verified rows, by whether a phone has taken the password up.", adoptionStates, counts)
+	}
+	if err == nil {
+		err = a.deliver("", text.Bytes())
+	}
+	if err != nil {
+		return err
+	}
+	a.say("%s verified", count(len(lines), "row"))
+	for _, name := range adoptionStates {
+		switch n := counts[name]; {
+		case n == 0:
+		case name == refusedState:
+			a.say("  %5d  refused: the registrar does not take the new password", n)
+		case name == string(batch.OldRegistration):
+			a.say("  %5d  %s, the last one until %s", n, name, latest.Local().Format("15:04"))
+		default:
+			a.say("  %5d  %s", n, name)
+		}
+	}
+	a.say("adoption  %s", report.AdoptionCSV.File+" in "+dir)
+	return nil
+}
+
+// adoptionTable writes the rows for people.
+func adoptionTable(w io.Writer, lines []adoptionLine) error {
+	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(out, "ROW\tSIP ID\tEMAIL\tPHONE\tUNTIL")
+	for _, l := range lines {
+		until := "-"
+		if !l.Until.IsZero() {
+			until = l.Until.Local().Format("15:04")
+		}
+		fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%s\n", l.Row, cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), l.state(), until)
+	}
+	return out.Flush()
+}
+
+// verified returns the rows that were verified.
+func verified(dir string, v rotation.Verification) (lines []adoptionLine, err error) {
+	view, err := journal.Read(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	for entry, err := range view.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		proof := entry.Result.Proof
+		if proof.Verdict == "" || !v.Want(entry) {
+			continue
+		}
+		adoption, until := proof.Adoption()
+		lines = append(lines, adoptionLine{
+			Row: entry.Row.Number, UserID: entry.Row.UserID, DeviceID: entry.Row.DeviceID,
+			SIPID: report.Sanitize(entry.Row.SIPID), Email: report.Sanitize(entry.Row.Email),
+			Adoption: adoption, Until: report.Stamp{Time: until}, Proof: proof.Verdict, Reason: report.Sanitize(proof.Reason),
+		})
+	}
+	return lines, nil
+}
+
+// writeRefused writes the rows whose password the registrar refuses as an input:
+// the API needs no old password to set another one.
+func writeRefused(dir string, v rotation.Verification, file string) error {
+	lines, err := verified(dir, v)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	out := csv.NewWriter(f)
+	out.Write([]string{"user_id", "device_id", "sip_id", "email"})
+	for _, l := range lines {
+		if l.Proof == batch.ProofRefused {
+			out.Write([]string{l.UserID, l.DeviceID, l.SIPID, l.Email})
+		}
+	}
+	out.Flush()
+	return errors.Join(out.Error(), f.Close())
+}
+
+// verifyOld asks whether passwords of an earlier run are refused by now.
+func (a *app) verifyOld(cmd *cobra.Command, r rotation.Rotation, earlier string, v rotation.Verification) error {
+	old, err := r.VerifyOld(cmd.Context(), earlier, v)
+	a.rest()
+	if err != nil {
+		return err
+	}
+	a.say("%s of %s asked: %d refused, %d still accepted, %d unclear", count(old.Asked, "earlier password"), earlier, old.Refused, old.Accepted, old.Asked-old.Refused-old.Accepted)
+	if old.Accepted > 0 {
+		return errOldAccepted
+	}
+	return nil
+}
+
+// errOldAccepted says that the registrar still takes passwords that were replaced.
+var errOldAccepted = errors.New("the registrar still takes passwords that were replaced")

@@ -1,0 +1,29 @@
+//go:build unix
+
+package handout
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// shell returns a command line for the system's shell, in a process group of its
+// own: a signal to ours does not reach it, and the end of its time ends all of it.
+func shell(line string) *exec.Cmd {
+	cmd := exec.Command("/bin/sh", "-c", line)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+func kill(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }
+
+// syncFolder makes the names in a folder durable.
+func syncFolder(root *os.Root, name string) error {
+	d, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,168 @@
+package roster
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"siprotate/batch"
+)
+
+// The known columns.
+const (
+	colUser     = "user_id"
+	colDevice   = "device_id"
+	colSIP      = "sip_id"
+	colEmail    = "email"
+	colPassword = "password"
+)
+
+// A line is one record, its known cells in their places. gocsv fills it. Each
+// tag begins with the column's name; its aliases follow.
+type line struct {
+	UserID   string `csv:"user_id,uuid,user_uuid"`
+	DeviceID string `csv:"device_id"`
+	SIPID    string `csv:"sip_id,sip_username,contact_uri"`
+	Email    string `csv:"email"`
+	Password secret `csv:"password,sip_password"`
+}
+
+// A secret is a batch.Secret that gocsv can fill.
+type secret struct{ batch.Secret }
+
+// UnmarshalCSV keeps the cell, byte for byte.
+func (s *secret) UnmarshalCSV(cell string) error {
+	s.Secret = batch.NewSecret(cell)
+	return nil
+}
+
+// A knownName is a name that a header may give to a known column.
+type knownName struct{ column, name string }
+
+// known has the known names by what [fold] makes of them.
+var known = func() map[string]knownName {
+	names := make(map[string]knownName)
+	for l, i := reflect.TypeFor[line](), 0; i < l.NumField(); i++ {
+		tag := strings.Split(l.Field(i).Tag.Get("csv"), ",")
+		for _, name := range tag {
+			names[fold(name)] = knownName{tag[0], name}
+		}
+	}
+	return names
+}()
+
+// ways are the columns each of which may name a device by itself, and wayText
+// says to people what a row needs.
+var ways = []string{colUser, colSIP, colEmail}
+
+const wayText = "user_id and device_id, or sip_id, email or user_id to find the device by"
+
+// fold takes from a name what does not count when names are compared.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
+}
+
+// A header says which column of an input is what.
+type header struct {
+	names  []string // of all columns, as written
+	labels []string // for each of them what people see
+	fields []string // for each of them the known column, or empty
+}
+
+// readColumns understands the cells of a header, and says what is wrong with
+// it. Where the header was left out, a password may stand among the names: one
+// that the policy takes for a password is not quoted.
+func readColumns(names []string, policy func(string) error) (*header, []batch.Fault) {
+	h := &header{names: names, labels: make([]string, len(names)), fields: make([]string, len(names))}
+	for i, name := range names {
+		is := known[fold(name)]
+		switch plain := plainName.MatchString(name); {
+		case plain && (is.column != "" || policy(name) != nil):
+			h.labels[i] = name
+		case is.column != "":
+			h.labels[i] = is.name
+		default:
+			h.labels[i] = fmt.Sprintf("column %d", i+1)
+		}
+	}
+	var faults []batch.Fault
+	meant := make(map[string]bool)
+	for i, name := range names {
+		column := known[fold(name)].column
+		if first := slices.Index(h.fields, column); column != "" && first >= 0 {
+			faults = append(faults, batch.Fault{Column: h.label(i), Text: fmt.Sprintf("is the column %s again, like %s", column, h.label(first))})
+			continue
+		}
+		h.fields[i] = column
+		if column != "" {
+			continue
+		}
+		if f, column := doubtful(name); column != "" {
+			f.Column = h.label(i)
+			faults = append(faults, f)
+			meant[column] = true
+		}
+	}
+	if !slices.ContainsFunc(ways, func(column string) bool { return h.has(column) || meant[column] }) {
+		faults = append(faults, batch.Fault{Text: "no column names a device", Hint: "the columns are " + h.list() + "; siprotate needs " + wayText})
+	}
+	return h, faults
+}
+
+// nameless reports whether the header has no known column.
+func (h *header) nameless() bool { return strings.Join(h.fields, "") == "" }
+
+// has reports whether the header has the known column.
+func (h *header) has(column string) bool { return slices.Contains(h.fields, column) }
+
+// others returns the names of the columns that are not known.
+func (h *header) others() []string { return h.extra(h.names) }
+
+// extra returns those of a record's cells that belong to no known column: one
+// for each such column, empty where the record is short.
+func (h *header) extra(cells []string) []string {
+	var extra []string
+	for i, column := range h.fields {
+		switch {
+		case column != "":
+		case i < len(cells):
+			extra = append(extra, cells[i])
+		default:
+			extra = append(extra, "")
+		}
+	}
+	return extra
+}
+
+// list names the columns for a person.
+func (h *header) list() string {
+	const most = 12
+	var labels []string
+	for i := range h.names {
+		if i == most {
+			labels = append(labels, fmt.Sprintf("and %d more", len(h.names)-most))
+			break
+		}
+		labels = append(labels, h.label(i))
+	}
+	return strings.Join(labels, ", ")
+}
+
+// plainName is a name of a column that can be shown as it is.
+var plainName = regexp.MustCompile(`^[\pL\pN(][\pL\pM\pN _./()-]{0,39}$`)
+
+// label names the i-th column for a person; beyond the header, there is none.
+func (h *header) label(i int) string {
+	if i >= len(h.labels) {
+		return ""
+	}
+	return h.labels[i]
+}

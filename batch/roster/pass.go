@@ -1,0 +1,240 @@
+package roster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"siprotate/batch"
+)
+
+// A pass is one reading of a roster, for gocsv to map: it pulls the records'
+// cells out of the pass and sends each one, sorted into a line, to a channel
+// with room for one, all in one goroutine. What it sent is taken out when it
+// pulls the next.
+type pass struct {
+	roster *Roster
+	yield  func(batch.Row, error) bool
+	in     io.Reader
+	utf16  bool
+	text   *splitter
+	header *header // nil until it is read
+	lines  chan line
+
+	// The record that gocsv maps, or the latest one.
+	cells  []string
+	start  int // its line
+	number int
+	open   bool // nothing shows that its last cell is whole
+
+	faults  int  // of the input as a whole
+	swapped bool // one of them says that columns are swapped
+}
+
+// errStopped ends a pass before the end of the input.
+var errStopped = errors.New("the pass was stopped")
+
+// GetCSVRow yields the row that gocsv has mapped, and returns the cells of the
+// next record: of the first one, the columns that are known by its header.
+func (p *pass) GetCSVRow() ([]string, error) {
+	if p.header == nil {
+		if err := p.readHeader(); err != nil {
+			return nil, p.stop(err)
+		}
+		return p.header.fields, nil
+	}
+	select {
+	case l := <-p.lines:
+		row, swap := p.row(l)
+		if !p.yield(row, nil) {
+			return nil, errStopped
+		}
+		if err := p.faultSwap(swap); err != nil {
+			return nil, err
+		}
+	default:
+	}
+	return p.next()
+}
+
+// GetCSVRows is never called: gocsv pulls one record at a time.
+func (p *pass) GetCSVRows() ([][]string, error) { return nil, errors.ErrUnsupported }
+
+// readHeader finds out the encoding and reads the header.
+func (p *pass) readHeader() error {
+	text, utf16, err := decode(p.in)
+	if err != nil {
+		return err
+	}
+	p.utf16, p.text = utf16, newSplitter(text, p.roster.MaxCell)
+	rec, err := findHeader(p.text)
+	if err == io.EOF {
+		return &syntaxError{Fault: batch.Fault{Text: "the file is empty: a header and at least one row are needed"}}
+	}
+	if err != nil {
+		return err
+	}
+	if what := flaw(rec.text, p.utf16); what != "" {
+		return &syntaxError{Fault: batch.Fault{Line: rec.line, Text: "the header " + what, Hint: hintUTF8}}
+	}
+	h, faults := readColumns(rec.cells(), p.roster.CheckPassword)
+	if h.nameless() {
+		// Nothing of the line is quoted: where the header was left out, it may
+		// well hold a password.
+		return &syntaxError{Fault: batch.Fault{Line: rec.line, Text: "the first line names no known column",
+			Hint: "a header is needed, with at least " + wayText}}
+	}
+	p.header, p.roster.columns = h, h.others()
+	for _, f := range faults {
+		f.Line = rec.line
+		if err := p.fault(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next reads up to the next record that can be mapped.
+func (p *pass) next() ([]string, error) {
+	for {
+		rec, err := p.text.next(len(p.header.fields))
+		var syntax *syntaxError
+		switch {
+		case errors.As(err, &syntax) && !syntax.final:
+			if err := p.fault(syntax.Fault); err != nil {
+				return nil, err
+			}
+			continue
+		case err == io.EOF:
+			return nil, p.end()
+		case err != nil:
+			return nil, p.stop(err)
+		case rec.line > MaxLines:
+			return nil, p.stop(&syntaxError{Fault: batch.Fault{Line: rec.line, Text: fmt.Sprintf("has more than %d lines", MaxLines)}})
+		case rec.blank:
+			continue
+		}
+		p.number++
+		p.cells, p.start = rec.cells(), rec.line
+		p.open = rec.last && !bytes.HasSuffix(rec.text, []byte(`"`))
+		if flaw(rec.text, p.utf16) == "" {
+			return p.cells, nil
+		}
+		if err := p.faultFlaws(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// faultFlaws faults the cells that hold broken text. The encoding is the file's,
+// so that no row of such a file can be trusted.
+func (p *pass) faultFlaws() error {
+	for i, cell := range p.cells {
+		what := flaw([]byte(cell), p.utf16)
+		if what == "" {
+			continue
+		}
+		if err := p.fault(batch.Fault{Line: p.start, Column: p.header.label(i), Text: what, Hint: hintUTF8}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// faultSwap faults the input if one of its rows shows that columns are swapped:
+// the other rows need not show it, and would hand their passwords on as ids.
+func (p *pass) faultSwap(swap swap) error {
+	if swap != plainlySwapped || p.swapped {
+		return nil
+	}
+	p.swapped = true
+	return p.fault(batch.Fault{Line: p.start, Text: "the columns are swapped: a password stands among the ids", Hint: hintSwapped})
+}
+
+// end returns io.EOF, unless the pass is stopped.
+func (p *pass) end() error {
+	if p.number == 0 && p.faults == 0 {
+		if err := p.fault(batch.Fault{Text: "has no rows below its header"}); err != nil {
+			return err
+		}
+	}
+	return io.EOF
+}
+
+// warnings returns what the whole pass found doubtful.
+func (p *pass) warnings() []string {
+	last := len(p.header.fields) - 1
+	if !p.open || len(p.cells) != last+1 || p.cells[last] == "" || p.header.fields[last] == "" {
+		return nil
+	}
+	f := batch.Fault{File: p.roster.name, Line: p.start, Column: p.header.label(last), Text: "no line end follows: is the file cut short?"}
+	return []string{f.Error()}
+}
+
+// stop turns the reason for which no more can be read into the pass's error.
+func (p *pass) stop(err error) error {
+	var syntax *syntaxError
+	switch {
+	case err == errStopped:
+		return err
+	case !errors.As(err, &syntax):
+		return fmt.Errorf("cannot read %s: %w", p.roster.name, err)
+	}
+	if err := p.fault(syntax.Fault); err != nil {
+		return err
+	}
+	return errStopped
+}
+
+// fault yields a fault of the input as a whole.
+func (p *pass) fault(f batch.Fault) error {
+	p.faults++
+	f.File = p.roster.name
+	if !p.yield(batch.Row{}, f) {
+		return errStopped
+	}
+	return nil
+}
+
+// escapes are what jq and Miller write into a tab-separated cell for what it
+// cannot hold. Others write them as they are: no reader can know.
+var escapes = regexp.MustCompile(`\\[tnr\\]`)
+
+// row checks the latest record, which gocsv has mapped. Spaces around ids are
+// what spreadsheets leave; those of a password may be meant.
+func (p *pass) row(l line) (batch.Row, swap) {
+	row := batch.Row{
+		Number:   p.number,
+		Line:     p.start,
+		UserID:   strings.TrimSpace(l.UserID),
+		DeviceID: strings.TrimSpace(l.DeviceID),
+		SIPID:    strings.TrimSpace(l.SIPID),
+		Email:    strings.TrimSpace(l.Email),
+		Password: l.Password.Secret,
+		Extra:    p.header.extra(p.cells),
+	}
+	swap := p.roster.swapped(&row)
+	row.Faults = p.roster.check(&row)
+	if swap != notSwapped {
+		withholdSwapped(&row)
+	}
+	if p.text.comma == '\t' && escapes.MatchString(row.Password.Reveal()) {
+		row.Faults = append(row.Faults, batch.Fault{Column: colPassword,
+			Text: `holds \t, \n, \r or \\, which may stand for another character in a tab-separated file`,
+			Hint: "write the file with commas, as @csv of jq and --ocsv of Miller do"})
+	}
+	if want := len(p.header.fields); len(p.cells) != want {
+		swap = notSwapped // out of step
+		if p.header.has(colPassword) {
+			row = batch.Row{Number: p.number, Line: p.start, Extra: make([]string, len(row.Extra))}
+		}
+		row.Faults = []batch.Fault{{Text: fmt.Sprintf("%s instead of %d", count(len(p.cells), "cell"), want)}}
+	}
+	if !row.Password.Empty() {
+		row.PasswordSource = batch.Provided
+	}
+	return row, swap
+}

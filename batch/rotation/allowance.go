@@ -1,0 +1,117 @@
+package rotation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"siprotate/batch"
+	"siprotate/batch/account"
+	"siprotate/batch/pace"
+)
+
+// An allowance is an account's pacer, and the lease that makes this process the
+// only one on the machine to spend it.
+type allowance struct {
+	*pace.Pacer
+	lease  *account.Lease // nil: nobody else can spend it
+	holder string
+	most   int // that a window may allow
+}
+
+// allowance takes the account's lease.
+func (r Rotation) allowance(ctx context.Context) (*allowance, error) {
+	pacer, err := pace.New(r.Pace)
+	if err != nil {
+		return nil, err
+	}
+	a := &allowance{Pacer: pacer, holder: absolute(r.Dir), most: max(0, r.Pace.Rate.N)}
+	if r.Pace.Learn {
+		a.most = pace.MaxSpent
+	}
+	if r.Dir == "" {
+		a.holder = unique("siprotate, listing users")
+	}
+	if r.State == "" {
+		return a, nil
+	}
+	take := func(wait bool) (err error) {
+		a.lease, err = account.Take(ctx, r.State, r.Account.Host, r.Account.SID, a.holder, wait)
+		return err
+	}
+	err = take(false)
+	if r.Wait && errors.Is(err, account.ErrBusy) {
+		r.Events(Waiting{err})
+		err = take(true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// unique makes the name of a holder one that no other process has had: a journal
+// says what a run spent before it died, and nothing says that of a listing, so
+// that its successor must not take it for itself.
+func unique(holder string) string { return fmt.Sprintf("%s (%s)", holder, newRunID()) }
+
+// prime counts what was sent before: by the last holder of the lease, and what
+// the run's own journal knows.
+func (a *allowance) prime(own []time.Time, held time.Time) error {
+	if a.lease == nil {
+		a.Prime(own, held)
+		return nil
+	}
+	// Where nobody knows what the last holder sent, it may be as much as the API
+	// will turn out to allow.
+	ends, heldToo, err := a.lease.Begin(own, a.most)
+	if err != nil {
+		return err
+	}
+	a.Prime(ends, held)
+	a.Prime(nil, heldToo)
+	return nil
+}
+
+// aside renames the lease while ask sends requests that no journal records.
+func (a *allowance) aside(ask func() error) error {
+	if a.lease == nil {
+		return ask()
+	}
+	rename := func(holder string) error {
+		ends, held := a.Spent()
+		return a.lease.Rename(holder, ends, held)
+	}
+	if err := rename(unique(a.holder + ", looking up users")); err != nil {
+		return err
+	}
+	err := ask()
+	return cmp.Or(err, rename(a.holder))
+}
+
+// schedule fills in how long the plan takes as the allowance stands.
+func (a *allowance) schedule(p Plan, window time.Duration) Plan {
+	return p.in(a.State().Rate, window, a.Estimate)
+}
+
+// close gives the lease back. Another call does nothing.
+func (a *allowance) close() error {
+	if a.lease == nil {
+		return nil
+	}
+	l := a.lease
+	a.lease = nil
+	return l.Return(a.Spent())
+}
+
+// lister returns what lists the account's users within the allowance.
+func (r Rotation) lister(a *allowance) *lister {
+	return &lister{
+		client: r.Client, pacer: a.Pacer,
+		timeout: cmp.Or(r.Engine.Timeout, batch.DefaultTimeout), attempts: cmp.Or(r.Engine.MaxAttempts, batch.DefaultAttempts),
+		logger: cmp.Or(r.Engine.Logger, slog.New(slog.DiscardHandler)),
+	}
+}

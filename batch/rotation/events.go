@@ -1,0 +1,76 @@
+package rotation
+
+import (
+	"time"
+
+	"siprotate/batch/directory"
+	"siprotate/batch/pace"
+)
+
+// An Event is something that happens in a rotation, for whoever tells people of
+// it: one of the types below.
+type Event any
+
+// Waiting: another process sends for the account; Err names it.
+type Waiting struct{ Err error }
+
+// Warning: the source may not be what it seems.
+type Warning struct{ Text string }
+
+// Planned: this is what is about to be sent. An unfinished run that goes on says
+// so.
+type Planned struct{ Plan Plan }
+
+// Working begins a stretch of work that takes its time. Progress says how far it
+// is, at any time until Rested.
+type Working struct{ Progress func() Progress }
+
+// Rested ends what Working began.
+type Rested struct{}
+
+// Nameless: so many rows have no SIP id, and cannot be proved.
+type Nameless struct{ Rows int }
+
+// ProvingStopped: no more passwords are proved. The rotation goes on.
+type ProvingStopped struct{ Why string }
+
+// Gated: a gate between two waves opened, or stays closed.
+type Gated struct {
+	Gate   int // counted from 1
+	Rows   int // of the waves before it
+	Passed bool
+	Why    string
+}
+
+// Adoptions: so many of the rows that are verified have been taken up by a phone.
+type Adoptions struct{ Wanted, Adopted int }
+
+// A Progress is how far work is.
+type Progress struct {
+	Listing   bool // users of the account, not rows
+	Proving   bool // passwords by SIP; Allowance is nil then
+	Total     int
+	Done      int
+	Failed    int // of those done, the ones that were not rotated
+	Pages     int // requests that a listing still takes, as far as known
+	Allowance *pace.Pacer
+}
+
+// Listed: the account was listed.
+type Listed struct {
+	directory.Listing
+	Requests int
+}
+
+// LookedUp: names were looked up.
+type LookedUp struct {
+	directory.Result
+	Names, Requests int
+}
+
+// Selected: devices of the account are left out of a rotation of all of them.
+type Selected struct {
+	Excluded int           // by a file; -1 without one
+	Young    int           // rotated of late; -1 where that does not matter
+	Age      time.Duration // what is rotated less than this ago is young
+}

@@ -1,0 +1,154 @@
+package rotation
+
+import (
+	"errors"
+	"sort"
+	"time"
+
+	"siprotate/batch/account"
+	"siprotate/batch/directory"
+	"siprotate/batch/journal"
+	"siprotate/batch/pace"
+)
+
+// A Plan says what a run is about to do.
+type Plan struct {
+	Dir     string
+	Account Account
+	Resumed bool // an unfinished run goes on
+
+	Rows     int // of the source
+	Left     int // rows to be sent
+	Provided int // sound rows whose password the source gives; 0 if Resumed
+	Invalid  int // rows that are skipped; 0 if Resumed
+
+	Listed  bool           // the account is listed first: the rows are not known yet
+	Lookups directory.Cost // what finding devices by name takes, in a preview
+
+	Rate   pace.Rate
+	Takes  time.Duration // at least, from how the allowance stands; 0 if unlimited
+	Window time.Duration // after which no row is taken up any more; 0: never
+	Fit    int           // rows that fit into the window
+}
+
+func (r Rotation) planOf(c *checked) Plan {
+	rows, sound := len(c.rows), c.sound()
+	return Plan{
+		Dir: r.Dir, Account: r.Account, Rows: rows, Left: sound, Provided: c.count(given), Invalid: rows - sound,
+	}
+}
+
+// in fills in how long the plan takes, as estimate says of any number of rows.
+func (p Plan) in(rate pace.Rate, window time.Duration, estimate func(rows int) time.Duration) Plan {
+	p.Rate, p.Window, p.Fit = rate, window, p.Left
+	if rate.IsUnlimited() {
+		return p
+	}
+	p.Takes = estimate(p.Left)
+	if window > 0 && p.Takes >= window {
+		p.Fit = sort.Search(p.Left, func(n int) bool { return estimate(n+1) >= window })
+	}
+	return p
+}
+
+// Preview says what Run would do with the source, as far as that is known
+// without a request. It checks the source, and sends and writes nothing.
+func (r Rotation) Preview(src Source) (Plan, error) {
+	r = r.complete()
+	p, err := r.preview(src)
+	if err != nil {
+		return Plan{}, err
+	}
+	return r.asItStands(p)
+}
+
+// PreviewResume says what Resume would do.
+func (r Rotation) PreviewResume() (Plan, error) {
+	r = r.complete()
+	v, err := journal.Read(r.Dir, nil)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer v.Close()
+	p, err := r.left(v)
+	if err != nil {
+		return Plan{}, err
+	}
+	return r.asItStands(p)
+}
+
+// asItStands fills in how long the plan takes as the allowance stands, without
+// taking it.
+func (r Rotation) asItStands(p Plan) (Plan, error) {
+	pacer, err := pace.New(r.Pace)
+	if err != nil {
+		return Plan{}, err
+	}
+	if r.State != "" {
+		pacer.Prime(account.Peek(r.State, r.Account.Host, r.Account.SID, max(0, r.Pace.Rate.N)))
+	}
+	return (&allowance{Pacer: pacer}).schedule(p, r.Engine.StopAfter), nil
+}
+
+func (r Rotation) preview(src Source) (Plan, error) {
+	v, err := journal.Read(r.Dir, r.Vault)
+	switch {
+	case err == nil:
+		defer v.Close()
+		return r.mayResume(v, src)
+	case !errors.Is(err, journal.ErrNoRun) && !errors.Is(err, journal.ErrUnplanned):
+		return Plan{}, err
+	}
+	if _, ok := src.(listed); ok {
+		return Plan{Dir: r.Dir, Account: r.Account, Listed: true}, nil
+	}
+	c, err := r.check(src)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := r.planOf(c)
+	p.Lookups = c.wanted.Cost()
+	return p, r.mayBegin(src)
+}
+
+// Holds reports whether dir holds a run of the source and the account.
+func Holds(dir string, src Source, acc Account) (bool, error) {
+	v, err := readRun(dir, src, acc)
+	if err != nil || v == nil {
+		return false, err
+	}
+	return true, v.Close()
+}
+
+// Unfinished reports whether dir holds a run of the source and the account that
+// ended before its last row's turn. One that came to its end and left rows without
+// a verdict is none: where a device is gone, there will never be one.
+func Unfinished(dir string, src Source, acc Account) (bool, error) {
+	v, err := readRun(dir, src, acc)
+	if err != nil || v == nil {
+		return false, err
+	}
+	defer v.Close()
+	info := v.Info()
+	pending, _ := v.Pending(false)
+	ended := !info.StoppedAt.IsZero() && info.Stopped == ""
+	return pending > 0 && !ended, nil
+}
+
+// readRun opens the run in dir if it is one of the source and the account, and
+// returns nil if it is not.
+func readRun(dir string, src Source, acc Account) (*journal.View, error) {
+	v, err := journal.Read(dir, nil)
+	switch {
+	case errors.Is(err, journal.ErrUnplanned), errors.Is(err, journal.ErrNoRun):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	info := v.Info()
+	digest, err := src.Digest()
+	if err != nil || info.Vault == journal.Purged || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
+		return nil, errors.Join(err, v.Close())
+	}
+	return v, nil
+}

@@ -1,0 +1,141 @@
+package rotation
+
+import (
+	"context"
+	"time"
+
+	"siprotate/batch"
+	"siprotate/batch/directory"
+	"siprotate/exotel"
+)
+
+// A ListError says that the account's users could not be listed. No password was
+// sent.
+type ListError struct{ Err error }
+
+func (e *ListError) Error() string { return e.Err.Error() }
+func (e *ListError) Unwrap() error { return e.Err }
+
+// Users lists the users of the account, or, if there are any emails, those who
+// have one of them. An email that nobody has is a [batch.Fault]. It takes the
+// account's lease while it lasts, and needs no Dir.
+func (r Rotation) Users(ctx context.Context, emails []string) ([]exotel.User, error) {
+	r = r.complete()
+	a, err := r.allowance(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer a.close()
+	if err := a.prime(nil, time.Time{}); err != nil {
+		return nil, err
+	}
+	if len(emails) == 0 {
+		return r.everybody(ctx, a)
+	}
+	var wanted directory.Wanted
+	for _, email := range emails {
+		wanted.Add(directory.Reference{Email: email})
+	}
+	index, err := r.find(ctx, a, &wanted)
+	if err != nil {
+		return nil, err
+	}
+	return usersOf(index, emails)
+}
+
+// Ask sends one query within the allowance, with the attempts that rows have. It
+// takes the account's lease while it lasts, and needs no Dir.
+func (r Rotation) Ask(ctx context.Context, q exotel.Query) (*exotel.Page, error) {
+	r = r.complete()
+	a, err := r.allowance(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer a.close()
+	if err := a.prime(nil, time.Time{}); err != nil {
+		return nil, err
+	}
+	page, err := r.lister(a).Users(ctx, q)
+	if err != nil {
+		return nil, listError(ctx, err)
+	}
+	return page, nil
+}
+
+// usersOf returns the users that have one of the emails, each once.
+func usersOf(index *directory.Index, emails []string) (users []exotel.User, err error) {
+	known := map[*exotel.User]bool{}
+	for _, email := range emails {
+		found, fault := index.Users(directory.Reference{Email: email})
+		if fault != nil {
+			return nil, *fault
+		}
+		for _, user := range found {
+			if !known[user] {
+				known[user] = true
+				users = append(users, *user)
+			}
+		}
+	}
+	return users, nil
+}
+
+// everybody lists the account.
+func (r Rotation) everybody(ctx context.Context, a *allowance) ([]exotel.User, error) {
+	l := r.lister(a)
+	r.Events(Working{l.progress})
+	listing, err := directory.List(ctx, l)
+	r.Events(Rested{})
+	if err != nil {
+		return nil, listError(ctx, err)
+	}
+	r.Events(Listed{listing, int(l.requests.Load())})
+	return listing.Users, nil
+}
+
+// find looks up what is wanted.
+func (r Rotation) find(ctx context.Context, a *allowance, wanted *directory.Wanted) (*directory.Index, error) {
+	l := r.lister(a)
+	r.Events(Working{l.progress})
+	result, err := directory.Resolve(ctx, l, wanted)
+	r.Events(Rested{})
+	if err != nil {
+		return nil, listError(ctx, err)
+	}
+	r.Events(LookedUp{result, wanted.Cost().Wanted, int(l.requests.Load())})
+	return result.Index, nil
+}
+
+// listError returns why a listing ended, which is the end of ctx if that has
+// come.
+func listError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+	}
+	return &ListError{err}
+}
+
+// lookUp completes the rows that lacked their ids, if there are any.
+func (r Rotation) lookUp(ctx context.Context, a *allowance, c *checked) error {
+	if len(c.named) == 0 {
+		return nil
+	}
+	var index *directory.Index
+	err := a.aside(func() (err error) {
+		index, err = r.find(ctx, a, &c.wanted)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.resolve(index)
+}
+
+// progress says how far the listing is.
+func (l *lister) progress() Progress {
+	seen, total := int(l.seen.Load()), int(l.total.Load())
+	return Progress{
+		Listing: true, Total: total, Done: min(seen, total),
+		Pages: (max(0, total-seen) + exotel.MaxPageSize - 1) / exotel.MaxPageSize, Allowance: l.pacer,
+	}
+}

@@ -1,0 +1,210 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/exotel"
+	"siprotate/exotel/registrar"
+	"siprotate/report"
+)
+
+// A Verification says which rows of a run to prove again, and how often.
+type Verification struct {
+	Want  func(batch.Entry) bool // of the rows whose new password is or may be in force; nil: all
+	Every time.Duration          // ask again so much later; 0: once
+	Until Share                  // of the rows, that phones have taken up; with Every
+	Limit time.Duration          // give up after that; with Every; 0: never
+}
+
+// MinEvery is the least [Verification.Every]: an account may be asked twice in ten
+// minutes.
+const MinEvery = gateAgain
+
+// ErrRefused says that the registrar refuses some of the new passwords.
+var ErrRefused = errors.New("the registrar refuses some of the new passwords")
+
+// ErrUnproved says that the registrar has said nothing clear of some passwords.
+var ErrUnproved = errors.New("some passwords could not be proved")
+
+// ErrNotAdopted says that too few phones have taken their password up in time.
+var ErrNotAdopted = errors.New("too few phones have taken their password up")
+
+// Verify proves the passwords of the run in Dir, which no other process may be at
+// work on, records that and renders the reports, adoption.csv among them. It sends
+// nothing to the API. The error is [ErrRefused], [ErrUnproved], [ErrNotAdopted], a [*batch.Stop]
+// where ctx ended it, or one of the journal.
+func (r Rotation) Verify(ctx context.Context, v Verification) (report.Digest, error) {
+	r = r.complete()
+	j, err := journal.Open(r.Dir, r.Vault)
+	if err != nil {
+		return report.Digest{}, err
+	}
+	defer j.Close()
+	if err := j.BeginVerify(r.Tool); err != nil {
+		return report.Digest{}, err
+	}
+	verifying := r.verify(ctx, j, v)
+	r.Formats = append(r.Formats[:len(r.Formats):len(r.Formats)], report.AdoptionCSV)
+	stopping := j.Stop(journal.Totals{})
+	digest, reporting := r.render(&j.View, report.Owner)
+	if err := errors.Join(stopping, reporting); err != nil {
+		return digest, &RunError{r.Dir, err}
+	}
+	if digest.Summary.Refused > 0 && (verifying == nil || verifying == ErrUnproved) {
+		verifying = ErrRefused
+	}
+	return digest, verifying
+}
+
+// verify asks for the wanted rows, again and again if that is asked for.
+func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification) error {
+	began := time.Now()
+	p := r.newProving(j, j.Info().Rows)
+	p.Sample = 0
+	p.start(ctx)
+	defer p.finish()
+	for {
+		if err := p.round(j, v); err != nil {
+			return err
+		}
+		r.Events(Working{func() Progress {
+			return Progress{Proving: true, Total: int(p.handed.Load()), Done: int(p.asked.Load())}
+		}})
+		err := p.drain(ctx)
+		r.Events(Rested{})
+		if err != nil {
+			return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+		}
+		wanted, proved, adopted, err := count(j, v)
+		switch {
+		case err != nil:
+			return err
+		case p.isStopped(), v.Every == 0 && proved < wanted:
+			return ErrUnproved
+		case v.Every == 0:
+			return nil
+		}
+		r.Events(Adoptions{wanted, adopted})
+		switch {
+		case wanted == 0 || Share(adopted)/Share(wanted) >= v.Until:
+			return nil
+		case v.Limit > 0 && time.Since(began)+v.Every > v.Limit:
+			return ErrNotAdopted
+		}
+		select {
+		case <-time.After(v.Every):
+		case <-ctx.Done():
+			return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+		}
+	}
+}
+
+// round hands over the wanted rows that no phone has taken up yet.
+func (p *proving) round(j *journal.Journal, v Verification) error {
+	for entry, err := range j.Entries() {
+		switch {
+		case err != nil:
+			return err
+		case !v.wants(entry):
+		case v.Every == 0 || !entry.Result.Proof.Adopted:
+			p.hand(entry.Row, entry.Result)
+		}
+	}
+	return nil
+}
+
+// count returns how many rows are wanted, of how many of them the registrar has
+// said something clear, and how many are taken up.
+func count(j *journal.Journal, v Verification) (wanted, proved, adopted int, err error) {
+	for entry, err := range j.Entries() {
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		if !v.wants(entry) {
+			continue
+		}
+		wanted++
+		proof := entry.Result.Proof
+		if proof.Verdict == batch.ProofAccepted || proof.Verdict == batch.ProofRefused {
+			proved++
+		}
+		if proof.Adopted {
+			adopted++
+		}
+	}
+	return wanted, proved, adopted, nil
+}
+
+func (v Verification) wants(e batch.Entry) bool {
+	return inForce(e.Result.Outcome) && (v.Want == nil || v.Want(e))
+}
+
+// drain returns once nothing waits to be proved, or ctx ended.
+func (p *proving) drain(ctx context.Context) error {
+	for !p.idle() {
+		select {
+		case <-time.After(gatePoll / 10):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// Old says what became of passwords that were replaced.
+type Old struct{ Asked, Refused, Accepted int }
+
+// VerifyOld asks for the passwords that an earlier run gave the devices of the
+// run in Dir: they must be refused by now. It records nothing but what that takes
+// of the accounts' budget.
+func (r Rotation) VerifyOld(ctx context.Context, earlier string, v Verification) (old Old, err error) {
+	r = r.complete()
+	before, err := journal.Read(earlier, r.Vault)
+	if err != nil {
+		return old, err
+	}
+	defer before.Close()
+	passwords := map[string]batch.Secret{}
+	for entry, err := range before.Entries() {
+		if err != nil {
+			return old, err
+		}
+		if entry.Result.Outcome == batch.Rotated {
+			passwords[batch.DeviceKey(entry.Row.UserID, entry.Row.DeviceID)] = entry.Row.Password
+		}
+	}
+	j, err := journal.Open(r.Dir, r.Vault)
+	if err != nil {
+		return old, err
+	}
+	defer j.Close()
+	if err := j.BeginVerify(r.Tool); err != nil {
+		return old, err
+	}
+	p := r.newProving(j, j.Info().Rows)
+	for entry, err := range j.Entries() {
+		if err != nil {
+			return old, err
+		}
+		password := passwords[batch.DeviceKey(entry.Row.UserID, entry.Row.DeviceID)]
+		if !v.wants(entry) || password.Empty() || password.Reveal() == entry.Row.Password.Reveal() {
+			continue
+		}
+		proof, asked := p.ask(ctx, probe{row: entry.Row.Number, sipID: exotel.SIPID(entry.Row.SIPID), password: password, before: entry.Result.Proof})
+		if !asked {
+			continue
+		}
+		old.Asked++
+		switch proof.Verdict {
+		case registrar.Refused:
+			old.Refused++
+		case registrar.Accepted:
+			old.Accepted++
+		}
+	}
+	return old, j.Stop(journal.Totals{})
+}

@@ -1,0 +1,146 @@
+package rotation
+
+import (
+	"errors"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/exotel/registrar"
+)
+
+// phonesAt returns the registrations of 200 phones as time passes: six in ten renew
+// with the new password from a moment of their own on, three keep what they
+// registered before until it ends after an hour, one is off.
+func phonesAt(began time.Time) func(sipID string) []registrar.Binding {
+	const lasts = 30 * time.Minute
+	return func(sipID string) []registrar.Binding {
+		n, _ := strconv.Atoi(strings.TrimPrefix(sipID, "sip"))
+		now := time.Now()
+		end := began.Add(time.Hour)
+		switch kind := n % 10; {
+		case kind == 0:
+			return nil
+		case kind > 6:
+		default: // provisioned anew after 5 to 125 minutes, and renewed every quarter of an hour from then on
+			learned := began.Add(time.Duration(n%120+5) * time.Minute)
+			if since := now.Sub(learned); since >= 0 {
+				end = learned.Add(since.Truncate(lasts/2) + lasts)
+			}
+		}
+		if !end.After(now) {
+			return nil
+		}
+		return []registrar.Binding{{Contact: "sip:" + sipID + "@10.0.0.1", End: end.Truncate(time.Second)}}
+	}
+}
+
+// rotatedRun makes a finished run of so many rows.
+func rotatedRun(t *testing.T, rows int) string {
+	dir := filepath.Join(t.TempDir(), "users.run")
+	plan, err := journal.Create(dir, journal.Head{}, journal.Plain)
+	must(t, err)
+	for n := 1; n <= rows; n++ {
+		must(t, plan.Add(provedRow(n)))
+	}
+	j, err := plan.Seal("", nil)
+	must(t, err)
+	must(t, j.Begin("test", false))
+	for n := 1; n <= rows; n++ {
+		row := provedRow(n)
+		row.Attempts.Count = 1
+		must(t, j.Sending(&row, time.Now()))
+		must(t, j.Finish(batch.Result{Row: n, Outcome: batch.Rotated, Attempts: row.Attempts, Finished: time.Now()}))
+	}
+	must(t, j.Stop(journal.Totals{}))
+	must(t, j.Close())
+	return dir
+}
+
+func TestVerifyTellsWhichPhonesAreBack(t *testing.T) {
+	const rows = 200
+	var all []int
+	for n := 1; n <= rows; n++ {
+		all = append(all, n)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := rotatedRun(t, rows)
+		began := time.Now()
+		f := &fakeRegistrar{t: t, force: inForceFor(all...), phone: phonesAt(began), answers: map[string][]time.Time{}}
+		var rounds []int
+		r := Rotation{Dir: dir, Proofs: Proofs{Prover: f}, Events: func(e Event) {
+			if a, ok := e.(Adoptions); ok {
+				rounds = append(rounds, a.Adopted)
+			}
+		}}
+		_, err := r.Verify(t.Context(), Verification{Every: 10 * time.Minute, Until: 0.6, Limit: 4 * time.Hour})
+		if err != nil {
+			t.Fatalf("%v after %v: %v", err, time.Since(began), rounds)
+		}
+		for i, n := range rounds {
+			if i > 0 && n < rounds[i-1] {
+				t.Errorf("phones are adopted and then not: %v", rounds)
+			}
+		}
+		if rounds[0] != 0 || len(rounds) < 5 {
+			t.Errorf("adopted round by round: %v", rounds)
+		}
+		// An hour after the start every old registration has ended.
+		v, err := journal.Read(dir, journal.Plain)
+		must(t, err)
+		defer v.Close()
+		for entry, err := range v.Entries() {
+			must(t, err)
+			want := finally(entry.Row.Number)
+			if got, _ := entry.Result.Proof.Adoption(); got != want {
+				t.Errorf("row %d is %q, want %q", entry.Row.Number, got, want)
+			}
+		}
+		// How the run itself stands is as it was.
+		if info := v.Info(); info.StoppedAt.IsZero() || info.Stopped != "" || info.Requests != rows {
+			t.Errorf("%+v", info)
+		}
+	})
+}
+
+// finally is how a phone of phonesAt stands in the end.
+func finally(n int) batch.Adoption {
+	if kind := n % 10; kind == 0 || kind > 6 {
+		return batch.Offline
+	}
+	return batch.Adopted
+}
+
+func TestVerifyGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := rotatedRun(t, 2)
+		f := &fakeRegistrar{t: t, force: inForceFor(1, 2), answers: map[string][]time.Time{}}
+		_, err := Rotation{Dir: dir, Proofs: Proofs{Prover: f}}.Verify(t.Context(), Verification{Every: 10 * time.Minute, Until: 1, Limit: time.Hour})
+		if !errors.Is(err, ErrNotAdopted) {
+			t.Error(err)
+		}
+	})
+}
+
+// What an account was asked in one verification counts in the next one.
+func TestTheBudgetOutlivesAVerification(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := rotatedRun(t, 3)
+		f := &fakeRegistrar{t: t, force: inForceFor(2), answers: map[string][]time.Time{}}
+		r := Rotation{Dir: dir, Proofs: Proofs{Prover: f}}
+		for range 4 {
+			if _, err := r.Verify(t.Context(), Verification{}); !errors.Is(err, ErrRefused) {
+				t.Error(err)
+			}
+			time.Sleep(2 * time.Minute)
+		}
+		if f.asked != 2+2+2 {
+			t.Errorf("asked %d times", f.asked)
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/report"
+)
+
+// Waves say in which portions the rows of a run are sent, and what has to hold
+// before the next one: a gate. What a gate decided stands in the journal, so that a
+// resumed run asks again at the gate that it stopped at.
+type Waves struct {
+	Sizes []int  // rows of the first wave, the second ...; what is left is the last
+	Apart string // a column: no two rows of a wave have the same value there; empty: no matter
+
+	// A gate opens when both shares of the rows that were sent are reached, which it
+	// waits for; or, with Ask, when that returns nil.
+	Proved, Adopted Share
+	Wait            time.Duration
+	Ask             func(ctx context.Context, gate Gated) error
+}
+
+// gatePoll is how often a gate looks at the proofs. Phones renew their
+// registrations every few minutes; an account may be asked twice in ten.
+const (
+	gatePoll  = time.Second
+	gateAgain = budgetWindow / answerBudget
+)
+
+// left returns the sizes of the waves that are not through, of which the first may
+// be 0: a gate that was asked and stayed closed. passed is how many gates opened,
+// settled how many rows need no more work.
+func (w Waves) left(passed, settled int) (sizes []int) {
+	end := 0
+	for i, size := range w.Sizes {
+		if end += size; i >= passed {
+			sizes = append(sizes, max(0, end-max(settled, end-size)))
+		}
+	}
+	return sizes
+}
+
+// A schedule is the rows of a session in the order in which they are sent, and
+// after how many of them the gates come.
+type schedule struct {
+	rows  iter.Seq2[batch.Row, error]
+	gates []int
+}
+
+// schedule puts the pending rows into waves.
+func (w Waves) schedule(pending iter.Seq2[batch.Row, error], columns []string, passed, settled, count int) (schedule, error) {
+	sizes := w.left(passed, settled)
+	var s schedule
+	if len(sizes) > 0 && sizes[0] == 0 {
+		sizes, s.gates = sizes[1:], []int{0}
+	}
+	sum := 0
+	if s.rows = pending; w.Apart == "" {
+		for _, size := range sizes {
+			if sum += size; sum < count {
+				s.gates = append(s.gates, sum)
+			}
+		}
+		return s, nil
+	}
+	waves, err := keepApart(pending, report.FindColumn(columns, w.Apart), sizes)
+	if err != nil {
+		return schedule{}, err
+	}
+	s.rows = inWaves(pending, waves)
+	for _, wave := range waves[:max(0, len(waves)-1)] {
+		sum += len(wave)
+		s.gates = append(s.gates, sum)
+	}
+	return s, nil
+}
+
+// keepApart puts each row into the first wave that has room and no other row with
+// the same value in the column. Waves beyond those with a size take any number.
+func keepApart(rows iter.Seq2[batch.Row, error], column int, sizes []int) (waves []map[int]bool, err error) {
+	var values []map[string]bool
+	for row, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		value := ""
+		if column >= 0 && column < len(row.Extra) {
+			value = row.Extra[column]
+		}
+		i := 0
+		for i < len(waves) && (i < len(sizes) && len(waves[i]) >= sizes[i] || value != "" && values[i][value]) {
+			i++
+		}
+		if i == len(waves) {
+			waves, values = append(waves, map[int]bool{}), append(values, map[string]bool{})
+		}
+		waves[i][row.Number], values[i][value] = true, true
+	}
+	return waves, nil
+}
+
+// inWaves returns the rows wave by wave, in one pass for each.
+func inWaves(rows iter.Seq2[batch.Row, error], waves []map[int]bool) iter.Seq2[batch.Row, error] {
+	return func(yield func(batch.Row, error) bool) {
+		for _, wave := range waves {
+			for row, err := range rows {
+				if err == nil && !wave[row.Number] {
+					continue
+				}
+				if !yield(row, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// gate decides whether the next gate opens, and records it.
+func (r Rotation) gate(ctx context.Context, j *journal.Journal, p *proving, sent int) error {
+	gate := Gated{Gate: j.Gates() + 1, Rows: sent}
+	err := r.wait(ctx, j, p, gate)
+	gate.Passed = err == nil
+	if err != nil {
+		gate.Why = err.Error()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // nothing was decided
+	}
+	if recording := j.Gate(gate.Gate, gate.Passed, gate.Why); recording != nil {
+		return recording
+	}
+	r.Events(gate)
+	return err
+}
+
+// wait returns nil once the gate may open, and why it may not.
+func (r Rotation) wait(ctx context.Context, j *journal.Journal, p *proving, gate Gated) error {
+	w := r.Waves
+	if w.Ask != nil {
+		return w.Ask(ctx, gate)
+	}
+	if p == nil || w.Proved+w.Adopted == 0 {
+		return nil
+	}
+	deadline := time.Now().Add(w.Wait)
+	asked := time.Now()
+	for {
+		// Before the journal is read: what is recorded in between counts.
+		idle, over := p.idle(), p.isStopped() || time.Now().After(deadline)
+		proved, adopted, err := shares(j)
+		if err != nil {
+			return err
+		}
+		if proved >= w.Proved && adopted >= w.Adopted {
+			return nil
+		}
+		if over || idle && w.Adopted == 0 {
+			return fmt.Errorf("gate %d: %v proved of %v, %v adopted of %v", gate.Gate, proved, w.Proved, adopted, w.Adopted)
+		} else if idle && time.Since(asked) > gateAgain {
+			asked = time.Now()
+			if err := p.again(j); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-time.After(gatePoll):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// shares returns which parts of the rows that were sent are proved, and have been
+// taken up by a phone.
+func shares(j *journal.Journal) (proved, adopted Share, err error) {
+	sent, accepted, taken := 0, 0, 0
+	for entry, err := range j.Entries() {
+		if err != nil {
+			return 0, 0, err
+		}
+		if entry.Result.Outcome == batch.NotAttempted || entry.Result.Outcome == batch.Invalid {
+			continue
+		}
+		sent++
+		if entry.Result.Proof.Verdict == batch.ProofAccepted {
+			accepted++
+		}
+		if entry.Result.Proof.Adopted {
+			taken++
+		}
+	}
+	if sent == 0 {
+		return 1, 1, nil
+	}
+	return Share(accepted) / Share(sent), Share(taken) / Share(sent), nil
+}
+
+// A Share is a part of a whole, from 0 to 1.
+type Share float64
+
+func (s Share) String() string { return fmt.Sprintf("%.4g%%", float64(s)*100) }

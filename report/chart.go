@@ -1,0 +1,206 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// The chart's measures, in units of its view box.
+const (
+	chartWidth, chartHeight   = 760, 250
+	chartLeft, chartRight     = 44, 12
+	chartTop, chartBottom     = 22, 44
+	maxColumns, maxBreaks     = 120, 8
+	breakWidth                = 26 // of a gap in time
+	maxColumnWidth, columnGap = 72, 0.15
+	plotWidth                 = chartWidth - chartLeft - chartRight
+	plotHeight                = chartHeight - chartTop - chartBottom
+	ticksWanted, tickSpace    = 6, 84
+)
+
+// A chart is requests over time, laid out for the page's template. Heights are
+// requests a minute. Minutes without a request are pauses; a long row of them is
+// a break in the axis.
+type chart struct {
+	Width, Height          int
+	Left, Right, Top, Base float64 // of the plot
+	Per                    int     // minutes that a column stands for
+	Columns                []column
+	Breaks                 []gap
+	Ticks, Grid            []tick
+	Allowance              *tick // nil if it is not known
+	Again, Pauses          bool  // whether there are any
+	Throttled              int   // how many of the 429s are in the chart
+}
+
+// A column is the requests of one or more minutes.
+type column struct {
+	Minute
+	X, Width            float64
+	FirstY, FirstHeight float64
+	AgainY, AgainHeight float64
+	Middle              float64
+	Pause               bool
+}
+
+// A gap is a long time without a request.
+type gap struct {
+	X, Middle, Width float64
+	Label            string
+}
+
+// A tick is a place on an axis.
+type tick struct {
+	At    float64
+	Label string
+	Day   string // on the time axis, where the day is another one than before
+}
+
+// newChart returns nil if there was no request.
+func newChart(minutes []Minute, allowance float64) *chart {
+	if len(minutes) == 0 {
+		return nil
+	}
+	stretches := split(minutes)
+	total := 0
+	for _, s := range stretches {
+		total += len(s)
+	}
+	c := &chart{
+		Width: chartWidth, Height: chartHeight,
+		Left: chartLeft, Right: chartWidth - chartRight, Top: chartTop, Base: chartTop + plotHeight,
+		Per: (total + maxColumns - 1) / maxColumns,
+	}
+	c.place(stretches)
+	c.scale(allowance)
+	c.ticks()
+	return c
+}
+
+// split returns the minutes without holes, cut where there is no request for so
+// long that the hole would take more room than the rest.
+func split(minutes []Minute) [][]Minute {
+	longest := 15
+	for {
+		var stretches [][]Minute
+		for i, m := range minutes {
+			hole := math.MaxInt
+			if i > 0 {
+				hole = int(m.Start.Sub(minutes[i-1].Start)/time.Minute) - 1
+			}
+			if hole > longest {
+				stretches = append(stretches, nil)
+			}
+			last := &stretches[len(stretches)-1]
+			for ; hole > 0 && hole <= longest; hole-- {
+				*last = append(*last, Minute{Start: m.Start.Add(-time.Duration(hole) * time.Minute)})
+			}
+			*last = append(*last, m)
+		}
+		if len(stretches) <= maxBreaks+1 {
+			return stretches
+		}
+		longest *= 2
+	}
+}
+
+// place puts the stretches on the axis, one beside the other.
+func (c *chart) place(stretches [][]Minute) {
+	columns := 0
+	for _, s := range stretches {
+		columns += (len(s) + c.Per - 1) / c.Per
+	}
+	room := float64(plotWidth - breakWidth*(len(stretches)-1))
+	step := min(maxColumnWidth, room/float64(columns))
+	x := float64(chartLeft)
+	for i, s := range stretches {
+		if i > 0 {
+			before := stretches[i-1]
+			away := s[0].Start.Sub(before[len(before)-1].Start)
+			c.Breaks = append(c.Breaks, gap{round(x), round(x + breakWidth/2), breakWidth, "break of " + FormatDuration(away)})
+			x += breakWidth
+		}
+		for len(s) > 0 {
+			n := min(c.Per, len(s))
+			col := column{Minute: s[0], X: round(x + step*columnGap/2), Width: round(step * (1 - columnGap)), Middle: round(x + step/2)}
+			for _, m := range s[1:n] {
+				col.First += m.First
+				col.Again += m.Again
+				col.Throttled += m.Throttled
+			}
+			col.Pause = col.First+col.Again+col.Throttled == 0
+			c.Pauses = c.Pauses || col.Pause
+			c.Again = c.Again || col.Again > 0
+			c.Throttled += col.Throttled
+			c.Columns = append(c.Columns, col)
+			s = s[n:]
+			x += step
+		}
+	}
+}
+
+// scale gives the columns their heights.
+func (c *chart) scale(allowance float64) {
+	top := allowance
+	for _, col := range c.Columns {
+		top = max(top, float64(col.First+col.Again)/float64(c.Per))
+	}
+	step := niceStep(top / 4)
+	top = step * math.Ceil(top*1.02/step)
+	height := func(perMinute float64) float64 { return round(perMinute / top * plotHeight) }
+	for v := 0.0; v <= top; v += step {
+		c.Grid = append(c.Grid, tick{At: round(c.Base - height(v)), Label: fmt.Sprintf("%g", v)})
+	}
+	for i := range c.Columns {
+		col := &c.Columns[i]
+		col.FirstHeight = height(float64(col.First) / float64(c.Per))
+		col.AgainHeight = height(float64(col.Again) / float64(c.Per))
+		col.FirstY = round(c.Base - col.FirstHeight)
+		col.AgainY = round(col.FirstY - col.AgainHeight)
+	}
+	if allowance > 0 {
+		c.Allowance = &tick{At: round(c.Base - height(allowance)), Label: fmt.Sprintf("allowed: %g a minute", math.Round(allowance*10)/10)}
+	}
+}
+
+// ticks labels the time axis.
+func (c *chart) ticks() {
+	last, day := math.Inf(-1), ""
+	for i, col := range c.Columns {
+		if col.X-last < max(tickSpace, plotWidth/ticksWanted/2) || (i > 0 && col.X+tickSpace/2 > c.Right) {
+			continue
+		}
+		t := tick{At: col.X, Label: col.Start.Format("15:04")}
+		if d := col.Start.Format("2 Jan 2006"); d != day {
+			t.Day, day = d, d
+		}
+		c.Ticks = append(c.Ticks, t)
+		last = col.X
+	}
+}
+
+// niceStep returns the smallest of 1, 2, 5, 10, 20, 50 … that is not below v.
+func niceStep(v float64) float64 {
+	if v <= 1 {
+		return 1
+	}
+	power := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, factor := range []float64{1, 2, 5} {
+		if factor*power >= v {
+			return factor * power
+		}
+	}
+	return 10 * power
+}
+
+func round(v float64) float64 { return math.Round(v*10) / 10 }
+
+// PlotHeight is the height of the plot.
+func (c *chart) PlotHeight() float64 { return plotHeight }
+
+// MiddleY is the plot's middle.
+func (c *chart) MiddleY() float64 { return chartTop + plotHeight/2 }
+
+// TickEnd is where a tick of the time axis ends.
+func (c *chart) TickEnd() float64 { return c.Base + 5 }

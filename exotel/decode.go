@@ -89,7 +89,7 @@ func decodeEscape(b *strings.Builder, text string) int {
 		}
 	}
 	for _, digits := range escapeDigits[kind] {
-		if char, ok := parseHex(text, 2, digits); ok {
+		if char, ok := parseHex(text, 2, digits); ok && char <= utf8.MaxRune {
 			return digits + 2 + writeChar(b, kind, char, text[digits+2:])
 		}
 	}

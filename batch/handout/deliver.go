@@ -28,7 +28,7 @@ import (
 // DeliveriesName is the file of a run directory that records what was delivered.
 const (
 	DeliveriesName = "deliveries.jsonl"
-	lockName       = ".deliveries.lock"
+	LockName       = ".deliveries.lock" // whose lock a delivery holds
 )
 
 // ErrBusy says that another process delivers passwords of the run.
@@ -255,7 +255,7 @@ type delivered struct {
 }
 
 func openDeliveries(root *os.Root, command string) (*deliveries, error) {
-	lock := flock.New(filepath.Join(root.Name(), lockName), flock.SetPermissions(0o600))
+	lock := flock.New(filepath.Join(root.Name(), LockName), flock.SetPermissions(0o600))
 	held, err := lock.TryLock()
 	if err != nil {
 		return nil, err

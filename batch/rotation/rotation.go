@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"siprotate/batch"
+	"siprotate/batch/handout"
 	"siprotate/batch/journal"
 	"siprotate/batch/pace"
 	"siprotate/exotel"
@@ -207,14 +208,14 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 	return j, nil
 }
 
-// reportFiles returns the names of all files that reports leave in a run
-// directory, also where their writer died.
+// reportFiles returns the names of all files that reports and deliveries leave in a
+// run directory, also where their writer died.
 func reportFiles() (names []string) {
-	for _, format := range slices.Concat(report.Formats, report.Optional, []report.Format{{File: SealedCredentials}, {File: ".report.length"}}) {
+	for _, format := range slices.Concat(report.Formats, report.Optional, []report.Format{report.AdoptionCSV, {File: SealedCredentials}, {File: ".report.length"}}) {
 		hidden := "." + strings.TrimPrefix(format.File, ".")
 		names = append(names, format.File, hidden+".owner.tmp", hidden+".reader.tmp")
 	}
-	return append(names, ".report.lock")
+	return append(names, ".report.lock", handout.DeliveriesName, handout.LockName)
 }
 
 // An AccountError says that a run is of another account.

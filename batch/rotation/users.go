@@ -21,14 +21,11 @@ func (e *ListError) Unwrap() error { return e.Err }
 // account's lease while it lasts, and needs no Dir.
 func (r Rotation) Users(ctx context.Context, emails []string) ([]exotel.User, error) {
 	r = r.complete()
-	a, err := r.allowance(ctx)
+	a, err := r.toAsk(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer a.close()
-	if err := a.prime(nil, time.Time{}); err != nil {
-		return nil, err
-	}
 	if len(emails) == 0 {
 		return r.everybody(ctx, a)
 	}
@@ -47,19 +44,29 @@ func (r Rotation) Users(ctx context.Context, emails []string) ([]exotel.User, er
 // takes the account's lease while it lasts, and needs no Dir.
 func (r Rotation) Ask(ctx context.Context, q exotel.Query) (*exotel.Page, error) {
 	r = r.complete()
-	a, err := r.allowance(ctx)
+	a, err := r.toAsk(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer a.close()
-	if err := a.prime(nil, time.Time{}); err != nil {
-		return nil, err
-	}
 	page, err := r.lister(a).Users(ctx, q)
 	if err != nil {
 		return nil, listError(ctx, err)
 	}
 	return page, nil
+}
+
+// toAsk returns the account's allowance, with what was spent of it before.
+func (r Rotation) toAsk(ctx context.Context) (*allowance, error) {
+	a, err := r.allowance(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.prime(nil, time.Time{}); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
 }
 
 // usersOf returns the users that have one of the emails, each once.

@@ -152,7 +152,7 @@ func (v *htmlView) End(d Digest) error {
 	err := pageTemplate.ExecuteTemplate(v.w, "body", map[string]any{
 		"Digest": d, "Run": d.Run, "Summary": d.Summary,
 		"Groups": withSilent(d),
-		"Counts": newCounts(d.Summary), "Chart": newChart(d.Traffic, d.Run.Allowance),
+		"Counts": newCounts(d.Summary), "Chart": newChart(d.Traffic, believed(d.Run.Allowance, d.Traffic)),
 		"Average": d.Run.Took >= averageFrom && d.Summary.PerMinute > 0,
 		"Waited":  d.Run.Waited.Round(time.Second),
 		"By":      d.Run.By, "NoBy": FindColumn(d.Run.Columns, d.Run.By) < 0,
@@ -164,6 +164,15 @@ func (v *htmlView) End(d Digest) error {
 		return err
 	}
 	return v.w.Flush()
+}
+
+// believed returns the allowance, or 0 if a minute has more requests: then the API
+// granted more than the run was begun with.
+func believed(allowance float64, traffic []Minute) float64 {
+	if slices.ContainsFunc(traffic, func(m Minute) bool { return float64(m.First) > allowance }) {
+		return 0
+	}
+	return allowance
 }
 
 // withSilent returns the groups, with one for the rows whose turn never came: in

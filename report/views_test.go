@@ -357,3 +357,19 @@ func TestAgesPageShowsTextAsText(t *testing.T) {
 		t.Errorf("what came from outside is not text:\n%s", text)
 	}
 }
+
+func TestPageDrawsNoAllowanceThatWasExceeded(t *testing.T) {
+	run := pageRun(3)
+	run.Allowance = 2
+	for rows, drawn := range map[int]bool{2: true, 3: false} {
+		var entries []batch.Entry
+		for i := range rows {
+			e := entry(i+1, batch.Rotated, batch.Receipt{HTTPCode: 200}, "")
+			e.Result.Attempts = batch.Attempts{Count: 1, FirstSent: start}
+			entries = append(entries, e)
+		}
+		if text, _ := rendered(t, ReportHTML, run, entries); strings.Contains(text, "allowed: 2 a minute") != drawn {
+			t.Errorf("%d requests in a minute, allowance drawn: %v", rows, !drawn)
+		}
+	}
+}

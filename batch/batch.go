@@ -60,7 +60,7 @@ type Config struct {
 	MaxFailures Threshold              // the zero value: ten in a row
 	StopAfter   time.Duration          // 0: never
 	RetryFailed bool                   // rows that failed before are among the rows
-	Redraw      func() (Secret, error) // draws another password for a row whose generated one was refused
+	Redraw      func() (Secret, error) // draws another password for a row whose generated one was refused; several workers call it at once
 	Observe     func(Row, Result)      // sees each result and its row, one after the other; may be nil
 
 	// Gate is asked once all rows before it are done with, and before the next one

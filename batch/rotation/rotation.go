@@ -69,7 +69,7 @@ type Rotation struct {
 	Proofs Proofs // whether passwords are proved by SIP
 	Waves  Waves  // in which portions rows are sent
 
-	Generate    func() (string, error) // draws a password; nil: [exotel.Generate] with [DefaultLength]
+	Generate    func() (string, error) // draws a password, for several workers at once; nil: [exotel.Generate] with [DefaultLength]
 	SkipInvalid bool                   // rotate the sound rows of a source with faults
 	Formats     []report.Format        // of the reports; nil: [report.Formats]
 	Tool        string                 // the program's name and version, for the journal

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -322,11 +323,10 @@ func TestASealedRunHidesItsPasswords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newSealedWorld(t, folder, exoteltest.Options{Users: rows, Faults: faults, Seed: 7})
 		r := w.rotation(w.process(false))
-		drawn := 0
+		var drawn atomic.Int64
 		r.Generate = func() (string, error) { // some are refused, and drawn anew
-			drawn++
 			text, err := exotel.Generate(rand.Reader, DefaultLength)
-			if drawn%5 == 0 {
+			if drawn.Add(1)%5 == 0 {
 				text = "Refused-1" + text
 			}
 			return text, err

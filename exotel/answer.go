@@ -156,7 +156,7 @@ func (b body) contradicts(status int) bool {
 		switch {
 		case r.spelt("code", "status", "error_data"):
 			return true
-		case status == http.StatusOK && claims && r.hasErrorData():
+		case status == http.StatusOK && claims && isErrorData(r["error_data"]):
 			return true
 		case status != http.StatusOK && (claims || !r.agrees("code", status)):
 			return true
@@ -179,15 +179,18 @@ func (o object) spelt(names ...string) bool {
 }
 
 // agrees reports whether the object has that status under the name, or none.
-func (o object) agrees(name string, status int) bool {
-	code := o.text(name)
-	return code == "" || code == strconv.Itoa(status)
+func (o object) agrees(name string, status int) bool { return meansStatus(o[name], status) }
+
+// meansStatus reports whether the code is that status, or absent.
+func meansStatus(code any, status int) bool {
+	text := textOf(code)
+	return text == "" || text == strconv.Itoa(status)
 }
 
-// hasErrorData reports whether there are details of an error: null, "", [] and
+// isErrorData reports whether there are details of an error: null, "", [] and
 // {} are none.
-func (o object) hasErrorData() bool {
-	switch data := o.text("error_data"); data {
+func isErrorData(value any) bool {
+	switch textOf(value) {
 	case "", "[]", "{}":
 		return false
 	}
@@ -204,11 +207,14 @@ func (o object) child(name string) (object, bool) {
 	return child, ok
 }
 
-// text returns a value as text: the characters of a string, the digits of a
-// number as they stand, "" for null and for what is absent, and the JSON of
-// anything else. Ids and codes come as numbers or as strings.
-func (o object) text(name string) string {
-	switch value := o[name].(type) {
+// text returns a value as text, "" for what is absent.
+func (o object) text(name string) string { return textOf(o[name]) }
+
+// textOf returns the characters of a string, the digits of a number as they stand,
+// "" for null, and the JSON of anything else. Ids and codes come as numbers or as
+// strings.
+func textOf(value any) string {
+	switch value := value.(type) {
 	case nil:
 		return ""
 	case string:

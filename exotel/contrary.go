@@ -84,11 +84,10 @@ func (b body) contradictsAround() bool {
 // failed. The code of a thing with an id is the thing's own.
 func (o object) deniesSuccess() bool {
 	for key, value := range o {
-		one := object{"": value}
 		switch {
-		case strings.EqualFold(key, "status") && strings.EqualFold(one.text(""), statusFailure),
-			strings.EqualFold(key, "error_data") && object{"error_data": value}.hasErrorData(),
-			strings.EqualFold(key, "code") && !o.has("id") && !one.agrees("", http.StatusOK):
+		case strings.EqualFold(key, "status") && strings.EqualFold(textOf(value), statusFailure),
+			strings.EqualFold(key, "error_data") && isErrorData(value),
+			strings.EqualFold(key, "code") && !o.has("id") && !meansStatus(value, http.StatusOK):
 			return true
 		}
 	}

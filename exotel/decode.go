@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"html"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -58,10 +59,10 @@ func parseHex(text string, from, digits int) (uint64, bool) {
 // decodeEscapes undoes the escapes of JSON, JavaScript and Go, and the doubled
 // quotes of CSV.
 func decodeEscapes(text string, _ int) string {
-	text = strings.ReplaceAll(text, `""`, `"`)
-	if !strings.Contains(text, `\`) {
+	if !strings.ContainsRune(text, '"') && !strings.ContainsRune(text, '\\') {
 		return text
 	}
+	text = strings.ReplaceAll(text, `""`, `"`)
 	var b strings.Builder
 	for i := 0; i < len(text); {
 		if text[i] != '\\' || i+1 == len(text) {
@@ -151,7 +152,7 @@ var (
 )
 
 func decodeHex(text string, least int) string {
-	if strings.ContainsAny(text, "xX") {
+	if strings.Contains(text, "0x") || strings.Contains(text, "0X") {
 		text = hexPrefix.Replace(text)
 	}
 	return decodeRuns(text, hexAlphabet, 2*least, 2, func(b, run []byte) []byte {
@@ -190,7 +191,7 @@ func decodeBase64(text string, least int) string {
 			run = run[:len(run)-1]
 		}
 		encoding := base64.RawStdEncoding
-		if bytes.ContainsAny(run, "-_") {
+		if bytes.IndexByte(run, '-') >= 0 || bytes.IndexByte(run, '_') >= 0 {
 			encoding = base64.RawURLEncoding
 			run = bytes.ReplaceAll(bytes.ReplaceAll(run, []byte("+"), []byte("-")), []byte("/"), []byte("_"))
 		}
@@ -204,6 +205,9 @@ func decodeBase64(text string, least int) string {
 // text before the secret moves it within the code. Runs shorter than least are
 // left out.
 func decodeRuns(text string, a *codeBytes, least, alignments int, decode func(b, run []byte) []byte) string {
+	if len(text) < least {
+		return ""
+	}
 	var b []byte
 	for start, n, i := 0, 0, 0; i <= len(text); i++ {
 		if i < len(text) && a[text[i]] != foreign {
@@ -212,6 +216,7 @@ func decodeRuns(text string, a *codeBytes, least, alignments int, decode func(b,
 		}
 		if n >= least {
 			run := a.codeIn(text[start:i])
+			b = slices.Grow(b, alignments*(n+1))
 			for i := range min(alignments, n-least+1) {
 				b = append(decode(b, run[i:]), 0)
 			}

@@ -24,12 +24,13 @@ const DefaultConnections = 8
 
 const (
 	// restTime is how long a connection rests before it is used again. Within it,
-	// a second answer is noticed that no request asked for; see pool.
-	restTime = 10 * time.Millisecond
+	// a second answer is noticed that no request asked for; see pool. Where requests
+	// are so many that each connection under way has another one resting, shortRest
+	// has to do: with hundreds of connections, a server would spend itself on them.
+	restTime  = 10 * time.Millisecond
+	shortRest = 2 * time.Millisecond
 
-	// maxResting bounds the connections that rest. At ten milliseconds each, it
-	// allows for 50,000 requests a second.
-	maxResting = 512
+	maxResting = 512 // connections
 
 	// Servers commonly drop idle connections after 60 s. A request that meets one
 	// just dropped ends in doubt, so they are left well before.
@@ -166,9 +167,13 @@ func (p *pool) takeRested(now time.Time) *line {
 		p.resting[0].conn.Close()
 		p.resting = p.resting[1:]
 	}
+	rest := p.rest
+	if len(p.resting) >= cap(p.slots) {
+		rest = min(rest, shortRest)
+	}
 	for i := len(p.resting) - 1; i >= 0; i-- {
 		l := p.resting[i]
-		if now.Sub(l.since) < p.rest {
+		if now.Sub(l.since) < rest {
 			continue
 		}
 		p.resting = slices.Delete(p.resting, i, i+1)

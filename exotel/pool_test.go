@@ -317,6 +317,14 @@ func TestConnectionsRest(t *testing.T) {
 	if l := p.takeRested(p.resting[0].since); l != nil {
 		t.Error("a connection was taken that did not rest")
 	}
+	p.rest, p.slots = time.Hour, make(chan struct{}, 2)
+	if want := p.resting[1]; p.takeRested(now.Add(shortRest)) != want {
+		t.Error("as many rest as can be under way: want the one that rested for a short time")
+	}
+	p.slots = make(chan struct{}, 2)
+	if l := p.takeRested(now.Add(shortRest)); l != nil {
+		t.Error("fewer rest than can be under way: a connection was taken that rested for a short time")
+	}
 	if l := p.takeRested(now.Add(idleTimeout + time.Second)); l != nil || len(p.resting) != 0 {
 		t.Error("connections stay beyond the idle timeout")
 	}

@@ -83,12 +83,13 @@ type secretSet struct {
 	windows map[uint64]int          // each window of the longer secrets, and in how many
 	filter  [1 << filterBits]uint16 // the same by hash: most lookups end here
 	short   map[string]int          // the secrets shorter than a window
+	least   int                     // the length of the shortest secret, at most a window
 	apart   separatedSet
 	ended   []string // the passwords whose requests ended, oldest first
 }
 
 func newSecretSet(secrets ...string) *secretSet {
-	s := &secretSet{windows: make(map[uint64]int), short: make(map[string]int),
+	s := &secretSet{windows: make(map[uint64]int), short: make(map[string]int), least: window,
 		apart: separatedSet{make(map[uint64]int), make(map[string]int)}}
 	for _, secret := range secrets {
 		s.begin(secret)
@@ -132,6 +133,10 @@ func (s *secretSet) countFolded(secret string, by int) {
 	}
 	if len(secret) < window {
 		adjust(s.short, secret, by)
+		s.least = window
+		for secret := range s.short {
+			s.least = min(s.least, len(secret))
+		}
 		return
 	}
 	for i := range len(secret) - window + 1 {
@@ -173,6 +178,11 @@ func foldByte(c byte) byte {
 }
 
 func reverse(text string) string {
+	if isASCII(text) {
+		bytes := []byte(text)
+		slices.Reverse(bytes)
+		return string(bytes)
+	}
 	runes := []rune(text)
 	slices.Reverse(runes)
 	return string(runes)
@@ -194,6 +204,9 @@ func (s *secretSet) safe(text string) string {
 	text = cut(text, maxText)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if len(text) < s.least && lettersOf(text) == fold(text) {
+		return text // nothing decodes it to a longer one
+	}
 	if s.found(text, 2) || s.found(reverse(text), 2) || s.foundRarely(text) {
 		return withheld
 	}
@@ -215,8 +228,7 @@ func (s *secretSet) safeError(err error) error {
 
 // found reports whether the text holds a secret, decoded up to so many times.
 func (s *secretSet) found(text string, times int) bool {
-	least := s.shortest()
-	if len(text) < least {
+	if len(text) < s.least {
 		return false
 	}
 	if s.matches(text) {
@@ -226,7 +238,7 @@ func (s *secretSet) found(text string, times int) bool {
 		return false
 	}
 	for _, decode := range decoders {
-		if decoded := decode(text, least); decoded != text && s.found(decoded, times-1) {
+		if decoded := decode(text, s.least); decoded != text && s.found(decoded, times-1) {
 			return true
 		}
 	}
@@ -240,9 +252,8 @@ func (s *secretSet) foundRarely(text string) bool {
 	if s.apart.matches(text) {
 		return true
 	}
-	least := s.shortest()
 	for _, decode := range rareDecoders {
-		decoded := decode(text, least)
+		decoded := decode(text, s.least)
 		if decoded != text && (s.found(decoded, 1) || s.apart.matches(decoded)) {
 			return true
 		}
@@ -250,15 +261,7 @@ func (s *secretSet) foundRarely(text string) bool {
 	if strings.ToLower(text) == text || strings.ToUpper(text) == text {
 		return false
 	}
-	return s.found(decodeBase64(decodeBase64(text, least), least), 1)
-}
-
-func (s *secretSet) shortest() int {
-	n := window
-	for secret := range s.short {
-		n = min(n, len(secret))
-	}
-	return n
+	return s.found(decodeBase64(decodeBase64(text, s.least), s.least), 1)
 }
 
 // matches reports whether the text holds a secret, read in either direction, and

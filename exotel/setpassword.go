@@ -83,6 +83,8 @@ func passwordBody(password string) []byte {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // < > & stay readable; no decoder needs more
-	_ = encoder.Encode(map[string]string{"password": password})
+	_ = encoder.Encode(struct {
+		Password string `json:"password"`
+	}{password})
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
 }

@@ -205,6 +205,7 @@ func TestAttackCore(t *testing.T) {
 			t.Run(fmt.Sprint(level, " ", signal), func(t *testing.T) {
 				n.times++
 				r := newRotation(t, choices(t)(n.times), exoteltest.Options{Users: *attackRows, Latency: 20 * time.Millisecond})
+				t.Parallel() // Go waits up to ten seconds for threads that do not answer
 				p := launch{
 					shell: `cd "$WORK" && ulimit -c unlimited && exec "$0" "$@"`,
 					env:   []string{"WORK=" + t.TempDir(), "GOTRACEBACK=" + level},

@@ -218,8 +218,7 @@ func (a *app) roster(ctx context.Context, arg string, check func(string) error) 
 
 // checkPassword is the vendor's policy, in words that follow a column's name.
 func checkPassword(password string) error {
-	var policy *exotel.PolicyError
-	if err := exotel.CheckPassword(password); errors.As(err, &policy) {
+	if policy, ok := errors.AsType[*exotel.PolicyError](exotel.CheckPassword(password)); ok {
 		return errors.New(strings.Join(policy.Faults, ", and "))
 	}
 	return nil

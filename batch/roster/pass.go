@@ -101,9 +101,9 @@ func (p *pass) readHeader() error {
 func (p *pass) next() ([]string, error) {
 	for {
 		rec, err := p.text.next(len(p.header.fields))
-		var syntax *syntaxError
+		syntax, broken := errors.AsType[*syntaxError](err)
 		switch {
-		case errors.As(err, &syntax) && !syntax.final:
+		case broken && !syntax.final:
 			if err := p.fault(syntax.Fault); err != nil {
 				return nil, err
 			}

@@ -36,7 +36,7 @@ func (o *Options) swapped(row *batch.Row) swap {
 	}
 	compliant, secretive, numbered := o.idsLikePasswords(row)
 	refused := o.CheckPassword(password) != nil
-	address := plainEmail.MatchString(password) || plainAddress.MatchString(password)
+	address := isPlainEmail(password) || plainAddress.MatchString(password)
 	switch {
 	case secretive && (address || refused && likeID(password)):
 		return plainlySwapped
@@ -57,8 +57,8 @@ func (o *Options) idsLikePasswords(row *batch.Row) (compliant, secretive, number
 	}{
 		{row.UserID, hex && digits == userDigits},
 		{row.DeviceID, onlyDigits(row.DeviceID)},
-		{row.SIPID, plainAddress.MatchString(row.SIPID) || plainEmail.MatchString(row.SIPID)},
-		{row.Email, plainEmail.MatchString(row.Email)},
+		{row.SIPID, plainAddress.MatchString(row.SIPID) || isPlainEmail(row.SIPID)},
+		{row.Email, isPlainEmail(row.Email)},
 	} {
 		if id.cell == "" || id.plain || o.CheckPassword(id.cell) != nil {
 			continue
@@ -68,6 +68,10 @@ func (o *Options) idsLikePasswords(row *batch.Row) (compliant, secretive, number
 		numbered = numbered || numberedName.MatchString(id.cell)
 	}
 	return compliant, secretive, numbered
+}
+
+func isPlainEmail(text string) bool {
+	return strings.Contains(text, "@") && plainEmail.MatchString(text)
 }
 
 // likeID reports whether a password that the policy refuses looks like an id.

@@ -38,6 +38,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8") // most scripts wait most of the time; a flag on the command line wins
 	testscript.Main(m, map[string]func(){"siprotate": func() { os.Exit(cli.Main()) }})
 }
 

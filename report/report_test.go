@@ -106,7 +106,7 @@ func TestRenderPassesOnTheWritersError(t *testing.T) {
 		if _, err := Render(&whole, sampleRun(), sequence(sampleEntries(), nil), f); err != nil {
 			t.Fatal(err)
 		}
-		for room := 0; room < whole.Len(); room += 1 + whole.Len()/5000 {
+		for room := 0; room < whole.Len(); room += 1 + whole.Len()/500 {
 			if _, err := Render(&fullDisk{room}, sampleRun(), sequence(sampleEntries(), nil), f); !errors.Is(err, errDiskFull) {
 				t.Fatalf("%s: room for %d bytes: %v", f.Name, room, err)
 			}

@@ -172,6 +172,7 @@ func leaks(text []byte, secret string) (found []string) {
 // TestAttackSecrets runs against an API that answers with the secrets it was sent,
 // in every encoding, and searches every byte that was written anywhere.
 func TestAttackSecrets(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "secrets sent back, and looked for everywhere")
 	for _, c := range []struct {
 		name   string
@@ -199,6 +200,7 @@ func TestAttackSecrets(t *testing.T) {
 // TestAttackCore makes the program die in a way that can leave an image of its
 // memory, where the system and the environment ask for one.
 func TestAttackCore(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "a death that asks for a core dump")
 	for _, level := range []string{"single", "crash"} {
 		for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {

@@ -30,6 +30,7 @@ func choices(t *testing.T) func(i int) *rand.Rand {
 
 // TestCrash kills runs while they send, each a few times, and resumes them.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	choose := choices(t)
 	for i := range *crashRuns {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {

@@ -52,7 +52,11 @@ func (a *app) hear(event rotation.Event) {
 			a.say("gate %d stays closed after %s: %s", e.Gate, count(e.Rows, "row"), e.Why)
 		}
 	case rotation.Adoptions:
-		a.say("%s of %s adopted", number(e.Adopted), count(e.Wanted, "row"))
+		next := ""
+		if !e.Next.IsZero() {
+			next = ", next look at " + e.Next.Format("15:04")
+		}
+		a.say("%s of %s adopted%s", number(e.Adopted), count(e.Wanted, "row"), next)
 	case rotation.Selected:
 		if e.Excluded >= 0 {
 			a.say("excluded: %s", count(e.Excluded, "device"))

@@ -43,7 +43,10 @@ type Gated struct {
 }
 
 // Adoptions: so many of the rows that are verified have been taken up by a phone.
-type Adoptions struct{ Wanted, Adopted int }
+type Adoptions struct {
+	Wanted, Adopted int
+	Next            time.Time // when they are looked at again, zero for never
+}
 
 // A Progress is how far work is.
 type Progress struct {

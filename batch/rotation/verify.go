@@ -88,11 +88,17 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		case v.Every == 0:
 			return nil
 		}
-		r.Events(Adoptions{wanted, adopted})
+		reached := wanted == 0 || Share(adopted)/Share(wanted) >= v.Until
+		late := v.Limit > 0 && time.Since(began)+v.Every > v.Limit
+		now := Adoptions{Wanted: wanted, Adopted: adopted}
+		if !reached && !late {
+			now.Next = time.Now().Add(v.Every)
+		}
+		r.Events(now)
 		switch {
-		case wanted == 0 || Share(adopted)/Share(wanted) >= v.Until:
+		case reached:
 			return nil
-		case v.Limit > 0 && time.Since(began)+v.Every > v.Limit:
+		case late:
 			return ErrNotAdopted
 		}
 		select {

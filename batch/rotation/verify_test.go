@@ -72,10 +72,14 @@ func TestVerifyTellsWhichPhonesAreBack(t *testing.T) {
 		dir := rotatedRun(t, rows)
 		began := time.Now()
 		f := &fakeRegistrar{t: t, force: inForceFor(all...), phone: phonesAt(began), answers: map[string][]time.Time{}}
-		var rounds []int
+		var (
+			rounds []int
+			next   []time.Time
+		)
 		r := Rotation{Dir: dir, Proofs: Proofs{Prover: f}, Events: func(e Event) {
 			if a, ok := e.(Adoptions); ok {
 				rounds = append(rounds, a.Adopted)
+				next = append(next, a.Next)
 			}
 		}}
 		_, err := r.Verify(t.Context(), Verification{Every: 10 * time.Minute, Until: 0.6, Limit: 4 * time.Hour})
@@ -83,6 +87,9 @@ func TestVerifyTellsWhichPhonesAreBack(t *testing.T) {
 			t.Fatalf("%v after %v: %v", err, time.Since(began), rounds)
 		}
 		for i, n := range rounds {
+			if last := i == len(rounds)-1; last != next[i].IsZero() {
+				t.Errorf("after look %d of %d, the next one is at %v", i+1, len(rounds), next[i])
+			}
 			if i > 0 && n < rounds[i-1] {
 				t.Errorf("phones are adopted and then not: %v", rounds)
 			}

@@ -42,6 +42,14 @@ type Attempts struct {
 	Reissued  int       // passwords drawn anew after a refusal of a generated one
 }
 
+// A Minute is the requests of one minute of a run.
+type Minute struct {
+	Start     time.Time // in UTC
+	First     int       // first requests of rows that left in it
+	Again     int       // further ones
+	Throttled int       // answers in it that refused a request for exceeding the allowance
+}
+
 // A Receipt is what the API said in answer to one request, in its own
 // words. Everything is empty where there was no answer.
 type Receipt struct {

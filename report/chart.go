@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"siprotate/batch"
 )
 
 // The chart's measures, in units of its view box.
@@ -30,13 +32,13 @@ type chart struct {
 	Breaks                 []gap
 	Ticks, Grid            []tick
 	Allowance              *tick // nil if it is not known
-	Again, Pauses          bool  // whether there are any
-	Throttled              int   // how many of the 429s are in the chart
+	Again, Throttled       bool  // whether there are any
+	Pauses                 bool
 }
 
 // A column is the requests of one or more minutes.
 type column struct {
-	Minute
+	batch.Minute
 	X, Width            float64
 	FirstY, FirstHeight float64
 	AgainY, AgainHeight float64
@@ -58,7 +60,7 @@ type tick struct {
 }
 
 // newChart returns nil if there was no request.
-func newChart(minutes []Minute, allowance float64) *chart {
+func newChart(minutes []batch.Minute, allowance float64) *chart {
 	if len(minutes) == 0 {
 		return nil
 	}
@@ -80,10 +82,10 @@ func newChart(minutes []Minute, allowance float64) *chart {
 
 // split returns the minutes without holes, cut where there is no request for so
 // long that the hole would take more room than the rest.
-func split(minutes []Minute) [][]Minute {
+func split(minutes []batch.Minute) [][]batch.Minute {
 	longest := 15
 	for {
-		var stretches [][]Minute
+		var stretches [][]batch.Minute
 		for i, m := range minutes {
 			hole := math.MaxInt
 			if i > 0 {
@@ -94,7 +96,7 @@ func split(minutes []Minute) [][]Minute {
 			}
 			last := &stretches[len(stretches)-1]
 			for ; hole > 0 && hole <= longest; hole-- {
-				*last = append(*last, Minute{Start: m.Start.Add(-time.Duration(hole) * time.Minute)})
+				*last = append(*last, batch.Minute{Start: m.Start.Add(-time.Duration(hole) * time.Minute)})
 			}
 			*last = append(*last, m)
 		}
@@ -106,7 +108,7 @@ func split(minutes []Minute) [][]Minute {
 }
 
 // place puts the stretches on the axis, one beside the other.
-func (c *chart) place(stretches [][]Minute) {
+func (c *chart) place(stretches [][]batch.Minute) {
 	columns := 0
 	for _, s := range stretches {
 		columns += (len(s) + c.Per - 1) / c.Per
@@ -132,7 +134,7 @@ func (c *chart) place(stretches [][]Minute) {
 			col.Pause = col.First+col.Again+col.Throttled == 0
 			c.Pauses = c.Pauses || col.Pause
 			c.Again = c.Again || col.Again > 0
-			c.Throttled += col.Throttled
+			c.Throttled = c.Throttled || col.Throttled > 0
 			c.Columns = append(c.Columns, col)
 			s = s[n:]
 			x += step

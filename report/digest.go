@@ -26,7 +26,6 @@ type Digest struct {
 	Summary Summary
 	Groups  []Group  // why rows were not rotated: most rows first, [Group.Rest] last
 	Parts   []Part   // how the rows stand by Run.By: most rows left first, [Part.Rest] last; nil without such a column
-	Traffic []Minute // when requests left, as far as the rows tell
 	Formats []Format // what was installed
 
 	LastRotated time.Time // when the API last confirmed a password; zero if never
@@ -66,14 +65,13 @@ type tally struct {
 	formulas int
 	names    names
 	parts    breakdown
-	traffic  traffic
 	last     time.Time // when the API last confirmed a password
 }
 
 func newTally(run Run) *tally {
 	return &tally{
 		run: run, by: map[batch.Outcome]int{}, proofs: map[batch.Verdict]int{}, groups: map[groupKey]*Group{},
-		names: namesOf(run.Columns), parts: newBreakdown(run), traffic: traffic{},
+		names: namesOf(run.Columns), parts: newBreakdown(run),
 	}
 }
 
@@ -87,7 +85,6 @@ func (t *tally) add(e *Entry) {
 		t.formulas++
 	}
 	t.parts.add(e)
-	t.traffic.add(e)
 	if e.Result.Outcome == batch.Rotated {
 		if e.Result.Finished.After(t.last) {
 			t.last = e.Result.Finished
@@ -127,7 +124,7 @@ func (t *tally) group(key groupKey) *Group {
 func (t *tally) digest() Digest {
 	return Digest{
 		Run: t.run, Summary: t.summary(), Groups: t.sorted(), Parts: t.parts.sorted(),
-		Traffic: t.traffic.sorted(), Formulas: t.formulas, LastRotated: t.last,
+		Formulas: t.formulas, LastRotated: t.last,
 	}
 }
 

@@ -152,7 +152,7 @@ func (v *htmlView) End(d Digest) error {
 	err := pageTemplate.ExecuteTemplate(v.w, "body", map[string]any{
 		"Digest": d, "Run": d.Run, "Summary": d.Summary,
 		"Groups": withSilent(d),
-		"Counts": newCounts(d.Summary), "Chart": newChart(d.Traffic, believed(d.Run.Allowance, d.Traffic)),
+		"Counts": newCounts(d.Summary), "Chart": newChart(d.Run.Traffic, believed(d.Run.Allowance, d.Run.Traffic)),
 		"Average": d.Run.Took >= averageFrom && d.Summary.PerMinute > 0,
 		"Waited":  d.Run.Waited.Round(time.Second),
 		"By":      d.Run.By, "NoBy": FindColumn(d.Run.Columns, d.Run.By) < 0,
@@ -168,8 +168,8 @@ func (v *htmlView) End(d Digest) error {
 
 // believed returns the allowance, or 0 if a minute has more requests: then the API
 // granted more than the run was begun with.
-func believed(allowance float64, traffic []Minute) float64 {
-	if slices.ContainsFunc(traffic, func(m Minute) bool { return float64(m.First) > allowance }) {
+func believed(allowance float64, traffic []batch.Minute) float64 {
+	if slices.ContainsFunc(traffic, func(m batch.Minute) bool { return float64(m.First+m.Again) > allowance }) {
 		return 0
 	}
 	return allowance

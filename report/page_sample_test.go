@@ -15,13 +15,18 @@ const hostile = "</script><img src=x onerror=\"document.title='run'\"><!--<scrip
 // 50 requests a minute, with reasons of several kinds.
 func pageRun(n int) Run {
 	took := time.Duration(n/50+1) * time.Minute
+	var traffic []batch.Minute
+	for left := n; left > 0; left -= 50 {
+		traffic = append(traffic, batch.Minute{Start: start.UTC().Add(time.Duration(len(traffic)) * time.Minute), First: min(left, 50)})
+	}
+	traffic[len(traffic)-1].Again, traffic[len(traffic)-1].Throttled = n/20+4, 4
 	return Run{
 		ID: "20250301-040000-7f3a91", Version: "1.4.0", Account: "examplecorp1", Host: "ccm-api.in.exotel.com",
 		Dir: "agents-march.run", Input: "agents-march.csv",
 		InputDigest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 		Columns:     []string{"name", "team", "site"},
 		StartedAt:   start, FinishedAt: start.Add(took), Took: took,
-		Requests: n + n/20 + 4, Throttled: 4, Waited: took * 8 / 10, Allowance: 50, Canary: 3, By: "team",
+		Requests: n + n/20 + 4, Throttled: 4, Traffic: traffic, Waited: took * 8 / 10, Allowance: 50, Canary: 3, By: "team",
 	}
 }
 

@@ -43,10 +43,11 @@ type Run struct {
 	FinishedAt time.Time     // zero while the run is live, or if it crashed
 	Took       time.Duration // at work: the sum of the sessions, a crashed one up to its last record
 
-	Requests  int           // requests sent
-	Throttled int           // requests refused for exceeding the allowance
-	Waited    time.Duration // spent waiting for the allowance
-	Stopped   string        // why the run stopped early; empty if it did not
+	Requests  int            // requests sent
+	Throttled int            // requests refused for exceeding the allowance
+	Traffic   []batch.Minute // when they left, by time
+	Waited    time.Duration  // spent waiting for the allowance
+	Stopped   string         // why the run stopped early; empty if it did not
 
 	Allowance float64 // requests a minute that were allowed; 0 if that is not known
 

@@ -284,18 +284,6 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-func TestTraffic(t *testing.T) {
-	e := entry(1, batch.NotAttempted, batch.Receipt{HTTPCode: 429}, "")
-	e.Result.Attempts = batch.Attempts{Count: 4, FirstSent: start}
-	e.Result.Finished = start.Add(2 * time.Minute)
-	never := entry(2, batch.NotAttempted, batch.Receipt{}, "")
-	_, digest := rendered(t, SummaryJSON, sampleRun(), []batch.Entry{e, never})
-	want := []Minute{{Start: start.UTC(), First: 1}, {Start: start.UTC().Add(2 * time.Minute), Again: 3, Throttled: 1}}
-	if diff := cmp.Diff(want, digest.Traffic); diff != "" {
-		t.Error(diff)
-	}
-}
-
 // Everything of a chart stands inside its frame, and no request gets lost,
 // however the minutes lie.
 func TestChart(t *testing.T) {
@@ -304,10 +292,10 @@ func TestChart(t *testing.T) {
 		"many sessions": slices.Repeat([]int{60, 1440}, 20), "long": slices.Repeat([]int{1}, 2000),
 	} {
 		at := start.UTC()
-		minutes := []Minute{{Start: at, First: 50}}
+		minutes := []batch.Minute{{Start: at, First: 50}}
 		for _, gap := range gaps {
 			at = at.Add(time.Duration(gap) * time.Minute)
-			minutes = append(minutes, Minute{Start: at, First: 40, Again: 5})
+			minutes = append(minutes, batch.Minute{Start: at, First: 40, Again: 5})
 		}
 		c := newChart(minutes, 50)
 		requests := 0
@@ -361,15 +349,10 @@ func TestAgesPageShowsTextAsText(t *testing.T) {
 func TestPageDrawsNoAllowanceThatWasExceeded(t *testing.T) {
 	run := pageRun(3)
 	run.Allowance = 2
-	for rows, drawn := range map[int]bool{2: true, 3: false} {
-		var entries []batch.Entry
-		for i := range rows {
-			e := entry(i+1, batch.Rotated, batch.Receipt{HTTPCode: 200}, "")
-			e.Result.Attempts = batch.Attempts{Count: 1, FirstSent: start}
-			entries = append(entries, e)
-		}
-		if text, _ := rendered(t, ReportHTML, run, entries); strings.Contains(text, "allowed: 2 a minute") != drawn {
-			t.Errorf("%d requests in a minute, allowance drawn: %v", rows, !drawn)
+	for again, drawn := range map[int]bool{1: true, 2: false} {
+		run.Traffic = []batch.Minute{{Start: start, First: 1, Again: again}}
+		if text, _ := rendered(t, ReportHTML, run, nil); strings.Contains(text, "allowed: 2 a minute") != drawn {
+			t.Errorf("%d requests in a minute, allowance drawn: %v", 1+again, !drawn)
 		}
 	}
 }

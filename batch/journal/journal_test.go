@@ -512,3 +512,32 @@ func TestLongRows(t *testing.T) {
 		}
 	}
 }
+
+// The minutes have every request and every 429, in the run as it goes and when it
+// is read again.
+func TestTraffic(t *testing.T) {
+	j := planned(t, 2)
+	begin(t, j)
+	minute := at.Truncate(time.Minute)
+	request := func(row, attempts int, sent time.Time, throttled bool) {
+		r := testRow(row)
+		r.Attempts.Count = attempts
+		must(t, j.Sending(&r, sent))
+		end := result(row, batch.NotAttempted)
+		end.Finished, end.Receipt.Feedback.Throttled = sent.Add(time.Minute), throttled
+		must(t, j.Tried(end))
+	}
+	request(1, 1, minute, false)
+	request(1, 2, minute.Add(59*time.Second), true)
+	request(2, 1, minute.Add(61*time.Second), false)
+	want := []batch.Minute{{Start: minute, First: 1, Again: 1}, {Start: minute.Add(time.Minute), First: 1, Throttled: 1}}
+	if diff := cmp.Diff(want, j.Info().Traffic); diff != "" {
+		t.Error(diff)
+	}
+	v, err := Read(j.Dir(), Plain)
+	must(t, err)
+	defer v.Close()
+	if diff := cmp.Diff(want, v.Info().Traffic); diff != "" {
+		t.Error("read again:", diff)
+	}
+}

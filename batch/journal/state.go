@@ -32,6 +32,7 @@ type state struct {
 
 	sends     int
 	throttled int
+	traffic   traffic
 	waited    time.Duration
 	startedAt time.Time
 	stoppedAt time.Time
@@ -58,7 +59,7 @@ func (s standing) outcome() batch.Outcome { return batch.Outcome(s & outcomeBits
 func newState() *state {
 	return &state{
 		flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{},
-		proofs: map[int]int64{}, beside: map[int][]int64{},
+		proofs: map[int]int64{}, beside: map[int][]int64{}, traffic: traffic{},
 	}
 }
 
@@ -98,6 +99,7 @@ func (s *state) working() time.Duration {
 
 func (s *state) addSend(r sendRecord) {
 	s.sends++
+	s.traffic.sent(r)
 	s.latest = r.At
 	s.flights[r.Row] = r
 }
@@ -146,6 +148,7 @@ func (s *state) land(r resultRecord) {
 	}
 	if r.Throttled {
 		s.throttled++
+		s.traffic.throttled(r.At)
 	}
 }
 

@@ -143,15 +143,16 @@ type Info struct {
 	Digest    string   // tells the input from another
 	Columns   []string // the names of the input's other columns
 	Rows      int
-	Requests  int           // sent so far
-	Throttled int           // those refused for exceeding the allowance
-	Waited    time.Duration // waited for the allowance, in the sessions that stopped
-	StartedAt time.Time     // of the first session; zero if there was none
-	StoppedAt time.Time     // of the last one; zero while it runs, or if it died
-	Stopped   string        // why the last session stopped early
-	Worked    time.Duration // the sum of the sessions; one that died counts up to its last record
-	SessionAt time.Time     // when the last session began
-	PID       int           // its process
+	Requests  int            // sent so far
+	Throttled int            // those refused for exceeding the allowance
+	Traffic   []batch.Minute // those of them that are recorded, by time
+	Waited    time.Duration  // waited for the allowance, in the sessions that stopped
+	StartedAt time.Time      // of the first session; zero if there was none
+	StoppedAt time.Time      // of the last one; zero while it runs, or if it died
+	Stopped   string         // why the last session stopped early
+	Worked    time.Duration  // the sum of the sessions; one that died counts up to its last record
+	SessionAt time.Time      // when the last session began
+	PID       int            // its process
 }
 
 // Info returns what is known of the run as a whole.
@@ -161,7 +162,7 @@ func (v *View) Info() Info {
 	s := v.state
 	return Info{
 		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(),
-		Requests: s.sends, Throttled: s.throttled, Waited: s.waited,
+		Requests: s.sends, Throttled: s.throttled, Traffic: s.traffic.sorted(), Waited: s.waited,
 		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why, Worked: s.worked + s.working(),
 		SessionAt: s.session.At, PID: s.session.PID,
 	}

@@ -22,8 +22,8 @@ func TestAllowanceIsSpent(t *testing.T) {
 		{"alone, all headers", 0, exoteltest.AllHeaders, 0, 1.01},
 		{"alone, no headers", 0, exoteltest.NoHeaders, 0, 1.01},
 		{"others take 30%, all headers", 0.3, exoteltest.AllHeaders, 0.002, 1.05},
-		{"others take 30%, Retry-After", 0.3, exoteltest.RetryAfter, 0.02, 1.15},
-		{"others take 30%, no headers", 0.3, exoteltest.NoHeaders, 0.02, 1.15},
+		{"others take 30%, Retry-After", 0.3, exoteltest.RetryAfter, 0.025, 1.15},
+		{"others take 30%, no headers", 0.3, exoteltest.NoHeaders, 0.025, 1.15},
 	} {
 		for _, kind := range []exoteltest.Kind{exoteltest.FixedWindow, exoteltest.SlidingWindow, exoteltest.TokenBucket} {
 			for _, rows := range []int{40, 500, 5000} {

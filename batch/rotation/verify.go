@@ -22,7 +22,7 @@ type Verification struct {
 
 // MinEvery is the least [Verification.Every]: an account may be asked twice in ten
 // minutes.
-const MinEvery = gateAgain
+const MinEvery = budgetWindow / answerBudget
 
 // ErrRefused says that the registrar refuses some of the new passwords.
 var ErrRefused = errors.New("the registrar refuses some of the new passwords")

@@ -2,8 +2,10 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"siprotate/batch"
@@ -25,12 +27,8 @@ type Waves struct {
 	Ask             func(ctx context.Context, gate Gated) error
 }
 
-// gatePoll is how often a gate looks at the proofs. Phones renew their
-// registrations every few minutes; an account may be asked twice in ten.
-const (
-	gatePoll  = time.Second
-	gateAgain = budgetWindow / answerBudget
-)
+// gatePoll is how often a gate looks at the proofs.
+const gatePoll = time.Second
 
 // left returns the sizes of the waves that are not through, of which the first may
 // be 0: a gate that was asked and stayed closed. passed is how many gates opened,
@@ -123,7 +121,7 @@ func inWaves(rows iter.Seq2[batch.Row, error], waves []map[int]bool) iter.Seq2[b
 // gate decides whether the next gate opens, and records it.
 func (r Rotation) gate(ctx context.Context, j *journal.Journal, p *proving, sent int) error {
 	gate := Gated{Gate: j.Gates() + 1, Rows: sent}
-	err := r.wait(ctx, j, p, gate)
+	err := r.decide(ctx, j, p, gate)
 	gate.Passed = err == nil
 	if err != nil {
 		gate.Why = err.Error()
@@ -135,21 +133,24 @@ func (r Rotation) gate(ctx context.Context, j *journal.Journal, p *proving, sent
 		return recording
 	}
 	r.Events(gate)
+	if err != nil && r.Waves.Ask == nil {
+		err = fmt.Errorf("gate %d: %w", gate.Gate, err)
+	}
 	return err
 }
 
-// wait returns nil once the gate may open, and why it may not.
-func (r Rotation) wait(ctx context.Context, j *journal.Journal, p *proving, gate Gated) error {
+// decide returns nil once the gate may open, and why it may not.
+func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, gate Gated) error {
 	w := r.Waves
-	if w.Ask != nil {
+	switch {
+	case w.Ask != nil:
 		return w.Ask(ctx, gate)
-	}
-	if p == nil || w.Proved+w.Adopted == 0 {
+	case p == nil || w.Proved+w.Adopted == 0:
 		return nil
 	}
 	deadline := time.Now().Add(w.Wait)
 	asked := time.Now()
-	for {
+	for first := true; ; first = false {
 		// Before the journal is read: what is recorded in between counts.
 		idle, over := p.idle(), p.isStopped() || time.Now().After(deadline)
 		proved, adopted, err := shares(j)
@@ -159,9 +160,12 @@ func (r Rotation) wait(ctx context.Context, j *journal.Journal, p *proving, gate
 		if proved >= w.Proved && adopted >= w.Adopted {
 			return nil
 		}
-		if over || idle && w.Adopted == 0 {
-			return fmt.Errorf("gate %d: %v proved of %v, %v adopted of %v", gate.Gate, proved, w.Proved, adopted, w.Adopted)
-		} else if idle && time.Since(asked) > gateAgain {
+		switch {
+		case over || idle && w.Adopted == 0:
+			return errors.New(w.compare(proved, adopted))
+		case first:
+			r.Events(Gating{gate.Gate, gate.Rows, w.compare(proved, adopted), deadline})
+		case idle && time.Since(asked) > MinEvery:
 			asked = time.Now()
 			if err := p.again(j); err != nil {
 				return err
@@ -173,6 +177,20 @@ func (r Rotation) wait(ctx context.Context, j *journal.Journal, p *proving, gate
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// compare says how the shares stand that the gates want.
+func (w Waves) compare(proved, adopted Share) string {
+	var parts []string
+	for _, share := range []struct {
+		name       string
+		is, wanted Share
+	}{{"proved", proved, w.Proved}, {"adopted", adopted, w.Adopted}} {
+		if share.wanted > 0 {
+			parts = append(parts, fmt.Sprintf("%v %s, %v wanted", share.is, share.name, share.wanted))
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // shares returns which parts of the rows that were sent are proved, and have been

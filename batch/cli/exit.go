@@ -12,9 +12,11 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/account"
+	"siprotate/batch/handout"
 	"siprotate/batch/journal"
 	"siprotate/batch/roster"
 	"siprotate/batch/rotation"
+	"siprotate/batch/vault"
 	"siprotate/report"
 )
 
@@ -58,7 +60,7 @@ func (e *failure) Unwrap() error { return e.err }
 var errTooOld = errors.New("some devices are too old, or were never rotated")
 
 // explain maps what a command ended with to the exit code, and to the advice that
-// follows the error. This is the only place where an exit code is chosen.
+// follows the error. All exit codes are chosen in this file.
 func (a *app) explain(err error) (code int, hint string) {
 	var (
 		caught  *signalError
@@ -113,11 +115,11 @@ func (a *app) explain(err error) (code int, hint string) {
 	if code, hint := explainSealed(err); code != exitOK {
 		return code, hint
 	}
-	if code, hint := a.explainDirectory(err); code != exitOK && !errors.As(err, new(*rotation.PlanError)) {
-		return code, hint
-	}
 	if errors.As(err, new(*rotation.PlanError)) {
 		return exitFailure, "nothing was sent"
+	}
+	if code, hint := a.explainDirectory(err); code != exitOK {
+		return code, hint
 	}
 	return exitFailure, ""
 }
@@ -137,7 +139,7 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 		return exitFailure, "put the run directory back where it was and resume it"
 	case errors.As(run, &lost):
 		return exitFailure, "put the run directory back where it was and resume it; or rotate what the rescue file holds again: it is an INPUT"
-	case run.Err != error(stop), stop.Reason == batch.Broken:
+	case stop == nil || run.Err != error(stop) || stop.Reason == batch.Broken:
 		if a.advised {
 			return exitFailure, "nothing that was sent is lost; resume the run once the cause is mended"
 		}
@@ -152,6 +154,26 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 		return exitStopped, ""
 	}
 	return exitStopped, "to go on: " + a.resumeCommand(run.Dir)
+}
+
+// explainSealed explains an error of passwords that are sealed, or gone; the code
+// is exitOK for any other error.
+func explainSealed(err error) (code int, hint string) {
+	switch {
+	case errors.Is(err, journal.ErrVault):
+		return exitUsage, "a run goes on as it began: give the same --seal-to as at first, or none if there was none; `siprotate resume` needs none"
+	case errors.Is(err, journal.ErrPurged):
+		return exitUsage, "it can be reported, and counts in a history; for a new rotation name another folder with -o"
+	case errors.Is(err, journal.ErrUnfinished):
+		return exitUsage, "`siprotate resume` settles them; --force purges the run as it is, and nobody will know those passwords"
+	case errors.Is(err, vault.ErrMoved):
+		return exitFailure, "somebody changed the journal: put back the copy that was written"
+	case errors.Is(err, handout.ErrBusy), errors.Is(err, report.ErrBusy):
+		return exitBusy, "wait until it is done"
+	case errors.Is(err, errUndelivered):
+		return exitUnfinished, ""
+	}
+	return exitOK, ""
 }
 
 func explainListing(listing *rotation.ListError) (code int, hint string) {

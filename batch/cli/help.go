@@ -49,10 +49,13 @@ var exitTexts = []exitText{
 	{"2", "usage, or invalid input: nothing was sent", nil},
 	{"3", "finished, but some rows were not rotated: see the report", []string{"run", "resume"}},
 	{"3", "some devices are too old, or were never rotated", []string{"status"}},
+	{"3", "some passwords are refused, not proved, or not adopted in time", []string{"verify"}},
+	{"3", "some rows were not delivered", []string{"credentials"}},
 	{"4", "stopped early (credentials refused, too many failures, window over): can be resumed", []string{"run", "resume"}},
 	{"4", "the API refused the credentials", []string{"users", "status", "check"}},
+	{"4", "stopped early: too many commands failed", []string{"credentials"}},
 	{"5", "nothing was done: this run is finished already", []string{"run", "resume"}},
-	{"6", "busy: another process is at work on this run or account", []string{"run", "resume", "users", "status", "check"}},
+	{"6", "busy: another process is at work on this run or account", []string{"run", "resume", "users", "status", "check", "report", "credentials", "verify", "purge"}},
 	{"130, 143", "interrupted (SIGINT, SIGTERM): a run can be resumed; a second signal stops at once, and is safe", []string{"run", "resume", "users", "status", "check", "sandbox"}},
 }
 

@@ -25,7 +25,5 @@ func quote(word string) string {
 // shellCommand returns what runs a line of the system's shell.
 func shellCommand(line string) *exec.Cmd { return exec.Command("/bin/sh", "-c", line) }
 
-// setVariables returns a line of the shell that sets two variables.
-func setVariables(name, value, other, itsValue string) string {
-	return "export " + name + "=" + value + " " + other + "=" + itsValue
-}
+// setVariables returns a line of the shell that sets variables, each NAME=VALUE.
+func setVariables(variables ...string) string { return "export " + strings.Join(variables, " ") }

@@ -20,7 +20,11 @@ func quote(word string) string {
 // shellCommand returns what runs a line of the system's shell.
 func shellCommand(line string) *exec.Cmd { return exec.Command("cmd", "/C", line) }
 
-// setVariables returns a line of PowerShell that sets two variables.
-func setVariables(name, value, other, itsValue string) string {
-	return "$env:" + name + " = '" + value + "'; $env:" + other + " = '" + itsValue + "'"
+// setVariables returns a line of PowerShell that sets variables, each NAME=VALUE.
+func setVariables(variables ...string) string {
+	for i, variable := range variables {
+		name, value, _ := strings.Cut(variable, "=")
+		variables[i] = "$env:" + name + " = '" + value + "'"
+	}
+	return strings.Join(variables, "; ")
 }

@@ -175,8 +175,8 @@ func (a *app) serve(ctx context.Context, s *sandbox) error {
 	base := "http://" + l.Addr().String()
 	fmt.Fprintln(a.out, base)
 	a.say("serving %d users until interrupted; to use it:", s.users)
-	a.say("  %s", setVariables("EXOTEL_BASE_URL", base, "EXOTEL_ACCOUNT_SID", exoteltest.DefaultCredential))
-	a.say("  %s", setVariables("EXOTEL_API_KEY", exoteltest.DefaultCredential, "EXOTEL_API_TOKEN", exoteltest.DefaultCredential))
+	a.say("  %s", setVariables("EXOTEL_BASE_URL="+base, "EXOTEL_ACCOUNT_SID="+exoteltest.DefaultCredential))
+	a.say("  %s", setVariables("EXOTEL_API_KEY="+exoteltest.DefaultCredential, "EXOTEL_API_TOKEN="+exoteltest.DefaultCredential))
 	if s.sip {
 		registrar, err := a.serveSIP(standIn, s.renew)
 		if err != nil {
@@ -214,6 +214,6 @@ func (a *app) serveSIP(server *exoteltest.Server, renew time.Duration) (*exotelt
 	if err != nil {
 		return nil, usage(err, "")
 	}
-	a.say("  export EXOTEL_SIP_PROXY=%s EXOTEL_SIP_TRANSPORT=tcp EXOTEL_SIP_DOMAIN=%s", address, standIn.Domain())
+	a.say("  %s", setVariables("EXOTEL_SIP_PROXY="+address, "EXOTEL_SIP_TRANSPORT=tcp", "EXOTEL_SIP_DOMAIN="+standIn.Domain()))
 	return standIn, nil
 }

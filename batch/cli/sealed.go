@@ -9,7 +9,6 @@ import (
 	"golang.org/x/term"
 
 	"siprotate/batch"
-	"siprotate/batch/handout"
 	"siprotate/batch/journal"
 	"siprotate/batch/vault"
 	"siprotate/report"
@@ -161,26 +160,6 @@ func (a *app) passphrase(ctx context.Context, prompt string) ([]byte, error) {
 		_ = term.Restore(terminal, state)
 		return nil, &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
 	}
-}
-
-// explainSealed explains an error of passwords that are sealed, or gone; the code
-// is exitOK for any other error.
-func explainSealed(err error) (code int, hint string) {
-	switch {
-	case errors.Is(err, journal.ErrVault):
-		return exitUsage, "a run goes on as it began: give the same --seal-to as at first, or none if there was none; `siprotate resume` needs none"
-	case errors.Is(err, journal.ErrPurged):
-		return exitUsage, "it can be reported, and counts in a history; for a new rotation name another folder with -o"
-	case errors.Is(err, journal.ErrUnfinished):
-		return exitUsage, "`siprotate resume` settles them; --force purges the run as it is, and nobody will know those passwords"
-	case errors.Is(err, vault.ErrMoved):
-		return exitFailure, "somebody changed the journal: put back the copy that was written"
-	case errors.Is(err, handout.ErrBusy):
-		return exitUsage, "wait until it is done"
-	case errors.Is(err, errUndelivered):
-		return exitUnfinished, ""
-	}
-	return exitOK, ""
 }
 
 // readable sees that a file which a flag names can be read.

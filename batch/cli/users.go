@@ -221,7 +221,7 @@ func (a *app) deliver(file string, text []byte) error {
 		err = maybe.WriteFile(file, text, 0o600)
 	}
 	if err != nil {
-		return &failure{fmt.Errorf("write what was listed: %w", err), ""}
+		return &failure{fmt.Errorf("write the output: %w", err), ""}
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -137,8 +136,8 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 		return err
 	}
 	if o.refusedTo != "" {
-		if err := writeRefused(dir, v, o.refusedTo); err != nil {
-			return &failure{fmt.Errorf("write the refused rows: %w", err), ""}
+		if err := a.writeRefused(dir, v, o.refusedTo); err != nil {
+			return err
 		}
 	}
 	return ended
@@ -304,24 +303,25 @@ func verified(dir string, v rotation.Verification) (lines []adoptionLine, err er
 
 // writeRefused writes the rows whose password the registrar refuses as an input:
 // the API needs no old password to set another one.
-func writeRefused(dir string, v rotation.Verification, file string) error {
-	lines, err := verified(dir, v)
+func (a *app) writeRefused(dir string, v rotation.Verification, file string) error {
+	view, err := journal.Read(dir, nil)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	out := csv.NewWriter(f)
+	defer view.Close()
+	var text bytes.Buffer
+	out := csv.NewWriter(&text)
 	out.Write([]string{"user_id", "device_id", "sip_id", "email"})
-	for _, l := range lines {
-		if l.Proof == batch.ProofRefused {
-			out.Write([]string{l.UserID, l.DeviceID, l.SIPID, l.Email})
+	for entry, err := range view.Entries() {
+		if err != nil {
+			return err
+		}
+		if row := entry.Row; entry.Result.Proof.Verdict == batch.ProofRefused && v.Want(entry) {
+			out.Write([]string{row.UserID, row.DeviceID, row.SIPID, row.Email})
 		}
 	}
-	out.Flush()
-	return errors.Join(out.Error(), f.Close())
+	out.Flush() // a buffer takes every write
+	return a.deliver(file, text.Bytes())
 }
 
 // verifyOld asks whether passwords of an earlier run are refused by now.

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// MaxReissues is how many times a row may get another generated password
+	// maxReissues is how many times a row may get another generated password
 	// because the API refused the one it had.
-	MaxReissues = 3
+	maxReissues = 3
 	// A password that may be in force is replaced only once the API was seen to
 	// refuse it so many times.
 	refusalsInDoubt = 2
@@ -114,7 +114,7 @@ func (r *run) again(row *Row, n int, err error) (wait time.Duration, again bool)
 // refusal was seen twice, and failed rows are to be retried.
 func (r *run) reissues(row *Row, err error) bool {
 	a := row.Attempts
-	return refusesPassword(err) && row.PasswordSource == Generated && a.Reissued < MaxReissues &&
+	return refusesPassword(err) && row.PasswordSource == Generated && a.Reissued < maxReissues &&
 		(a.Doubt == "" || r.RetryFailed && a.Refused >= refusalsInDoubt)
 }
 

@@ -52,7 +52,7 @@ type Log interface {
 // generated passwords; the zero value of everything else has a meaning.
 type Config struct {
 	Pacer       *pace.Pacer            // the allowance
-	Workers     int                    // requests under way at once; 0: see AutoWorkers
+	Workers     int                    // requests under way at once; 0: as many as spend a free allowance at once, up to [MaxAutoWorkers]
 	Timeout     time.Duration          // for one request; 0: DefaultTimeout
 	MaxAttempts int                    // for one row in this run; 0: DefaultAttempts
 	Canary      int                    // so many rows go first, alone; 0: none
@@ -77,9 +77,9 @@ const (
 	MaxAutoWorkers  = 50
 )
 
-// AutoWorkers returns how many workers spend a free allowance at once, however
+// autoWorkers returns how many workers spend a free allowance at once, however
 // slow the API is: as many as a window has requests, at most 50.
-func AutoWorkers(r pace.Rate) int {
+func autoWorkers(r pace.Rate) int {
 	if r.IsUnlimited() {
 		return MaxAutoWorkers
 	}
@@ -98,7 +98,7 @@ func (c Config) complete(set Setter, log Log) (Config, error) {
 		return c, fmt.Errorf("%w: a number below 0", ErrConfig)
 	}
 	if c.Workers == 0 {
-		c.Workers = AutoWorkers(c.Pacer.State().Rate)
+		c.Workers = autoWorkers(c.Pacer.State().Rate)
 	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
@@ -141,6 +141,9 @@ type Stop struct {
 	Reason StopReason
 	Err    error
 }
+
+// InterruptedBy returns the stop of a run whose context ended.
+func InterruptedBy(ctx context.Context) *Stop { return &Stop{Interrupted, context.Cause(ctx)} }
 
 func (s *Stop) Error() string {
 	switch {

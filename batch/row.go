@@ -78,6 +78,9 @@ const (
 // Outcomes lists every outcome.
 var Outcomes = []Outcome{NotAttempted, Rotated, Failed, Unknown, Invalid}
 
+// MayBeInForce reports whether the row's new password is in force, or may be.
+func (o Outcome) MayBeInForce() bool { return o == Rotated || o == Unknown }
+
 var outcomeNames = [...]string{"not_attempted", "rotated", "failed", "unknown", "invalid"}
 
 // String returns the outcome's name as reports and the journal spell it.

@@ -211,7 +211,7 @@ func TestOutcomes(t *testing.T) {
 		"throttled often is no try":       {append(slices.Repeat([]error{throttle}, 20), outage, nil), nil, Rotated, 22},
 		"throttled, then refused":         {[]error{throttle, refusal}, nil, Failed, 2},
 		"policy, once":                    {[]error{policy, nil}, nil, Rotated, 2},
-		"policy, always":                  {[]error{policy}, nil, Failed, 1 + MaxReissues},
+		"policy, always":                  {[]error{policy}, nil, Failed, 1 + maxReissues},
 		"policy, of a given password":     {[]error{policy}, provided, Failed, 1},
 		"in doubt before, refused now":    {[]error{refusal}, doubted, Unknown, 1},
 		"in doubt before, policy now":     {[]error{policy}, doubted, Unknown, 2},

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"siprotate/batch"
 )
 
 var reportColumns = []string{
@@ -79,12 +77,12 @@ func reportCells(e *Entry) []string {
 		strconv.Itoa(row.Number), strconv.Itoa(row.Line), row.UserID, row.DeviceID, row.SIPID, row.Email,
 		result.Outcome.String(),
 		answer.HTTPCode,
-		EscapeFormula(answer.Code),
-		EscapeFormula(answer.Status),
-		EscapeFormula(answer.RequestID),
-		EscapeFormula(answer.ErrorCode),
-		EscapeFormula(answer.ErrorMessage),
-		EscapeFormula(answer.Description()),
+		escapeFormula(answer.Code),
+		escapeFormula(answer.Status),
+		escapeFormula(answer.RequestID),
+		escapeFormula(answer.ErrorCode),
+		escapeFormula(answer.ErrorMessage),
+		escapeFormula(answer.Description()),
 		strconv.Itoa(result.Attempts.Count),
 		string(row.PasswordSource),
 		stamp(result.Attempts.FirstSent),
@@ -92,7 +90,7 @@ func reportCells(e *Entry) []string {
 		duration,
 		string(result.Proof.Verdict),
 		number(result.Proof.Code),
-		EscapeFormula(Sanitize(redact(result.Proof.Reason, &e.Entry))),
+		escapeFormula(Sanitize(redact(result.Proof.Reason, &e.Entry))),
 		stamp(result.Proof.At),
 	}
 }
@@ -116,7 +114,7 @@ var AdoptionCSV = Format{Name: "adoption", File: "adoption.csv", Perm: 0o644, Ne
 }}
 
 func adoptionCells(e *Entry) []string {
-	if !holdsPassword(e.Result.Outcome) || e.Result.Proof.Verdict == "" {
+	if !e.Result.Outcome.MayBeInForce() || e.Result.Proof.Verdict == "" {
 		return nil
 	}
 	row, proof := &e.Row, &e.Result.Proof
@@ -125,7 +123,7 @@ func adoptionCells(e *Entry) []string {
 	for _, b := range proof.Bindings {
 		contacts = append(contacts, b.Contact)
 	}
-	shown := func(text string) string { return EscapeFormula(Sanitize(redact(text, &e.Entry))) }
+	shown := func(text string) string { return escapeFormula(Sanitize(redact(text, &e.Entry))) }
 	return []string{
 		strconv.Itoa(row.Number), row.UserID, row.DeviceID, row.SIPID, row.Email,
 		string(adoption), stamp(until), shown(strings.Join(contacts, " ")), string(proof.Verdict), shown(proof.Reason), stamp(proof.At),
@@ -133,7 +131,7 @@ func adoptionCells(e *Entry) []string {
 }
 
 func credentialCells(e *Entry) []string {
-	if !holdsPassword(e.Result.Outcome) {
+	if !e.Result.Outcome.MayBeInForce() {
 		return nil
 	}
 	row := &e.Row
@@ -141,11 +139,6 @@ func credentialCells(e *Entry) []string {
 		strconv.Itoa(row.Number), row.UserID, row.DeviceID, row.SIPID, row.Email,
 		row.Password.Reveal(), e.Result.Outcome.String(),
 	}
-}
-
-// holdsPassword reports whether a row's new password is in force, or may be.
-func holdsPassword(o batch.Outcome) bool {
-	return o == batch.Rotated || o == batch.Unknown
 }
 
 // stamp returns t as the files spell it, RFC 3339 in UTC with milliseconds, and

@@ -78,10 +78,10 @@ func newTally(run Run) *tally {
 func (t *tally) add(e *Entry) {
 	t.rows++
 	t.by[e.Result.Outcome]++
-	if holdsPassword(e.Result.Outcome) {
+	if e.Result.Outcome.MayBeInForce() {
 		t.proofs[e.Result.Proof.Verdict]++
 	}
-	if holdsPassword(e.Result.Outcome) && beginsFormula(e.Row.Password.Reveal()) {
+	if e.Result.Outcome.MayBeInForce() && beginsFormula(e.Row.Password.Reveal()) {
 		t.formulas++
 	}
 	t.parts.add(e)

@@ -18,8 +18,8 @@ import (
 	"siprotate/batch"
 )
 
-// Patience is how long a [Write] waits for another one on the same directory.
-const Patience = 30 * time.Second
+// patience is how long a [Write] waits for another one on the same directory.
+const patience = 30 * time.Second
 
 // ErrBusy is returned by [Write] if another one kept the directory for too long.
 var ErrBusy = errors.New("another process is writing reports there")
@@ -52,7 +52,7 @@ type Reading func() (Run, iter.Seq2[batch.Entry, error], error)
 // followed.
 //
 // Writes on one directory, also of several processes, take turns. A [Reader] that
-// had to wait for [Patience] gives up with [ErrBusy]. An [Owner] then goes ahead,
+// had to wait for [patience] gives up with [ErrBusy]. An [Owner] then goes ahead,
 // as it does where there is no lock to be had: a stopped process must not cost a
 // run its reports. Reports of a shorter journal never replace those of a longer
 // one ([ErrStale]), whenever a stopped Reader wakes up; only an Owner, which has
@@ -105,7 +105,7 @@ func lock(root *os.Root) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	l := flock.New(filepath.Join(root.Name(), lockName), flock.SetFlag(os.O_RDWR))
 	if _, err := l.TryLockContext(ctx, 20*time.Millisecond); err != nil {

@@ -57,7 +57,7 @@ func TestBusyFolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		err := writeAs(root, Reader, 1)
-		if !errors.Is(err, ErrBusy) || time.Since(began) != Patience {
+		if !errors.Is(err, ErrBusy) || time.Since(began) != patience {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 	})
@@ -192,7 +192,7 @@ func TestOwnerGoesAheadOfAStoppedReader(t *testing.T) {
 		stopped := func() (Run, iter.Seq2[batch.Entry, error], error) {
 			return Run{Length: 2}, func(yield func(batch.Entry, error) bool) {
 				yield(sampleEntries()[0], nil)
-				if err := writeAs(root, Owner, 3); err != nil || time.Since(began) != Patience {
+				if err := writeAs(root, Owner, 3); err != nil || time.Since(began) != patience {
 					t.Errorf("the owner, after %v: %v", time.Since(began), err)
 				}
 				yield(sampleEntries()[1], nil)

@@ -9,7 +9,7 @@
 //
 // What the API said is shown as text that does nothing (see [Sanitize]), and
 // cells that a spreadsheet would run as a formula are escaped (see
-// [EscapeFormula]). What the input said, and the passwords, are written byte for
+// [escapeFormula]). What the input said, and the passwords, are written byte for
 // byte, but for report.html, which shows all text as text that does nothing. A
 // password stands in credentials.csv and nowhere else.
 package report

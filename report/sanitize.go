@@ -94,11 +94,11 @@ const formulaStarts = "=+-@＝＋－＠"
 // Quotation marks that may get lost on a cell's way into a spreadsheet.
 const quotationMarks = "\"'`“”‘’"
 
-// EscapeFormula makes a cell that a spreadsheet would run as a formula plain text, by
+// escapeFormula makes a cell that a spreadsheet would run as a formula plain text, by
 // an apostrophe in front. What follows a semicolon counts as a cell too, since
 // spreadsheets in half of the world split there. The text must have gone
 // through [Sanitize].
-func EscapeFormula(cell string) string {
+func escapeFormula(cell string) string {
 	if !strings.Contains(cell, ";") {
 		return escapeOne(cell)
 	}

@@ -80,8 +80,8 @@ func TestEscapeFormula(t *testing.T) {
 		{"no; -1", "no;' -1"},
 		{";", ";"},
 	} {
-		if got := EscapeFormula(c.in); got != c.want {
-			t.Errorf("EscapeFormula(%q) = %q, want %q", c.in, got, c.want)
+		if got := escapeFormula(c.in); got != c.want {
+			t.Errorf("escapeFormula(%q) = %q, want %q", c.in, got, c.want)
 		}
 	}
 }
@@ -92,17 +92,17 @@ func FuzzEscapeFormula(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		plain := Sanitize(s)
-		got := EscapeFormula(plain)
+		got := escapeFormula(plain)
 		for cell := range strings.SplitSeq(got, ";") {
 			if strings.TrimLeft(cell, " \"") != "" && strings.ContainsAny(firstOf(strings.TrimLeft(cell, " \"")), "=+-@\t\r＝＋－＠") {
-				t.Fatalf("EscapeFormula(%q) = %q: %q runs as a formula", plain, got, cell)
+				t.Fatalf("escapeFormula(%q) = %q: %q runs as a formula", plain, got, cell)
 			}
 		}
 		if strings.ReplaceAll(got, "'", "") != strings.ReplaceAll(plain, "'", "") {
-			t.Fatalf("EscapeFormula(%q) = %q changes more than apostrophes", plain, got)
+			t.Fatalf("escapeFormula(%q) = %q changes more than apostrophes", plain, got)
 		}
 		if !strings.ContainsAny(plain, formulaStarts) && got != plain {
-			t.Fatalf("EscapeFormula(%q) = %q changes harmless text", plain, got)
+			t.Fatalf("escapeFormula(%q) = %q changes harmless text", plain, got)
 		}
 	})
 }

@@ -134,7 +134,7 @@ func (o *credentialsFlags) selection() (s handout.Selection, err error) {
 	for name := range strings.SplitSeq(o.outcome, ",") {
 		var outcome batch.Outcome
 		err := outcome.UnmarshalText([]byte(strings.TrimSpace(name)))
-		if err != nil || outcome != batch.Rotated && outcome != batch.Unknown {
+		if err != nil || !outcome.MayBeInForce() {
 			return s, usagef("only those have a password of the run in force, or perhaps", "--outcome %q: want rotated, unknown, or both", o.outcome)
 		}
 		s.Outcomes = append(s.Outcomes, outcome)

@@ -141,7 +141,9 @@ func (a *app) sayListing(l directory.Listing) {
 
 func devices(users []exotel.User) (n int) {
 	for _, u := range users {
-		n += len(sipDevices(u))
+		for range directory.SIPDevices(&u) {
+			n++
+		}
 	}
 	return n
 }

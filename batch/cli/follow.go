@@ -39,7 +39,7 @@ func (a *app) follow(ctx context.Context, r rotation.Rotation) error {
 		select {
 		case <-ctx.Done():
 			a.rest()
-			return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+			return batch.InterruptedBy(ctx)
 		case <-time.After(max(followEvery, 10*f.took)):
 		}
 		if err := f.look(r); err != nil {

@@ -208,7 +208,7 @@ func (a *app) roster(ctx context.Context, arg string, check func(string) error) 
 		err = r.Settle(ctx)
 	}
 	if ctx.Err() != nil {
-		return nil, &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+		return nil, batch.InterruptedBy(ctx)
 	}
 	if err != nil {
 		return nil, &rotation.SourceError{Err: err}

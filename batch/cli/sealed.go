@@ -158,7 +158,7 @@ func (a *app) passphrase(ctx context.Context, prompt string) ([]byte, error) {
 		return l.text, l.err
 	case <-ctx.Done():
 		_ = term.Restore(terminal, state)
-		return nil, &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+		return nil, batch.InterruptedBy(ctx)
 	}
 }
 

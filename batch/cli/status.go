@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch/directory"
 	"siprotate/batch/journal"
 	"siprotate/exotel"
 	"siprotate/report"
@@ -166,7 +167,7 @@ func statusLines(users []exotel.User, past *journal.History, limit time.Duration
 		lines = append(lines, line)
 	}
 	for _, u := range users {
-		for _, d := range sipDevices(u) {
+		for d := range directory.SIPDevices(&u) {
 			add(journal.Rotation{UserID: u.ID, DeviceID: d.ID, SIPID: exotel.SIPID(d.ContactURI), Email: u.Email})
 		}
 	}

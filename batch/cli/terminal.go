@@ -58,6 +58,6 @@ func (a *app) ask(ctx context.Context, question, no string) error {
 		return usagef("", "%s", no)
 	case <-ctx.Done():
 		fmt.Fprintln(a.err)
-		return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+		return batch.InterruptedBy(ctx)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"siprotate/batch"
+	"siprotate/batch/directory"
 	"siprotate/batch/rotation"
 	"siprotate/exotel"
 	"siprotate/report"
@@ -116,7 +117,7 @@ func (o *usersFlags) lines(users []exotel.User) (lines []userLine) {
 		if o.role != "" && !strings.EqualFold(u.Role, o.role) {
 			continue
 		}
-		if devices := sipDevices(u); o.withoutDevice == (len(devices) == 0) {
+		if devices := slices.Collect(directory.SIPDevices(&u)); o.withoutDevice == (len(devices) == 0) {
 			lines = append(lines, linesOf(u, devices)...)
 		}
 	}
@@ -138,15 +139,6 @@ func checkRole(role string, users []exotel.User) error {
 	return usagef("the roles in the account are: "+strings.Join(slices.Sorted(maps.Keys(roles)), ", "), "--role %q: no user has it", role)
 }
 
-func sipDevices(u exotel.User) (devices []exotel.Device) {
-	for _, d := range u.Devices {
-		if d.SIP() {
-			devices = append(devices, d)
-		}
-	}
-	return devices
-}
-
 // A userLine is a SIP device and its user, or a user without a SIP device.
 type userLine struct {
 	UserID    string `json:"user_id"`
@@ -164,7 +156,7 @@ var userColumns = []string{"user_id", "device_id", "sip_id", "email", "first_nam
 
 // linesOf returns a line for each of the user's devices, or one without a device.
 // What the API says is made harmless, should it come to a terminal.
-func linesOf(u exotel.User, devices []exotel.Device) (lines []userLine) {
+func linesOf(u exotel.User, devices []*exotel.Device) (lines []userLine) {
 	line := userLine{
 		UserID: report.Sanitize(u.ID), Email: report.Sanitize(u.Email),
 		FirstName: report.Sanitize(u.FirstName), LastName: report.Sanitize(u.LastName), Role: report.Sanitize(u.Role),

@@ -159,7 +159,7 @@ func TestGroupsFitIntoARequest(t *testing.T) {
 }
 
 func TestCost(t *testing.T) {
-	if !wantSIPs(0, Reference{DeviceID: "1"}).Empty() {
+	if wantSIPs(0, Reference{DeviceID: "1"}).Cost().Wanted != 0 {
 		t.Error("a reference that names nothing costs something")
 	}
 	for _, c := range []struct {
@@ -357,7 +357,7 @@ func TestCompletingARow(t *testing.T) {
 			if fault := w.AddRow(&c.row); (fault != nil) != c.faultByItself {
 				t.Errorf("by itself: %+v", fault)
 			}
-			if w.Empty() != (c.faultByItself || c.row.UserID != "" && c.row.DeviceID != "") {
+			if (w.Cost().Wanted == 0) != (c.faultByItself || c.row.UserID != "" && c.row.DeviceID != "") {
 				t.Errorf("%d names are looked up", len(w.order))
 			}
 			fault := NewIndex(&w, users).Complete(&c.row)

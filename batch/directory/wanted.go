@@ -53,9 +53,6 @@ func (w *Wanted) AddRow(row *batch.Row) *batch.Fault {
 	return fault
 }
 
-// Empty reports whether nothing is wanted.
-func (w *Wanted) Empty() bool { return len(w.order) == 0 }
-
 // A Cost is what resolving takes in requests, as far as that is known without
 // sending one. What is not found may cost a listing of the account on top.
 type Cost struct {

@@ -32,9 +32,7 @@ var ErrSealed = errors.New("the password is sealed")
 // Of returns what an entry has to hand out: nothing where the old password
 // stands, and several passwords where nobody knows which of them is in force.
 func Of(e *batch.Entry) []Credential {
-	switch e.Result.Outcome {
-	case batch.Rotated, batch.Unknown:
-	default:
+	if !e.Result.Outcome.MayBeInForce() {
 		return nil
 	}
 	own := Credential{Row: &e.Row, Result: &e.Result, Password: e.Row.Password, Sealed: e.Row.Sealed}

@@ -281,7 +281,7 @@ func (j *Journal) writeRescue(to io.Writer) error {
 			return err
 		}
 		row, outcome := entry.Row, entry.Result.Outcome
-		if outcome != batch.Rotated && outcome != batch.Unknown {
+		if !outcome.MayBeInForce() {
 			continue
 		}
 		for _, kept := range append([]batch.Kept{{Password: row.Password}}, entry.Beside...) {

@@ -50,7 +50,6 @@ type standing uint8
 
 const (
 	outcomeBits standing = 0x07
-	settled     standing = 0x08 // a result was written, which a retry may replace
 	maybeSent   standing = 0x10 // a request may have left, though no record of it was kept
 )
 
@@ -110,29 +109,18 @@ func (s *state) addGate(r gateRecord) {
 	}
 }
 
-func (s *state) addTried(r resultRecord, at int64) {
-	s.land(r)
-	s.last[r.Row-1] = at
-	outcome := batch.NotAttempted
-	if r.Doubt != "" {
-		outcome = batch.Unknown
-	}
-	s.standing[r.Row-1] = standing(outcome)
-}
-
 // addEnd adds the end of a request: a tried record, or a result.
 func (s *state) addEnd(r resultRecord, at int64) {
-	if r.Type == kindTried {
-		s.addTried(r, at)
-		return
-	}
-	s.addResult(r, at)
-}
-
-func (s *state) addResult(r resultRecord, at int64) {
 	s.land(r)
 	s.last[r.Row-1] = at
-	s.standing[r.Row-1] = standing(r.Outcome) | settled
+	outcome := r.Outcome
+	if r.Type == kindTried {
+		outcome = batch.NotAttempted
+		if r.Doubt != "" {
+			outcome = batch.Unknown
+		}
+	}
+	s.standing[r.Row-1] = standing(outcome)
 }
 
 func (s *state) land(r resultRecord) {

@@ -319,11 +319,7 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 
 	result := batch.Result{Row: number}
 	if at != 0 {
-		var record resultRecord
-		line, err := results.read(at)
-		if err == nil {
-			err = json.Unmarshal(line, &record)
-		}
+		record, err := readRecord[resultRecord](results, at)
 		if err != nil {
 			return result, err
 		}
@@ -331,11 +327,7 @@ func (v *View) result(number int, results *lineReader) (batch.Result, error) {
 	}
 	result.Outcome = outcome
 	if proved != 0 {
-		var record proofRecord
-		line, err := results.read(proved)
-		if err == nil {
-			err = json.Unmarshal(line, &record)
-		}
+		record, err := readRecord[proofRecord](results, proved)
 		if err != nil {
 			return result, err
 		}
@@ -366,7 +358,7 @@ func (v *View) sealed(row *batch.Row, planned rowRecord, result *batch.Result, r
 	if !reissued {
 		return planned.Password, nil
 	}
-	record, err := readReissue(results, at)
+	record, err := readRecord[reissueRecord](results, at)
 	if err != nil {
 		return "", err
 	}
@@ -378,8 +370,8 @@ func (v *View) sealed(row *batch.Row, planned rowRecord, result *batch.Result, r
 	return record.Password, nil
 }
 
-func readReissue(results *lineReader, at int64) (record reissueRecord, err error) {
-	line, err := results.read(at)
+func readRecord[R any](from *lineReader, at int64) (record R, err error) {
+	line, err := from.read(at)
 	if err == nil {
 		err = json.Unmarshal(line, &record)
 	}
@@ -394,7 +386,7 @@ func (v *View) beside(planned rowRecord, results *lineReader) (all []batch.Kept,
 	for _, at := range places {
 		sealed := planned.Password
 		if at != 0 {
-			record, err := readReissue(results, at)
+			record, err := readRecord[reissueRecord](results, at)
 			if err != nil {
 				return nil, err
 			}

@@ -29,7 +29,7 @@ import (
 
 // The limits of an input. One that exceeds them is no list of users.
 const (
-	DefaultMaxCell = 64 << 10      // bytes of one cell, quotes included, as UTF-8
+	defaultMaxCell = 64 << 10      // bytes of one cell, quotes included, as UTF-8
 	MaxColumns     = 1000          // cells of one record
 	MaxLines       = math.MaxInt32 // lines of the whole input
 
@@ -50,7 +50,7 @@ type Options struct {
 	// which may be a password in the wrong column. Required.
 	CheckID func(id string) error
 
-	// MaxCell limits a cell, in bytes as UTF-8; 0 means DefaultMaxCell.
+	// MaxCell limits a cell, in bytes as UTF-8; 0 means defaultMaxCell.
 	MaxCell int
 }
 
@@ -95,7 +95,7 @@ func newRoster(name string, in input, o Options) (*Roster, error) {
 		return nil, errors.New("a roster needs the rules for passwords and for ids")
 	}
 	if o.MaxCell <= 0 {
-		o.MaxCell = DefaultMaxCell
+		o.MaxCell = defaultMaxCell
 	}
 	return &Roster{Options: o, name: name, input: in}, nil
 }

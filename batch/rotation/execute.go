@@ -47,7 +47,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		if failed.Load() == 0 {
 			canaries++
 		}
-		if proofs != nil && inForce(result.Outcome) {
+		if proofs != nil && result.Outcome.MayBeInForce() {
 			proofs.add(row, result)
 		}
 	}

@@ -125,14 +125,12 @@ func (p *proving) again(j *journal.Journal) error {
 		if err != nil {
 			return err
 		}
-		if inForce(entry.Result.Outcome) && !entry.Result.Proof.Adopted {
+		if entry.Result.Outcome.MayBeInForce() && !entry.Result.Proof.Adopted {
 			p.hand(entry.Row, entry.Result)
 		}
 	}
 	return nil
 }
-
-func inForce(o batch.Outcome) bool { return o == batch.Rotated || o == batch.Unknown }
 
 // finish returns once all that was added is proved, or will not be.
 func (p *proving) finish() {

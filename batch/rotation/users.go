@@ -117,7 +117,7 @@ func (r Rotation) find(ctx context.Context, a *allowance, wanted *directory.Want
 // come.
 func listError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+		return batch.InterruptedBy(ctx)
 	}
 	return &ListError{err}
 }

@@ -77,7 +77,7 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		err := p.drain(ctx)
 		r.Events(Rested{})
 		if err != nil {
-			return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+			return batch.InterruptedBy(ctx)
 		}
 		wanted, proved, adopted, err := count(j, v)
 		switch {
@@ -104,7 +104,7 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		select {
 		case <-time.After(v.Every):
 		case <-ctx.Done():
-			return &batch.Stop{Reason: batch.Interrupted, Err: context.Cause(ctx)}
+			return batch.InterruptedBy(ctx)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func count(j *journal.Journal, v Verification) (wanted, proved, adopted int, err
 }
 
 func (v Verification) wants(e batch.Entry) bool {
-	return inForce(e.Result.Outcome) && (v.Want == nil || v.Want(e))
+	return e.Result.Outcome.MayBeInForce() && (v.Want == nil || v.Want(e))
 }
 
 // drain returns once nothing waits to be proved, or ctx ended.

@@ -131,20 +131,6 @@ func (r *Registrar) Stats() RegistrarStats {
 	return r.stats
 }
 
-// Change changes the options from now on, all but the domain and the phones. It
-// panics if that makes them invalid.
-func (r *Registrar) Change(change func(*RegistrarOptions)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	opt := r.opt
-	change(&opt)
-	opt.Domain, opt.Phone = r.opt.Domain, r.opt.Phone
-	if err := opt.validate(); err != nil {
-		panic("exoteltest: " + err.Error())
-	}
-	r.opt = opt.withDefaults(r.server.opt.AccountSID)
-}
-
 // A sipQuery is a REGISTER as far as it matters.
 type sipQuery struct {
 	peer          string // its address, without the port

@@ -155,9 +155,8 @@ func (n names) who(e *Entry) string {
 	return Truncate(Sanitize(redact(name, &e.Entry)), maxName) + ", " + line
 }
 
-// FindColumn returns the place of a column, or -1. Names are matched as those of
-// the input's own columns are: without regard to case, spaces, hyphens and
-// underscores.
+// FindColumn returns the place of a column, or -1, without regard to case, spaces,
+// hyphens and underscores.
 func FindColumn(columns []string, name string) int {
 	plain := func(s string) string {
 		return strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(s))

@@ -107,11 +107,9 @@ var adoptionColumns = []string{
 	"row", "user_id", "device_id", "sip_id", "email", "adoption", "until", "contacts", "proof", "proof_reason", "checked_at",
 }
 
-// AdoptionCSV says which phones have taken their new password up. It holds no
-// password.
-var AdoptionCSV = Format{Name: "adoption", File: "adoption.csv", Perm: 0o644, New: func(w io.Writer) View {
+func newAdoption(w io.Writer) View {
 	return &table{csv: csv.NewWriter(w), columns: adoptionColumns, cells: adoptionCells}
-}}
+}
 
 func adoptionCells(e *Entry) []string {
 	if !e.Result.Outcome.MayBeInForce() || e.Result.Proof.Verdict == "" {

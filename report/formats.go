@@ -3,11 +3,13 @@ package report
 import (
 	"io"
 	"io/fs"
+	"slices"
 )
 
 // A Format is one way to render a run.
 type Format struct {
 	Name string      // one word, such as "report"
+	Ask  string      // the name by which people ask for it; empty: nobody gets it by asking for another report
 	File string      // its name in a run directory
 	Perm fs.FileMode // of that file, less the umask
 	New  func(io.Writer) View
@@ -15,12 +17,16 @@ type Format struct {
 
 // The formats there are.
 var (
-	CredentialsCSV = Format{"credentials", "credentials.csv", 0o600, newCredentials}
-	ReportCSV      = Format{"report", "report.csv", 0o644, newReport}
-	SummaryJSON    = Format{"summary", "summary.json", 0o644, newSummary}
-	ReportJSONL    = Format{"jsonl", "report.jsonl", 0o644, newJSONL}
-	ReportHTML     = Format{"html", "report.html", 0o644, newHTML}
-	Prometheus     = Format{"prometheus", "siprotate.prom", 0o644, newPrometheus}
+	CredentialsCSV = Format{"credentials", "", "credentials.csv", 0o600, newCredentials}
+	ReportCSV      = Format{"report", "csv", "report.csv", 0o644, newReport}
+	SummaryJSON    = Format{"summary", "summary", "summary.json", 0o644, newSummary}
+	ReportJSONL    = Format{"jsonl", "jsonl", "report.jsonl", 0o644, newJSONL}
+	ReportHTML     = Format{"html", "html", "report.html", 0o644, newHTML}
+	Prometheus     = Format{"prometheus", "prometheus", "siprotate.prom", 0o644, newPrometheus}
+
+	// AdoptionCSV says which phones have taken their new password up. A verification
+	// writes it.
+	AdoptionCSV = Format{"adoption", "", "adoption.csv", 0o644, newAdoption}
 )
 
 // Formats lists what every run gets, in the order in which [Write] installs the
@@ -30,23 +36,22 @@ var Formats = []Format{CredentialsCSV, ReportCSV, SummaryJSON}
 // Optional lists what a run gets if it is asked for.
 var Optional = []Format{ReportJSONL, ReportHTML, Prometheus}
 
-// Names lists the formats that [ByName] knows. The passwords are not among them:
-// nobody shall get them by asking for another report.
-var Names = []string{"csv", "jsonl", "html", "prometheus", "summary"}
+// Names lists the formats that [ByName] knows.
+func Names() (names []string) {
+	for _, f := range slices.Concat(Formats, Optional) {
+		if f.Ask != "" {
+			names = append(names, f.Ask)
+		}
+	}
+	return names
+}
 
 // ByName returns the format that people ask for by a name, one of [Names].
 func ByName(name string) (f Format, ok bool) {
-	switch name {
-	case "csv":
-		return ReportCSV, true
-	case "jsonl":
-		return ReportJSONL, true
-	case "html":
-		return ReportHTML, true
-	case "prometheus":
-		return Prometheus, true
-	case "summary":
-		return SummaryJSON, true
+	for _, f := range slices.Concat(Formats, Optional) {
+		if name == f.Ask && name != "" {
+			return f, true
+		}
 	}
 	return Format{}, false
 }

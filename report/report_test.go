@@ -136,7 +136,7 @@ func TestBrokenView(t *testing.T) {
 	}
 	before := folder(t, root.Name())
 	for _, step := range []string{"begin", "entry", "end"} {
-		broken := Format{"broken", "broken.txt", 0o600, func(io.Writer) View { return brokenView{step} }}
+		broken := Format{"broken", "", "broken.txt", 0o600, func(io.Writer) View { return brokenView{step} }}
 		read := 0
 		_, err := Write(root, Owner, func() (Run, iter.Seq2[batch.Entry, error], error) {
 			return Run{}, func(yield func(batch.Entry, error) bool) {

@@ -38,14 +38,14 @@ func TestOptionalFilesAreGolden(t *testing.T) {
 
 func TestByName(t *testing.T) {
 	var files []string
-	for _, name := range Names {
+	for _, name := range Names() {
 		f, ok := ByName(name)
 		if !ok {
 			t.Errorf("no format %s", name)
 		}
 		files = append(files, f.File)
 	}
-	if diff := cmp.Diff([]string{"report.csv", "report.jsonl", "report.html", "siprotate.prom", "summary.json"}, files); diff != "" {
+	if diff := cmp.Diff([]string{"report.csv", "summary.json", "report.jsonl", "report.html", "siprotate.prom"}, files); diff != "" {
 		t.Error(diff)
 	}
 	for _, name := range []string{"credentials", "report", "", "CSV"} {

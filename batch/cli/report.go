@@ -114,7 +114,7 @@ func parseFormats(names []string) (formats []report.Format, err error) {
 	for _, name := range names {
 		f, ok := report.ByName(name)
 		if !ok {
-			return nil, flagError("format", name, errors.New("want one of "+strings.Join(report.Names, ", ")))
+			return nil, flagError("format", name, errors.New("want one of "+strings.Join(report.Names(), ", ")))
 		}
 		if !slices.ContainsFunc(formats, func(g report.Format) bool { return g.File == f.File }) {
 			formats = append(formats, f)

@@ -258,7 +258,8 @@ func (s *state) pending(row int, retryFailed bool) bool {
 	return false
 }
 
-// recentFor is how far back the times of answers are kept, from the latest one.
+// recentFor is how far back the times of answers are kept, from the latest one: no
+// allowance has a longer window.
 const recentFor = time.Hour
 
 // recent keeps the times at which answers came in the hour before the latest.

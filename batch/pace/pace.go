@@ -257,18 +257,17 @@ func (s Slot) Done(feedback Feedback) {
 	p.changed = make(chan struct{})
 }
 
-const (
-	// The window of an advertised limit, as the vendor documents it.
-	advertisedWindow = time.Minute
-	// The highest advertised limit that is believed: 200 times what the vendor
-	// grants every account.
-	maxAdvertised = 10_000
-)
+// MaxAdvertised is the highest advertised limit that is believed: 200 times what
+// the vendor grants every account.
+const MaxAdvertised = 10_000
+
+// The window of an advertised limit, as the vendor documents it.
+const advertisedWindow = time.Minute
 
 // learn takes over an advertised limit: any under Options.Learn, else a lower
 // one.
 func (p *Pacer) learn(feedback Feedback, now time.Time) {
-	if feedback.Limit < 1 || feedback.Limit > maxAdvertised {
+	if feedback.Limit < 1 || feedback.Limit > MaxAdvertised {
 		return
 	}
 	p.others.limit = feedback.Limit

@@ -7,7 +7,7 @@ import (
 
 // MaxSpent is how many requests a Pacer remembers beyond its window, and how
 // many it hands to a successor: the latest. See [Pacer.Prime].
-const MaxSpent = 10_000
+const MaxSpent = MaxAdvertised
 
 // MaxLate is the longest time for which a lost request is taken to be counted
 // after its attempt was over.

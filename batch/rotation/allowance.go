@@ -30,7 +30,7 @@ func (r Rotation) allowance(ctx context.Context) (*allowance, error) {
 	}
 	a := &allowance{Pacer: pacer, holder: absolute(r.Dir), most: max(0, r.Pace.Rate.N)}
 	if r.Pace.Learn {
-		a.most = pace.MaxSpent
+		a.most = pace.MaxAdvertised
 	}
 	if r.Dir == "" {
 		a.holder = unique("siprotate, listing users")

@@ -60,10 +60,9 @@ type proving struct {
 	// Of the one goroutine that asks, and of control before it.
 	answers map[string][]time.Time // by SIP id: when answers were sent of late
 	unclear int                    // proofs in a row
-	stopped string                 // why no more is proved; empty while it is
 	handed  atomic.Int64           // rows that were put into the queue
 	asked   atomic.Int64           // those that are done with
-	over    atomic.Bool            // stopped is set
+	over    atomic.Bool            // no more is proved
 }
 
 // A probe is a row to be proved.
@@ -119,19 +118,6 @@ func (p *proving) idle() bool { return len(p.queue) == 0 && p.handed.Load() == p
 
 func (p *proving) isStopped() bool { return p.over.Load() }
 
-// again hands over the rows that a phone has not taken up yet.
-func (p *proving) again(j *journal.Journal) error {
-	for entry, err := range j.Entries() {
-		if err != nil {
-			return err
-		}
-		if entry.Result.Outcome.MayBeInForce() && !entry.Result.Proof.Adopted {
-			p.hand(entry.Row, entry.Result)
-		}
-	}
-	return nil
-}
-
 // finish returns once all that was added is proved, or will not be.
 func (p *proving) finish() {
 	close(p.queue)
@@ -152,11 +138,8 @@ func (p *proving) control(ctx context.Context, row batch.Row, before batch.Proof
 }
 
 func (p *proving) stop(why string) {
-	if p.stopped == "" {
-		why = cmp.Or(why, "the registrar does not want to be asked")
-		p.stopped = why
-		p.over.Store(true)
-		p.events(ProvingStopped{why})
+	if !p.over.Swap(true) {
+		p.events(ProvingStopped{cmp.Or(why, "the registrar does not want to be asked")})
 	}
 }
 
@@ -207,7 +190,7 @@ func (p *proving) askFresh(ctx context.Context, row probe) (proof registrar.Proo
 // ask asks the registrar once, within the pace and the account's budget, and
 // reports whether it did. What it may take of the budget is recorded before.
 func (p *proving) ask(ctx context.Context, row probe) (proof registrar.Proof, asked bool) {
-	if p.stopped != "" || row.sipID == "" || row.password.Empty() {
+	if p.over.Load() || row.sipID == "" || row.password.Empty() {
 		return proof, false
 	}
 	if p.budget(row, time.Now()) == 0 || p.limit.Wait(ctx) != nil {

@@ -167,7 +167,7 @@ func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, ga
 			r.Events(Gating{gate.Gate, gate.Rows, w.compare(proved, adopted), deadline})
 		case idle && time.Since(asked) > MinEvery:
 			asked = time.Now()
-			if err := p.again(j); err != nil {
+			if err := p.round(j, Verification{Every: MinEvery}); err != nil {
 				return err
 			}
 		}

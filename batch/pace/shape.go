@@ -43,54 +43,60 @@ type shape struct {
 	first  time.Time     // when the first request left
 	latest time.Time     // when the latest request left
 
-	vain   int       // refusals, one soon after the other, that lowered the pace
+	futile int       // refusals, one soon after the other, that lowered the pace
 	before float64   // the pace before them
 	peak   float64   // the most requests that were granted in a window
 	peaked time.Time // when
 }
 
-// The figures below were chosen by simulation: see TestServers and
-// TestAllowanceIsSpent.
+// The figures below were chosen by simulation: see TestServers, TestFickleServer
+// and TestAllowanceIsSpent.
 const (
-	// The first burst has one request under way, and one more for each so many
-	// granted, ...
+	// The first burst: how many granted requests let one more be under way, and how
+	// many of those under way at most, as a part of the allowance.
 	grantsPerFlight = 4
-	// ... up to this part of the allowance. ...
-	flightShare = 12
-	// ... Where answers are slow, requests leave without waiting for them so many
-	// times as fast as the allowance permits on average; of a large allowance, as if
-	// it were of so many requests.
+	flightShare     = 12
+
+	// Where answers are slow, the first burst does not wait for them: requests leave so
+	// many times as fast as the allowance permits on average, or as one of "large"
+	// requests would.
 	burstSpeed = 8
 	large      = 50
 
 	// After a refusal, this part of what was granted in a burst may leave at once.
 	burstShare = 4
-	// nginx counts in whole milliseconds and rounds its pace down, and requests
-	// arrive sooner or later than they should: each refusal slows requests that leave
-	// one by one to this part of their speed, ...
-	slower = 0.98
-	// ... down to this part of the allowance's.
+
+	// Each refusal slows requests that leave one by one to this part of their speed, and
+	// all refusals together to that part of the allowance's: nginx counts in whole
+	// milliseconds and rounds its pace down, and requests arrive sooner or later than
+	// they should.
+	slower  = 0.98
 	slowest = 0.85
-	// They leave so many times as fast as a lowered pace permits on average, to make
-	// up for waits.
+
+	// Requests leave so many times as fast as a lowered pace permits on average, to
+	// make up for waits.
 	catchUp = 1.5
+
 	// A refusal lowers the pace below what was granted by this part of the
 	// allowance, so that the limiter has room again.
-	yield = 1. / 25
-	// Once a window's worth of requests has been granted, each further one
-	// raises the pace by so much of a request a window.
+	headroom = 1. / 25
+
+	// Once a window's worth of requests has been granted, each further one raises
+	// the pace by so much of a request a window.
 	growth = 0.05
-	// Below this part of what was granted in a window lately, each granted request
-	// raises it by so much instead. What was granted counts for half after so many
-	// windows.
+
+	// Below this part of what a window granted lately, each granted request raises the
+	// pace by so much. What was granted counts for half after so many windows.
 	provenShare   = 0.8
 	provenGrowth  = 0.5
 	provenWindows = 5
-	// The pace goes back after so many refusals, each before a window's worth of
-	// requests was granted since the one before, unless less than this part of the
-	// pace is granted at all.
-	mostVain  = 3
-	leastWent = 0.2
+
+	// The pace goes back to where it was after so many refusals, each before a
+	// window's worth of requests was granted since the one before; unless less than
+	// this part of that pace was granted in the last window.
+	mostFutile   = 3
+	leastGranted = 0.2
+
 	// For longer than this no pace keeps requests from asking again.
 	maxSpacing = lastBackoff
 )
@@ -104,7 +110,7 @@ func newShape(o Options) shape {
 // reset forgets what refusals have taught.
 func (s *shape) reset() {
 	s.taught, s.even, s.burst, s.speed, s.pace = time.Time{}, nil, 1, 1, float64(s.limit)
-	s.vain, s.before = 0, s.pace
+	s.futile, s.before = 0, s.pace
 	if s.always {
 		s.even = rate.NewLimiter(s.evenly(), 1)
 	}
@@ -247,14 +253,15 @@ func (s *shape) refuse(now, held time.Time) {
 // vain.
 func (s *shape) lower(now time.Time) {
 	granted := s.granted(now)
-	to := max(1, min(s.pace-1, max(s.pace/2, granted-yield*float64(s.limit))))
-	switch s.vain++; {
-	case granted < leastWent*s.before:
-		s.vain, s.before = 0, to
+	to := max(1, min(s.pace-1, max(s.pace/2, granted-headroom*float64(s.limit))))
+	s.futile++
+	switch {
+	case granted < leastGranted*s.before:
+		s.futile, s.before = 0, to
 	case s.since >= s.limit:
-		s.vain, s.before = 0, s.pace
-	case s.vain == mostVain:
-		s.vain, to = 0, s.before
+		s.futile, s.before = 0, s.pace
+	case s.futile == mostFutile:
+		s.futile, to = 0, s.before
 	}
 	s.pace = to
 }

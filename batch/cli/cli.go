@@ -121,10 +121,11 @@ type app struct {
 	groups  map[*cobra.Command][]flagGroup
 	advised bool // the closing words named the command that goes on
 
-	mu      sync.Mutex   // guards what follows
-	tell    func(string) // where lines for people go while progress is shown
-	stop    func()       // ends the progress that is shown; nil: there is none
-	working string       // the run directory, while requests may be under way
+	mu      sync.Mutex           // guards what follows
+	tell    func(string)         // where lines for people go while progress is shown
+	stop    func()               // ends the progress that is shown; nil: there is none
+	watched func() report.Status // what the progress says; nil: there is none, not even a paused one
+	working string               // the run directory, while requests may be under way
 }
 
 // say prints one line for people.

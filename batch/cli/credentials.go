@@ -121,12 +121,29 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 		return err
 	}
 	defer v.Close()
+	a.warnOfLater(v, func(e batch.Entry) bool { return e.Result.Outcome.MayBeInForce() && s.Has(&e.Row) }, "the passwords of this run are no longer in force there")
+	if err := hasAny(v, s, o); err != nil {
+		return err
+	}
 	var heldBack int
 	err = hand(&handing{v, v.Info(), s, &heldBack})
 	if heldBack > 0 {
 		a.say("held back: %s of unknown outcome, where either password may stand; --outcome rotated,unknown hands them out, too", count(heldBack, "row"))
 	}
 	return err
+}
+
+// hasAny returns an error where --user or --row select no row.
+func hasAny(v *journal.View, s handout.Selection, o *credentialsFlags) error {
+	for entry, err := range v.Entries() {
+		if err != nil || s.Has(&entry.Row) {
+			return err
+		}
+	}
+	if o.user != "" {
+		return usagef("it takes a row's user id, SIP id or email", "--user %q: no row of the run has it", o.user)
+	}
+	return usagef("", "--row %s: the run has rows 1 to %d", o.rows, v.Info().Rows)
 }
 
 // selection checks which rows are asked for.
@@ -231,7 +248,7 @@ func (a *app) templateWay(o *credentialsFlags) (func(*handing) error, error) {
 		case err != nil:
 			return &failure{err, fmt.Sprintf("%s written before; the same command again writes the rest", count(w.Changed, "file"))}
 		}
-		a.say("%s in %s: %s written, the others were as they should be", count(w.Files, "file"), o.out, number(w.Changed))
+		a.say("%s in %s: %s written, %s as they should be", count(w.Files, "file"), o.out, number(w.Changed), number(w.Files-w.Changed))
 		return nil
 	}, nil
 }

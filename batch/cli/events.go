@@ -157,15 +157,33 @@ func (a *app) watch(status func() report.Status) {
 	p := report.NewProgress(a.err, moving, func() int { return terminalWidth(a.err) }, status)
 	p.Start()
 	a.mu.Lock()
-	a.tell, a.stop = p.Println, p.Stop
+	a.tell, a.stop, a.watched = p.Println, p.Stop, status
 	a.mu.Unlock()
 }
 
 // rest ends what watch shows. Another call does nothing.
-func (a *app) rest() {
+func (a *app) rest() { a.hide(nil) }
+
+// pause takes away what watch shows, until goOn is called.
+func (a *app) pause() (goOn func()) {
+	a.mu.Lock()
+	watched := a.watched
+	a.mu.Unlock()
+	a.hide(watched)
+	return func() {
+		a.mu.Lock()
+		ended := a.watched == nil
+		a.mu.Unlock()
+		if !ended {
+			a.watch(watched)
+		}
+	}
+}
+
+func (a *app) hide(watched func() report.Status) {
 	a.mu.Lock()
 	stop := a.stop
-	a.tell, a.stop = nil, nil
+	a.tell, a.stop, a.watched = nil, nil, watched
 	a.mu.Unlock()
 	if stop != nil {
 		stop()

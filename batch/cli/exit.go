@@ -87,7 +87,7 @@ func (a *app) explain(err error) (code int, hint string) {
 		return exitUsage, wrong.hint
 	case errors.As(err, &failed):
 		return exitFailure, failed.hint
-	case errors.Is(err, errTooOld), errors.Is(err, errOldAccepted):
+	case errors.Is(err, errTooOld), errors.Is(err, errOldAccepted), errors.Is(err, errOldUnproved):
 		return exitUnfinished, ""
 	case errors.Is(err, rotation.ErrRefused):
 		return exitUnfinished, "--refused-to FILE writes those rows as an INPUT, to set them again"

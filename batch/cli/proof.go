@@ -138,6 +138,9 @@ func (o *proveFlags) applyWaves(a *app, r *rotation.Rotation) error {
 		return usagef("", "--gate and --apart are for --waves")
 	}
 	if o.gate == "ask" {
+		if err := a.canAsk(); err != nil {
+			return err
+		}
 		r.Waves.Ask = a.askGate
 		return nil
 	}

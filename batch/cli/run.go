@@ -142,9 +142,6 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 	if r.Dir = o.out; r.Dir == "" {
 		r.Dir = a.directory(args, o, src, e)
 	}
-	if o.dryRun {
-		return a.preview(r.Preview(src))
-	}
 	var local func() (rotation.Proofs, error)
 	if o.sandbox {
 		r.Replace = o.out == ""
@@ -154,6 +151,9 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 	}
 	if err := o.proveFlags.apply(a, &r, e, local); err != nil {
 		return err
+	}
+	if o.dryRun {
+		return a.preview(r.Preview(src))
 	}
 	if !o.yes && !o.sandbox {
 		r.Confirm = a.confirm

@@ -38,12 +38,21 @@ func (a *app) confirm(ctx context.Context, p rotation.Plan) error {
 	return a.ask(ctx, "Rotate "+count(p.Left, "password")+" now?", "not confirmed: nothing was sent and nothing was written")
 }
 
+// canAsk returns an error where nobody can be asked.
+func (a *app) canAsk() error {
+	if isTerminal(a.in) && isTerminal(a.err) {
+		return nil
+	}
+	return usagef("--yes goes ahead without asking", "cannot ask for confirmation: not a terminal")
+}
+
 // ask asks a question on the terminal. The error is nil if the answer is yes, and
 // otherwise says what follows from a no. Where nobody can be asked it is an error.
 func (a *app) ask(ctx context.Context, question, no string) error {
-	if !isTerminal(a.in) || !isTerminal(a.err) {
-		return usagef("--yes goes ahead without asking, --dry-run shows what would be done", "cannot ask for confirmation: not a terminal")
+	if err := a.canAsk(); err != nil {
+		return err
 	}
+	defer a.pause()()
 	fmt.Fprintf(a.err, "%s [y/N] ", report.Sanitize(question))
 	answer := make(chan string, 1)
 	go func() {

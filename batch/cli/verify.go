@@ -124,6 +124,9 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	if o.every != 0 && o.every < rotation.MinEvery {
 		return usagef("an account may be asked twice in ten minutes, since registrars lock accounts out", "--every %v: want at least %v", o.every, rotation.MinEvery)
 	}
+	if err := a.warnBeforeVerify(dir, v); err != nil {
+		return err
+	}
 	if o.old != "" {
 		return a.verifyOld(cmd, r, o.old, v)
 	}
@@ -141,6 +144,16 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 		}
 	}
 	return ended
+}
+
+func (a *app) warnBeforeVerify(dir string, v rotation.Verification) error {
+	view, err := journal.Read(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	a.warnOfLater(view, v.Want, "that the registrar refuses the passwords of this run means nothing there")
+	return nil
 }
 
 // wants returns which rows are verified.
@@ -332,11 +345,20 @@ func (a *app) verifyOld(cmd *cobra.Command, r rotation.Rotation, earlier string,
 		return err
 	}
 	a.say("%s of %s asked: %d refused, %d still accepted, %d unclear", count(old.Asked, "earlier password"), earlier, old.Refused, old.Accepted, old.Asked-old.Refused-old.Accepted)
-	if old.Accepted > 0 {
+	if old.NotAsked > 0 {
+		a.say("%s not asked: an account may be asked twice in ten minutes", was(old.NotAsked))
+	}
+	switch {
+	case old.Accepted > 0:
 		return errOldAccepted
+	case old.Refused < old.Asked+old.NotAsked || old.Asked == 0:
+		return errOldUnproved
 	}
 	return nil
 }
+
+// errOldUnproved says that it did not show that passwords which were replaced are refused.
+var errOldUnproved = errors.New("not every earlier password is known to be refused")
 
 // errOldAccepted says that the registrar still takes passwords that were replaced.
 var errOldAccepted = errors.New("the registrar still takes passwords that were replaced")

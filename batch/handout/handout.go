@@ -68,7 +68,7 @@ func (s Selection) Pick(entries iter.Seq2[batch.Entry, error], heldBack *int) it
 				yield(Credential{}, err)
 				return
 			}
-			if !s.names(&e.Row) || len(s.Proofs) > 0 && !slices.Contains(s.Proofs, e.Result.Proof.Verdict) {
+			if !s.Has(&e.Row) || len(s.Proofs) > 0 && !slices.Contains(s.Proofs, e.Result.Proof.Verdict) {
 				continue
 			}
 			if !slices.Contains(outcomes, e.Result.Outcome) {
@@ -90,7 +90,8 @@ func (s Selection) Pick(entries iter.Seq2[batch.Entry, error], heldBack *int) it
 	}
 }
 
-func (s Selection) names(row *batch.Row) bool {
+// Has reports whether Rows and User select a row.
+func (s Selection) Has(row *batch.Row) bool {
 	if len(s.Rows) > 0 && !s.Rows.Has(row.Number) {
 		return false
 	}

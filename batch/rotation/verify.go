@@ -162,7 +162,10 @@ func (p *proving) drain(ctx context.Context) error {
 }
 
 // Old says what became of passwords that were replaced.
-type Old struct{ Asked, Refused, Accepted int }
+type Old struct {
+	Asked, Refused, Accepted int
+	NotAsked                 int // for now, since the account was asked twice lately, or no more is asked
+}
 
 // VerifyOld asks for the passwords that an earlier run gave the devices of the
 // run in Dir: they must be refused by now. It records nothing but what that takes
@@ -202,6 +205,7 @@ func (r Rotation) VerifyOld(ctx context.Context, earlier string, v Verification)
 		}
 		proof, asked := p.ask(ctx, probe{row: entry.Row.Number, sipID: exotel.SIPID(entry.Row.SIPID), password: password, before: entry.Result.Proof})
 		if !asked {
+			old.NotAsked++
 			continue
 		}
 		old.Asked++

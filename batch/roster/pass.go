@@ -23,6 +23,7 @@ type pass struct {
 	text   *splitter
 	header *header // nil until it is read
 	lines  chan line
+	ahead  []lookahead // that were read already
 
 	// The record that gocsv maps, or the latest one.
 	cells  []string
@@ -100,7 +101,7 @@ func (p *pass) readHeader() error {
 // next reads up to the next record that can be mapped.
 func (p *pass) next() ([]string, error) {
 	for {
-		rec, err := p.text.next(len(p.header.fields))
+		rec, err := p.record()
 		syntax, broken := errors.AsType[*syntaxError](err)
 		switch {
 		case broken && !syntax.final:
@@ -127,6 +128,35 @@ func (p *pass) next() ([]string, error) {
 			return nil, err
 		}
 	}
+}
+
+// A lookahead is what the splitter returned before it is asked for.
+type lookahead struct {
+	record
+	err error
+}
+
+// record returns the next record. In a file of one column, an empty line with
+// another record below it is a row that lacks its cell, and not a blank line.
+func (p *pass) record() (record, error) {
+	if len(p.ahead) == 0 {
+		columns := len(p.header.fields)
+		for again := true; again; {
+			rec, err := p.text.next(columns)
+			p.ahead = append(p.ahead, lookahead{rec, err})
+			again = err == nil && rec.blank && columns == 1
+		}
+		last := len(p.ahead) - 1
+		for i, r := range p.ahead[:last] {
+			p.ahead[i].record = record{line: r.line, ends: []int{0}}
+		}
+		if p.ahead[last].err == io.EOF {
+			p.ahead = p.ahead[last:]
+		}
+	}
+	next := p.ahead[0]
+	p.ahead = p.ahead[1:]
+	return next.record, next.err
 }
 
 // faultFlaws faults the cells that hold broken text. The encoding is the file's,

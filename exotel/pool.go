@@ -24,11 +24,12 @@ const DefaultConnections = 8
 
 const (
 	// restTime is how long a connection rests before it is used again. Within it,
-	// a second answer is noticed that no request asked for; see pool. Where requests
-	// are so many that each connection under way has another one resting, shortRest
-	// has to do: with hundreds of connections, a server would spend itself on them.
+	// a second answer is noticed that no request asked for; see pool. Where as many as
+	// crowd rest, at more than 12,000 requests a second, shortRest has to do: a server
+	// would spend itself on hundreds of connections.
 	restTime  = 10 * time.Millisecond
 	shortRest = 2 * time.Millisecond
+	crowd     = 128
 
 	maxResting = 512 // connections
 
@@ -54,13 +55,13 @@ var errInterim = errors.New("too many interim answers")
 // Nothing in an answer says which request it belongs to: that follows from the
 // order on the connection. So a connection is used again only if all was in order
 // on it: the answer had a length and ended where its bytes ended, and nothing came
-// before the next request was written, for at least restTime. Anything else ends
-// the connection, and unasked bytes end the trust in the server: from then on, no
-// connection carries a second request. Behind a proxy none does, as what happens
-// inside of its tunnel cannot be seen.
+// before the next request was written, for at least restTime (in a crowd,
+// shortRest). Anything else ends the connection, and unasked bytes end the trust in
+// the server: from then on, no connection carries a second request. Behind a proxy
+// none does, as what happens inside of its tunnel cannot be seen.
 //
 // What remains: on a server that was in order until then, an unasked answer that
-// comes later than restTime, just after the connection's next request was written,
+// comes later than that, just after the connection's next request was written,
 // is taken for that request's answer.
 type pool struct {
 	transport *http.Transport // makes the connections
@@ -168,7 +169,7 @@ func (p *pool) takeRested(now time.Time) *line {
 		p.resting = p.resting[1:]
 	}
 	rest := p.rest
-	if len(p.resting) >= cap(p.slots) {
+	if len(p.resting) >= crowd {
 		rest = min(rest, shortRest)
 	}
 	for i := len(p.resting) - 1; i >= 0; i-- {

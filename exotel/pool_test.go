@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -317,14 +318,16 @@ func TestConnectionsRest(t *testing.T) {
 	if l := p.takeRested(p.resting[0].since); l != nil {
 		t.Error("a connection was taken that did not rest")
 	}
-	p.rest, p.slots = time.Hour, make(chan struct{}, 2)
-	if want := p.resting[1]; p.takeRested(now.Add(shortRest)) != want {
-		t.Error("as many rest as can be under way: want the one that rested for a short time")
+	p.rest = time.Hour
+	few := p.resting
+	p.resting = slices.Concat(slices.Repeat(few[:1], crowd-1), few[1:])
+	if p.takeRested(now.Add(shortRest)) != few[1] {
+		t.Error("in a crowd: want the one that rested for a short time")
 	}
-	p.slots = make(chan struct{}, 2)
 	if l := p.takeRested(now.Add(shortRest)); l != nil {
-		t.Error("fewer rest than can be under way: a connection was taken that rested for a short time")
+		t.Error("out of a crowd: a connection was taken that rested for a short time")
 	}
+	p.resting = few
 	if l := p.takeRested(now.Add(idleTimeout + time.Second)); l != nil || len(p.resting) != 0 {
 		t.Error("connections stay beyond the idle timeout")
 	}

@@ -24,6 +24,9 @@ func (t traffic) minute(at time.Time) *batch.Minute {
 }
 
 func (t traffic) sent(r sendRecord) {
+	if r.At.IsZero() {
+		return
+	}
 	if m := t.minute(r.At); r.Attempts == 1 {
 		m.First++
 	} else {

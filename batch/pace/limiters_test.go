@@ -73,3 +73,16 @@ func (f *fickle) Allow(now time.Time) (ok bool, remaining int, reset time.Time) 
 	}
 	return f.Limiter.Allow(now)
 }
+
+// A dropping limiter is another one from a moment on.
+type dropping struct {
+	before, after exoteltest.Limiter
+	at            time.Time
+}
+
+func (d *dropping) Allow(now time.Time) (ok bool, remaining int, reset time.Time) {
+	if now.Before(d.at) {
+		return d.before.Allow(now)
+	}
+	return d.after.Allow(now)
+}

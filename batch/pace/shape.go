@@ -23,8 +23,8 @@ import (
 // as before.
 //
 // Some servers refuse at random, whatever the pace: they shed load, or have nodes
-// that count apart. A limiter that was given room refuses nothing soon after. So
-// where lowering the pace again and again is in vain, it goes back to where it was.
+// that count apart. What tells them from a limiter is that they do not refuse more at
+// a higher pace. So where the pace has fallen far, a probe doubles it for a while.
 //
 // Nothing of it is needed to stay within the allowance.
 type shape struct {
@@ -43,10 +43,10 @@ type shape struct {
 	first  time.Time     // when the first request left
 	latest time.Time     // when the latest request left
 
-	futile int       // refusals, one soon after the other, that lowered the pace
-	before float64   // the pace before them
 	peak   float64   // the most requests that were granted in a window
 	peaked time.Time // when
+
+	probe probe
 }
 
 // The figures below were chosen by simulation: see TestServers, TestFickleServer
@@ -91,12 +91,6 @@ const (
 	provenGrowth  = 0.5
 	provenWindows = 5
 
-	// The pace goes back to where it was after so many refusals, each before a
-	// window's worth of requests was granted since the one before; unless less than
-	// this part of that pace was granted in the last window.
-	mostFutile   = 3
-	leastGranted = 0.2
-
 	// For longer than this no pace keeps requests from asking again.
 	maxSpacing = lastBackoff
 )
@@ -110,7 +104,7 @@ func newShape(o Options) shape {
 // reset forgets what refusals have taught.
 func (s *shape) reset() {
 	s.taught, s.even, s.burst, s.speed, s.pace = time.Time{}, nil, 1, 1, float64(s.limit)
-	s.futile, s.before = 0, s.pace
+	s.probe.forget()
 	if s.always {
 		s.even = rate.NewLimiter(s.evenly(), 1)
 	}
@@ -211,6 +205,7 @@ func (s *shape) grant(sent, now time.Time) {
 	s.total++
 	s.recent.push(now)
 	s.expire(now)
+	s.count(now, false)
 	if n := float64(s.recent.len()); n >= s.lately(now) {
 		s.peak, s.peaked = n, now
 	}
@@ -231,7 +226,9 @@ func (s *shape) grant(sent, now time.Time) {
 // refuse takes in a refusal, after which nothing leaves before held. While
 // nothing is granted, further refusals teach nothing new.
 func (s *shape) refuse(now, held time.Time) {
+	s.count(now, true)
 	if !s.taught.IsZero() && s.since == 0 {
+		s.leaveOneByOne(held, 1) // a limiter that counts refused requests, too, would refuse a burst again
 		return
 	}
 	if s.even != nil {
@@ -245,25 +242,14 @@ func (s *shape) refuse(now, held time.Time) {
 	s.burst = max(1, s.burst)
 	s.speed = max(slowest, s.speed*slower)
 	s.taught, s.since = now, 0
-	s.even = rate.NewLimiter(s.evenly(), s.burst)
-	s.even.AllowN(held, s.burst) // nothing is left until held
+	s.leaveOneByOne(held, s.burst)
 }
 
-// lower lowers the pace, or takes it back to where it was before it was lowered in
-// vain.
-func (s *shape) lower(now time.Time) {
-	granted := s.granted(now)
-	to := max(1, min(s.pace-1, max(s.pace/2, granted-headroom*float64(s.limit))))
-	s.futile++
-	switch {
-	case granted < leastGranted*s.before:
-		s.futile, s.before = 0, to
-	case s.since >= s.limit:
-		s.futile, s.before = 0, s.pace
-	case s.futile == mostFutile:
-		s.futile, to = 0, s.before
-	}
-	s.pace = to
+// leaveOneByOne lets at most a burst leave at once, and nothing before held.
+func (s *shape) leaveOneByOne(held time.Time, burst int) {
+	s.burst = burst
+	s.even = rate.NewLimiter(s.evenly(), burst)
+	s.even.AllowN(held, burst)
 }
 
 // lately returns how many requests a window has granted lately.

@@ -76,27 +76,71 @@ func TestServers(t *testing.T) {
 // A server that refuses at random, whatever the pace, is not asked ever less often.
 func TestFickleServer(t *testing.T) {
 	for _, refuses := range []float64{0.01, 0.02, 0.05, 0.1, 0.15} {
-		for _, wait := range []time.Duration{0, 2 * time.Second} {
+		for _, rows := range []int{230, 1000} {
 			const (
 				seeds    = 20
-				mostTime = 2.5 // of the least, on average
+				wait     = 2 * time.Second
+				mostTime = 2.8 // of the least, on average
 			)
 			var spent, sum float64
 			for seed := range uint64(seeds) {
 				synctest.Test(t, func(t *testing.T) {
 					w := minute(exoteltest.FixedWindow, seed)
 					w.limiter, w.wait = &fickle{w.limiter, refuses, rand.New(rand.NewPCG(seed, 3))}, wait
-					took := w.send(t, newPacer(t, perMinute(50)), 230)
-					least := w.least(int(230 / (1 - refuses)))
+					took := w.send(t, newPacer(t, perMinute(50)), rows)
+					least := w.least(int(float64(rows) / (1 - refuses)))
 					spent = max(spent, took.Seconds()/least.Seconds())
 					sum += took.Seconds() / least.Seconds()
 				})
 			}
-			t.Logf("refuses %2.0f%%, Retry-After %2v: at most %.2f of the least time, %.2f on average", 100*refuses, wait, spent, sum/seeds)
+			t.Logf("refuses %2.0f%%, %4d rows: at most %.2f of the least time, %.2f on average", 100*refuses, rows, spent, sum/seeds)
 			if sum/seeds > mostTime {
 				t.Errorf("want %.2f", mostTime)
 			}
 		}
+	}
+}
+
+// A rate that is two to five times too high finds the server's pace, and does not
+// leave it again.
+func TestATooHighRate(t *testing.T) {
+	for _, kind := range []exoteltest.Kind{exoteltest.FixedWindow, exoteltest.SlidingWindow, exoteltest.TokenBucket} {
+		for _, n := range []int{10, 15, 25} {
+			synctest.Test(t, func(t *testing.T) {
+				w := minute(kind, 1)
+				w.limit.N = n
+				newWorld(w)
+				p := newPacer(t, perMinute(50))
+				w.send(t, p, 200)
+				before := w.refused
+				took := w.send(t, p, 200)
+				refused := float64(w.refused-before) / float64(200+w.refused-before)
+				t.Logf("%-14v %d a minute: %d refused of the first 200, then %.1f%%, in %v", kind, n, before, 100*refused, took)
+				if least := time.Duration(200/n) * time.Minute; refused > 0.07 || before > 60 || took > least*13/10 {
+					t.Errorf("want at most 60, then 7%%, in %v", least*13/10)
+				}
+			})
+		}
+	}
+}
+
+// A limiter that counts refused requests, too, and allows less all of a sudden is
+// met in the end.
+func TestALimitThatDrops(t *testing.T) {
+	for _, n := range []int64{5, 10, 20} {
+		synctest.Test(t, func(t *testing.T) {
+			w := minute(exoteltest.TokenBucket, 1)
+			w.workers = 50
+			w.limiter = &dropping{w.limiter, &reqRate{n: n, period: time.Minute}, time.Now().Add(5 * time.Minute)}
+			p := newPacer(t, perMinute(50))
+			w.send(t, p, 350)
+			before := w.refused
+			took := w.send(t, p, 100)
+			t.Logf("dropped to %d a minute: 100 rows in %v, %d refused", n, took, w.refused-before)
+			if least := time.Duration(100/n) * time.Minute; took > 2*least || w.refused-before > 30 {
+				t.Errorf("want at most 30, in %v", 2*least)
+			}
+		})
 	}
 }
 
@@ -106,7 +150,7 @@ func TestAFarTooHighRate(t *testing.T) {
 		w := server{perMinute: 50, burst: 9}.world(time.Millisecond, 1)
 		took := w.send(t, newPacer(t, perMinute(300)), 300)
 		t.Logf("took %v, %d refused", took, w.refused)
-		if least := 290 * 1200 * time.Millisecond; took > least*13/10 || w.refused > 45 {
+		if least := 290 * 1200 * time.Millisecond; took > least*13/10 || w.refused > 60 {
 			t.Errorf("took %v of %v, %d refused", took, least, w.refused)
 		}
 	})

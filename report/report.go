@@ -41,6 +41,7 @@ type Run struct {
 
 	StartedAt  time.Time
 	FinishedAt time.Time     // zero while the run is live, or if it crashed
+	Live       bool          // a process is at work on it
 	Took       time.Duration // at work: the sum of the sessions, a crashed one up to its last record
 
 	Requests  int            // requests sent

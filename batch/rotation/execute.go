@@ -228,7 +228,7 @@ func (r Rotation) describe(v *journal.View) report.Run {
 	return report.Run{
 		ID: info.Run, Version: info.Tool, Account: info.Account, Host: info.Host,
 		Length: v.Length(), Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns, By: r.By, BOM: r.BOM, Canary: r.Engine.Canary,
-		StartedAt: info.StartedAt, FinishedAt: info.StoppedAt, Took: info.Worked,
+		StartedAt: info.StartedAt, FinishedAt: info.StoppedAt, Live: v.Live(), Took: info.Worked,
 		Requests: info.Requests, Throttled: info.Throttled, Traffic: info.Traffic, Waited: info.Waited, Stopped: info.Stopped,
 		Allowance: r.allowed(),
 	}

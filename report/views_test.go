@@ -356,3 +356,19 @@ func TestPageDrawsNoAllowanceThatWasExceeded(t *testing.T) {
 		}
 	}
 }
+
+func TestPageSaysHowTheRunStands(t *testing.T) {
+	run := pageRun(3)
+	for badge, edit := range map[string]func(*Run){
+		">finished<":      func(*Run) {},
+		">stopped early<": func(r *Run) { r.Stopped = "window over" },
+		">not finished<":  func(r *Run) { r.FinishedAt = time.Time{} },
+		">running<":       func(r *Run) { r.FinishedAt, r.Live = time.Time{}, true },
+	} {
+		edited := run
+		edit(&edited)
+		if text, _ := rendered(t, ReportHTML, edited, nil); !strings.Contains(text, badge) {
+			t.Errorf("the page does not say %s", badge)
+		}
+	}
+}

@@ -121,7 +121,7 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 		return err
 	}
 	defer v.Close()
-	a.warnOfLater(v, func(e batch.Entry) bool { return e.Result.Outcome.MayBeInForce() && s.Has(&e.Row) }, "the passwords of this run are no longer in force there")
+	a.warnOfLater(dir, func(e batch.Entry) bool { return e.Result.Outcome.MayBeInForce() && s.Has(&e.Row) }, "the passwords of this run are no longer in force there")
 	if err := hasAny(v, s, o); err != nil {
 		return err
 	}

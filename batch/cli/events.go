@@ -236,6 +236,14 @@ func has(rows int) string {
 	return count(rows, "row") + " have"
 }
 
+// was says "1 row was", "3 rows were".
+func was(rows int) string {
+	if rows == 1 {
+		return "1 row was"
+	}
+	return count(rows, "row") + " were"
+}
+
 // count says how many things there are: "1 row", "3,000 rows".
 func count(n int, thing string) string {
 	if n != 1 {

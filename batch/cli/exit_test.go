@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"siprotate/batch"
+	"siprotate/batch/handout"
 	"siprotate/batch/rotation"
+	"siprotate/report"
 )
 
 // TestExplain has the errors that the scripts of testdata cannot bring about.
@@ -27,6 +29,10 @@ func TestExplain(t *testing.T) {
 		{&fs.PathError{Op: "mkdir", Path: "users.run", Err: syscall.EIO}, exitFailure, "nothing was sent"},
 		{&batch.Stop{Reason: batch.Interrupted, Err: &signalError{syscall.SIGHUP}}, exitSignal + int(syscall.SIGHUP), ""},
 		{&batch.Stop{Reason: batch.Interrupted, Err: errors.New("deadline")}, exitStopped, ""},
+		{fmt.Errorf("users.run: %w", handout.ErrBusy), exitBusy, "wait until it is done"},
+		{fmt.Errorf("users.run: %w", report.ErrBusy), exitBusy, "wait until it is done"},
+		{errOldAccepted, exitUnfinished, ""},
+		{errOldUnproved, exitUnfinished, ""},
 	} {
 		code, hint := (&app{getenv: func(string) string { return "" }}).explain(test.err)
 		if code != test.code || !strings.HasSuffix(hint, test.hint) || (hint == "") != (test.hint == "") {

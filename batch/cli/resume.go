@@ -79,9 +79,9 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	if r.Vault, _, err = a.vaultOf(cmd.Context(), dir, head, o.identity); err != nil {
 		return err
 	}
-	if err := a.warnBeforeResume(dir, o.retryFailed); err != nil {
-		return err
-	}
+	a.warnOfLater(dir, func(e batch.Entry) bool {
+		return e.Result.Outcome == batch.NotAttempted || e.Result.Outcome == batch.Unknown || o.retryFailed && e.Result.Outcome == batch.Failed
+	}, "they get the password of this run now")
 	if o.dryRun {
 		return a.preview(r.PreviewResume())
 	}
@@ -98,18 +98,6 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 		return err
 	}
 	return a.conclude(cmd.Context(), r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Resume(ctx) })
-}
-
-func (a *app) warnBeforeResume(dir string, retryFailed bool) error {
-	v, err := journal.Read(dir, nil)
-	if err != nil {
-		return err
-	}
-	defer v.Close()
-	a.warnOfLater(v, func(e batch.Entry) bool {
-		return e.Result.Outcome == batch.NotAttempted || e.Result.Outcome == batch.Unknown || retryFailed && e.Result.Outcome == batch.Failed
-	}, "they get the password of this run now")
-	return nil
 }
 
 // sandboxOf returns a client for a stand-in that holds the devices of a run.

@@ -2,46 +2,56 @@ package cli
 
 import (
 	"path/filepath"
+	"time"
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
 )
 
-// warnOfLater warns that a run which lies beside this one gave rows a newer
+// warnOfLater warns that a run which lies beside the one in dir gave rows a newer
 // password. It says nothing where one of these runs cannot be read: that is no
-// reason not to go on.
-func (a *app) warnOfLater(v *journal.View, wants func(batch.Entry) bool, so string) {
-	dir, err := filepath.Abs(v.Dir())
+// reason not to go on, and what needs the run in dir says so itself.
+func (a *app) warnOfLater(dir string, wants func(batch.Entry) bool, so string) {
+	rows, latest, err := laterRotations(dir, wants)
+	if err == nil && rows > 0 {
+		a.say("warning: %s rotated again since, the latest by %s: %s", was(rows), filepath.Base(latest.Run), so)
+	}
+}
+
+// laterRotations counts the wanted rows of a run that another one beside it
+// rotated later: after their answer came, or where none came, after the run began.
+func laterRotations(dir string, wants func(batch.Entry) bool) (rows int, latest journal.Rotation, err error) {
+	v, err := journal.Read(dir, nil)
 	if err != nil {
-		return
+		return 0, latest, err
+	}
+	defer v.Close()
+	if dir, err = filepath.Abs(dir); err != nil {
+		return 0, latest, err
 	}
 	info := v.Info()
 	past, err := journal.ReadHistory(filepath.Dir(dir), info.Account, info.Host)
 	if err != nil {
-		return
+		return 0, latest, err
 	}
-	rows, later := 0, journal.Rotation{}
 	for entry, err := range v.Entries() {
 		if err != nil {
-			return
+			return 0, latest, err
 		}
 		last, rotated := past.Last(entry.Row.UserID, entry.Row.DeviceID)
-		if !rotated || filepath.Base(last.Run) == filepath.Base(dir) || !last.At.After(entry.Result.Finished) || !wants(entry) {
+		if !rotated || filepath.Base(last.Run) == filepath.Base(dir) || !last.At.After(settledAt(entry, info)) || !wants(entry) {
 			continue
 		}
-		if rows++; last.At.After(later.At) {
-			later = last
+		if rows++; last.At.After(latest.At) {
+			latest = last
 		}
 	}
-	if rows > 0 {
-		a.say("warning: %s rotated again since, the latest by %s: %s", was(rows), filepath.Base(later.Run), so)
-	}
+	return rows, latest, nil
 }
 
-// was is so many rows, and the verb.
-func was(rows int) string {
-	if rows == 1 {
-		return "1 row was"
+func settledAt(e batch.Entry, run journal.Info) time.Time {
+	if e.Result.Finished.IsZero() {
+		return run.StartedAt
 	}
-	return count(rows, "row") + " were"
+	return e.Result.Finished
 }

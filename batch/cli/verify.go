@@ -124,9 +124,7 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	if o.every != 0 && o.every < rotation.MinEvery {
 		return usagef("an account may be asked twice in ten minutes, since registrars lock accounts out", "--every %v: want at least %v", o.every, rotation.MinEvery)
 	}
-	if err := a.warnBeforeVerify(dir, v); err != nil {
-		return err
-	}
+	a.warnOfLater(dir, v.Want, "that the registrar refuses the passwords of this run means nothing there")
 	if o.old != "" {
 		return a.verifyOld(cmd, r, o.old, v)
 	}
@@ -144,16 +142,6 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 		}
 	}
 	return ended
-}
-
-func (a *app) warnBeforeVerify(dir string, v rotation.Verification) error {
-	view, err := journal.Read(dir, nil)
-	if err != nil {
-		return err
-	}
-	defer view.Close()
-	a.warnOfLater(view, v.Want, "that the registrar refuses the passwords of this run means nothing there")
-	return nil
 }
 
 // wants returns which rows are verified.
@@ -357,7 +345,8 @@ func (a *app) verifyOld(cmd *cobra.Command, r rotation.Rotation, earlier string,
 	return nil
 }
 
-// errOldUnproved says that it did not show that passwords which were replaced are refused.
+// errOldUnproved says that it is not shown that passwords which were replaced are
+// refused by now.
 var errOldUnproved = errors.New("not every earlier password is known to be refused")
 
 // errOldAccepted says that the registrar still takes passwords that were replaced.

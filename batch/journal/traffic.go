@@ -24,9 +24,6 @@ func (t traffic) minute(at time.Time) *batch.Minute {
 }
 
 func (t traffic) sent(r sendRecord) {
-	if r.At.IsZero() {
-		return
-	}
 	if m := t.minute(r.At); r.Attempts == 1 {
 		m.First++
 	} else {

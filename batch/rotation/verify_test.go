@@ -41,18 +41,20 @@ func phonesAt(began time.Time) func(sipID string) []registrar.Binding {
 }
 
 // rotatedRun makes a finished run of so many rows.
-func rotatedRun(t *testing.T, rows int) string {
+func rotatedRun(t *testing.T, rows int) string { return rotatedTo(t, rows, provedRow) }
+
+func rotatedTo(t *testing.T, rows int, rowOf func(n int) batch.Row) string {
 	dir := filepath.Join(t.TempDir(), "users.run")
 	plan, err := journal.Create(dir, journal.Head{}, journal.Plain)
 	must(t, err)
 	for n := 1; n <= rows; n++ {
-		must(t, plan.Add(provedRow(n)))
+		must(t, plan.Add(rowOf(n)))
 	}
 	j, err := plan.Seal("", nil)
 	must(t, err)
 	must(t, j.Begin("test", false))
 	for n := 1; n <= rows; n++ {
-		row := provedRow(n)
+		row := rowOf(n)
 		row.Attempts.Count = 1
 		must(t, j.Sending(&row, time.Now()))
 		must(t, j.Finish(batch.Result{Row: n, Outcome: batch.Rotated, Attempts: row.Attempts, Finished: time.Now()}))
@@ -148,6 +150,31 @@ func TestTheBudgetOutlivesAVerification(t *testing.T) {
 		}
 		if f.asked != 2+2+2 {
 			t.Errorf("asked %d times", f.asked)
+		}
+	})
+}
+
+// Passwords of an earlier run are asked for, each account twice in ten minutes, and
+// what is not asked is counted.
+func TestVerifyOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		earlier := rotatedTo(t, 4, func(n int) batch.Row {
+			row := provedRow(n)
+			if n > 1 { // the first one was given the same password again
+				row.Password = batch.NewSecret("Earlier-" + strconv.Itoa(n))
+			}
+			return row
+		})
+		r := Rotation{Dir: rotatedRun(t, 4)}
+		f := &fakeRegistrar{t: t, force: map[string]string{"sip2": "Earlier-2"}, answers: map[string][]time.Time{}}
+		r.Proofs.Prover = f
+		for i, want := range []Old{{Asked: 3, Refused: 2, Accepted: 1}, {Asked: 3, Refused: 2, Accepted: 1}, {NotAsked: 3}} {
+			old, err := r.VerifyOld(t.Context(), earlier, Verification{})
+			must(t, err)
+			if old != want {
+				t.Errorf("time %d: %+v, want %+v", i+1, old, want)
+			}
+			time.Sleep(time.Second)
 		}
 	})
 }

@@ -71,20 +71,14 @@ const window = 8
 // end at 25,000 a second; at the usual fifty a minute they are five minutes' work.
 const keptPasswords = 256
 
-// At 13 windows a password, a filter of so many bits is one part in twenty full.
-const filterBits = 16
-
-func filterIndex(window uint64) uint64 { return window * 0x9e3779b97f4a7c15 >> (64 - filterBits) }
-
 // A secretSet knows what no text may show: the credentials, and the passwords of
 // the requests that are or were lately under way. It is safe for concurrent use.
 type secretSet struct {
 	mu      sync.RWMutex
-	windows map[uint64]int          // each window of the longer secrets, and in how many
-	filter  [1 << filterBits]uint16 // the same by hash: most lookups end here
-	letters [256]int                // the characters of the longer secrets: most of what decoding makes up has others
-	short   map[string]int          // the secrets shorter than a window
-	least   int                     // the length of the shortest secret, at most a window
+	windows map[uint64]int // each window of the longer secrets, and in how many
+	letters [256]int       // the characters of the longer secrets: most of what decoding makes up has others
+	short   map[string]int // the secrets shorter than a window
+	least   int            // the length of the shortest secret, at most a window
 	apart   separatedSet
 	ended   []string // the passwords whose requests ended, oldest first
 }
@@ -146,9 +140,7 @@ func (s *secretSet) countFolded(secret string, by int) {
 	for i := range len(secret) - window + 1 {
 		// The API's own word is no secret, unless it is the whole of one.
 		if part := secret[i : i+window]; part != "password" || len(secret) == window {
-			w := binary.BigEndian.Uint64([]byte(part))
-			adjust(s.windows, w, by)
-			s.filter[filterIndex(w)] += uint16(by)
+			adjust(s.windows, binary.BigEndian.Uint64([]byte(part)), by)
 		}
 	}
 }
@@ -288,7 +280,7 @@ func (s *secretSet) matches(text string) bool {
 		n++
 		forward = forward<<8 | uint64(c)
 		backward = backward>>8 | uint64(c)<<56
-		if n >= window && (s.knows(forward) || s.knows(backward)) {
+		if n >= window && (s.windows[forward] > 0 || s.windows[backward] > 0) {
 			return true
 		}
 	}
@@ -303,8 +295,6 @@ func (s *secretSet) matches(text string) bool {
 	}
 	return false
 }
-
-func (s *secretSet) knows(w uint64) bool { return s.filter[filterIndex(w)] > 0 && s.windows[w] > 0 }
 
 // cut returns the text, without what exceeds n bytes.
 func cut(text string, n int) string {

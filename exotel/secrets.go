@@ -79,6 +79,7 @@ type secretSet struct {
 	letters [256]int       // the characters of the longer secrets: most of what decoding makes up has others
 	short   map[string]int // the secrets shorter than a window
 	least   int            // the length of the shortest secret, at most a window
+	others  int            // how many secrets are not all ASCII
 	apart   separatedSet
 	ended   []string // the passwords whose requests ended, oldest first
 }
@@ -112,6 +113,9 @@ func (s *secretSet) end(secret string) {
 
 func (s *secretSet) count(secret string, by int) {
 	s.apart.count(secret, by)
+	if !isASCII(secret) {
+		s.others += by
+	}
 	forms := []string{fold(secret)}
 	if len(secret) < window || !isASCII(secret) {
 		lower := fold(strings.ToLower(secret))
@@ -265,7 +269,7 @@ func (s *secretSet) foundRarely(text string) bool {
 // matches reports whether the text holds a secret, read in either direction, and
 // in whichever case.
 func (s *secretSet) matches(text string) bool {
-	if !isASCII(text) && utf8.ValidString(text) {
+	if s.others > 0 && !isASCII(text) {
 		if lower := strings.ToLower(text); lower != text && s.matches(lower) {
 			return true
 		}

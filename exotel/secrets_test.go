@@ -289,6 +289,9 @@ func FuzzEncodedSecretsAreWithheld(f *testing.F) {
 	names := slices.Sorted(maps.Keys(encoders))
 	f.Add(uint64(1), "Sample-0nly", "before ", " after")
 	f.Add(uint64(2), `a"b\c<d>&e%f+g`, "{", "}")
+	for seed := range uint64(len(names) * len(names)) {
+		f.Add(seed, "0š000000", "", " 0") // another case, next to what is no UTF-8
+	}
 	f.Fuzz(func(t *testing.T, seed uint64, secret, before, after string) {
 		if !utf8.ValidString(secret) || utf8.RuneCountInString(secret) < window || strings.ContainsFunc(secret, unicode.IsControl) {
 			return

@@ -10,8 +10,8 @@ type Proof struct {
 	At       time.Time
 	Bindings []Binding // the phones that are registered, where the registrar says so
 	Adopted  bool      // one of them registered, or renewed, with this very password
-	// When answers to challenges were sent of late, or may have been: registrars
-	// count wrong ones.
+	// When wrong answers to challenges were sent of late, or may have been, which
+	// registrars count.
 	Answered []time.Time
 }
 

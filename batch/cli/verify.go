@@ -69,7 +69,7 @@ registration that was renewed in between.`,
 	f.StringVar(&o.format, "format", "", "print on standard output: table or jsonl (the rows), or prometheus (how many stand how)")
 	f.BoolVar(&o.json, "json", false, "the same as --format jsonl")
 	wait := groups.add("Waiting for the phones")
-	wait.DurationVar(&o.every, "every", 0, "ask again so much later, at least 5m")
+	wait.DurationVar(&o.every, "every", 0, "ask about the phones that are not back again so much later")
 	wait.StringVar(&o.until, "until", "100%", "until so many rows are adopted")
 	wait.DurationVar(&o.limit, "timeout", 0, "give up after this time (default never)")
 	o.registrarFlags.add(groups.add("Proof"))
@@ -121,8 +121,8 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	if v.Until, err = parseShare(o.until); err != nil {
 		return flagError("until", o.until, err)
 	}
-	if o.every != 0 && o.every < rotation.MinEvery {
-		return usagef("an account may be asked twice in ten minutes, since registrars lock accounts out", "--every %v: want at least %v", o.every, rotation.MinEvery)
+	if o.every < 0 || o.every > 0 && o.every < time.Second {
+		return usagef("", "--every %v: want at least 1s", o.every)
 	}
 	a.warnOfLater(dir, v.Want, "that the registrar refuses the passwords of this run means nothing there")
 	if o.old != "" {
@@ -334,7 +334,7 @@ func (a *app) verifyOld(cmd *cobra.Command, r rotation.Rotation, earlier string,
 	}
 	a.say("%s of %s asked: %d refused, %d still accepted, %d unclear", count(old.Asked, "earlier password"), earlier, old.Refused, old.Accepted, old.Asked-old.Refused-old.Accepted)
 	if old.NotAsked > 0 {
-		a.say("%s not asked: an account may be asked twice in ten minutes", was(old.NotAsked))
+		a.say("%s not asked: an account gets at most two wrong answers in ten minutes", was(old.NotAsked))
 	}
 	switch {
 	case old.Accepted > 0:

@@ -36,7 +36,7 @@ const (
 	DefaultProofPace = time.Second
 
 	// A registrar locks an account after three wrong answers, the agent's phone with
-	// it (run). So many answers an account gets in budgetWindow.
+	// it (run). So many an account gets in budgetWindow.
 	answerBudget = 2
 	budgetWindow = 10 * time.Minute
 
@@ -58,7 +58,7 @@ type proving struct {
 	done  chan struct{}
 
 	// Of the one goroutine that asks, and of control before it.
-	answers map[string][]time.Time // by SIP id: when answers were sent of late
+	answers map[string][]time.Time // by SIP id: when answers were sent of late that were not right
 	unclear int                    // proofs in a row
 	handed  atomic.Int64           // rows that were put into the queue
 	asked   atomic.Int64           // those that are done with
@@ -188,7 +188,8 @@ func (p *proving) askFresh(ctx context.Context, row probe) (proof registrar.Proo
 }
 
 // ask asks the registrar once, within the pace and the account's budget, and
-// reports whether it did. What it may take of the budget is recorded before.
+// reports whether it did. What it may take of the budget is recorded before; a
+// right answer takes nothing.
 func (p *proving) ask(ctx context.Context, row probe) (proof registrar.Proof, asked bool) {
 	if p.over.Load() || row.sipID == "" || row.password.Empty() {
 		return proof, false
@@ -204,7 +205,9 @@ func (p *proving) ask(ctx context.Context, row probe) (proof registrar.Proof, as
 		return proof, false
 	}
 	proof, err := p.Prover.ProveOnce(ctx, row.sipID, row.password.Reveal())
-	p.answers[row.sipID] = append(slices.Clip(before), slices.Repeat([]time.Time{time.Now()}, proof.Answers)...)
+	if proof.Verdict != registrar.Accepted {
+		p.answers[row.sipID] = append(slices.Clip(before), slices.Repeat([]time.Time{time.Now()}, proof.Answers)...)
+	}
 	if err != nil {
 		return proof, false
 	}

@@ -16,16 +16,16 @@ import (
 )
 
 // A fakeRegistrar knows which passwords are in force, and sees that no account gets
-// more than two answers in ten minutes and no two proofs are closer than a second.
+// more than two wrong answers in ten minutes and no two proofs are closer than a second.
 type fakeRegistrar struct {
-	t       *testing.T
-	say     map[string]registrar.Proof // by SIP id: whatever the password is
-	force   map[string]string          // by SIP id: the password in force
-	phone   func(sipID string) []registrar.Binding
-	stale   bool // each question takes two answers
-	answers map[string][]time.Time
-	last    time.Time
-	asked   int
+	t     *testing.T
+	say   map[string]registrar.Proof // by SIP id: whatever the password is
+	force map[string]string          // by SIP id: the password in force
+	phone func(sipID string) []registrar.Binding
+	stale bool                   // each question takes two answers
+	wrong map[string][]time.Time // by SIP id: when answers were
+	last  time.Time
+	asked int
 }
 
 func (f *fakeRegistrar) Reset() {}
@@ -39,32 +39,32 @@ func (f *fakeRegistrar) ProveOnce(_ context.Context, sipID, password string) (re
 	if proof, fixed := f.say[sipID]; fixed {
 		return proof, nil
 	}
-	f.answer(sipID)
 	proof := registrar.Proof{Verdict: registrar.Refused, Code: 401, Reason: "Unauthorized", Challenged: true, Answers: 1}
-	if f.stale && len(f.answers[sipID]) == 1 {
+	switch {
+	case f.stale && len(f.wrong[sipID]) == 0:
 		proof.Verdict = registrar.Unclear
-		return proof, nil
-	}
-	if f.force[sipID] == password {
+	case f.force[sipID] == password:
 		proof.Verdict, proof.Code, proof.Reason = registrar.Accepted, 200, "OK"
 		if f.phone != nil {
 			proof.Bindings = f.phone(sipID)
 		}
+		return proof, nil
 	}
+	f.countWrong(sipID)
 	return proof, nil
 }
 
-func (f *fakeRegistrar) answer(sipID string) {
+func (f *fakeRegistrar) countWrong(sipID string) {
 	now := time.Now()
-	recent := slices.DeleteFunc(f.answers[sipID], func(at time.Time) bool { return now.Sub(at) >= 10*time.Minute })
-	if f.answers[sipID] = append(recent, now); len(f.answers[sipID]) > 2 {
-		f.t.Errorf("%s: %d answers in ten minutes", sipID, len(f.answers[sipID]))
+	recent := slices.DeleteFunc(f.wrong[sipID], func(at time.Time) bool { return now.Sub(at) >= 10*time.Minute })
+	if f.wrong[sipID] = append(recent, now); len(f.wrong[sipID]) > 2 {
+		f.t.Errorf("%s: %d wrong answers in ten minutes", sipID, len(f.wrong[sipID]))
 	}
 }
 
 // proveRows plans so many rows, has them end as told, and proves them.
 func proveRows(t *testing.T, f *fakeRegistrar, rows int, control bool, edit func(*batch.Result)) (verdicts, outcomes []string, why string) {
-	f.t, f.answers = t, map[string][]time.Time{}
+	f.t, f.wrong = t, map[string][]time.Time{}
 	dir := filepath.Join(t.TempDir(), "users.run")
 	plan, err := journal.Create(dir, journal.Head{}, journal.Plain)
 	must(t, err)
@@ -131,8 +131,8 @@ func TestProofs(t *testing.T) {
 	}{
 		"accepted and refused": {fakeRegistrar{force: inForceFor(1, 3)}, false, []string{"accepted", "refused", "accepted"}, false},
 		"stale nonces":         {fakeRegistrar{force: inForceFor(1, 3), stale: true}, false, []string{"accepted", "unclear", "accepted"}, false},
-		// The control and a proof use the first account's budget up: a refusal of it
-		// cannot be confirmed.
+		// The control and a refusal use the first account's budget up: it cannot be
+		// confirmed.
 		"with a control":           {fakeRegistrar{force: inForceFor(2, 3)}, true, []string{"unclear", "accepted", "accepted"}, false},
 		"the control is accepted":  {fakeRegistrar{force: inForceFor(1, 2, 3)}, true, []string{"", "", ""}, true},
 		"the control is unclear":   {fakeRegistrar{say: map[string]registrar.Proof{"sip1": unclear}}, true, []string{"", "", ""}, true},
@@ -180,7 +180,7 @@ func TestASampleIsProved(t *testing.T) {
 // A proof that nobody waits for any more ends with the run.
 func TestProvingEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeRegistrar{t: t, force: inForceFor(1), answers: map[string][]time.Time{}}
+		f := &fakeRegistrar{t: t, force: inForceFor(1), wrong: map[string][]time.Time{}}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		p := Rotation{Proofs: Proofs{Prover: f, Every: time.Hour}}.newProving(nil, 50)
 		p.start(ctx)

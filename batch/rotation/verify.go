@@ -15,14 +15,10 @@ import (
 // A Verification says which rows of a run to prove again, and how often.
 type Verification struct {
 	Want  func(batch.Entry) bool // of the rows whose new password is or may be in force; nil: all
-	Every time.Duration          // ask again so much later; 0: once
+	Every time.Duration          // ask about the phones that are not back again so much later; 0: once
 	Until Share                  // of the rows, that phones have taken up; with Every
 	Limit time.Duration          // give up after that; with Every; 0: never
 }
-
-// MinEvery is the least [Verification.Every]: an account may be asked twice in ten
-// minutes.
-const MinEvery = budgetWindow / answerBudget
 
 // ErrRefused says that the registrar refuses some of the new passwords.
 var ErrRefused = errors.New("the registrar refuses some of the new passwords")

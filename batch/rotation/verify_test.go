@@ -73,7 +73,7 @@ func TestVerifyTellsWhichPhonesAreBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := rotatedRun(t, rows)
 		began := time.Now()
-		f := &fakeRegistrar{t: t, force: inForceFor(all...), phone: phonesAt(began), answers: map[string][]time.Time{}}
+		f := &fakeRegistrar{t: t, force: inForceFor(all...), phone: phonesAt(began), wrong: map[string][]time.Time{}}
 		var (
 			rounds []int
 			next   []time.Time
@@ -128,7 +128,7 @@ func finally(n int) batch.Adoption {
 func TestVerifyGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := rotatedRun(t, 2)
-		f := &fakeRegistrar{t: t, force: inForceFor(1, 2), answers: map[string][]time.Time{}}
+		f := &fakeRegistrar{t: t, force: inForceFor(1, 2), wrong: map[string][]time.Time{}}
 		_, err := Rotation{Dir: dir, Proofs: Proofs{Prover: f}}.Verify(t.Context(), Verification{Every: 10 * time.Minute, Until: 1, Limit: time.Hour})
 		if !errors.Is(err, ErrNotAdopted) {
 			t.Error(err)
@@ -136,11 +136,12 @@ func TestVerifyGivesUp(t *testing.T) {
 	})
 }
 
-// What an account was asked in one verification counts in the next one.
+// Wrong answers that an account got in one verification count in the next one;
+// right ones do not.
 func TestTheBudgetOutlivesAVerification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := rotatedRun(t, 3)
-		f := &fakeRegistrar{t: t, force: inForceFor(2), answers: map[string][]time.Time{}}
+		f := &fakeRegistrar{t: t, force: inForceFor(2), wrong: map[string][]time.Time{}}
 		r := Rotation{Dir: dir, Proofs: Proofs{Prover: f}}
 		for range 4 {
 			if _, err := r.Verify(t.Context(), Verification{}); !errors.Is(err, ErrRefused) {
@@ -148,7 +149,7 @@ func TestTheBudgetOutlivesAVerification(t *testing.T) {
 			}
 			time.Sleep(2 * time.Minute)
 		}
-		if f.asked != 2+2+2 {
+		if f.asked != 2+4+2 {
 			t.Errorf("asked %d times", f.asked)
 		}
 	})
@@ -166,7 +167,7 @@ func TestVerifyOld(t *testing.T) {
 			return row
 		})
 		r := Rotation{Dir: rotatedRun(t, 4)}
-		f := &fakeRegistrar{t: t, force: map[string]string{"sip2": "Earlier-2"}, answers: map[string][]time.Time{}}
+		f := &fakeRegistrar{t: t, force: map[string]string{"sip2": "Earlier-2"}, wrong: map[string][]time.Time{}}
 		r.Proofs.Prover = f
 		for i, want := range []Old{{Asked: 3, Refused: 2, Accepted: 1}, {Asked: 3, Refused: 2, Accepted: 1}, {NotAsked: 3}} {
 			old, err := r.VerifyOld(t.Context(), earlier, Verification{})

@@ -30,6 +30,10 @@ type Waves struct {
 // gatePoll is how often a gate looks at the proofs.
 const gatePoll = time.Second
 
+// lookEvery is how often a gate asks about the phones that it waits for: whether
+// one has adopted its password shows in a second look.
+func (w Waves) lookEvery() time.Duration { return min(w.Wait/10, 5*time.Minute) }
+
 // left returns the sizes of the waves that are not through, of which the first may
 // be 0: a gate that was asked and stayed closed. passed is how many gates opened,
 // settled how many rows need no more work.
@@ -153,7 +157,7 @@ func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, ga
 	for first := true; ; first = false {
 		// Before the journal is read: what is recorded in between counts.
 		idle, over := p.idle(), p.isStopped() || time.Now().After(deadline)
-		proved, adopted, err := shares(j)
+		proved, adopted, err := shares(j, gate.Rows)
 		if err != nil {
 			return err
 		}
@@ -165,9 +169,9 @@ func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, ga
 			return errors.New(w.compare(proved, adopted))
 		case first:
 			r.Events(Gating{gate.Gate, gate.Rows, w.compare(proved, adopted), deadline})
-		case idle && time.Since(asked) > MinEvery:
+		case idle && w.Adopted > 0 && time.Since(asked) > w.lookEvery():
 			asked = time.Now()
-			if err := p.round(j, Verification{Every: MinEvery}); err != nil {
+			if err := p.round(j, Verification{Every: w.lookEvery()}); err != nil {
 				return err
 			}
 		}
@@ -193,15 +197,20 @@ func (w Waves) compare(proved, adopted Share) string {
 	return strings.Join(parts, "; ")
 }
 
-// shares returns which parts of the rows that were sent are proved, and have been
-// taken up by a phone.
-func shares(j *journal.Journal) (proved, adopted Share, err error) {
+// shares returns which parts of the rows up to a gate are proved, and have been
+// taken up by a phone. A row that could not be sent is neither; what is no valid
+// row does not count.
+func shares(j *journal.Journal, rows int) (proved, adopted Share, err error) {
 	sent, accepted, taken := 0, 0, 0
 	for entry, err := range j.Entries() {
 		if err != nil {
 			return 0, 0, err
 		}
-		if entry.Result.Outcome == batch.NotAttempted || entry.Result.Outcome == batch.Invalid {
+		switch entry.Result.Outcome {
+		case batch.NotAttempted:
+			continue
+		case batch.Invalid:
+			rows--
 			continue
 		}
 		sent++
@@ -212,7 +221,7 @@ func shares(j *journal.Journal) (proved, adopted Share, err error) {
 			taken++
 		}
 	}
-	if sent == 0 {
+	if sent = max(sent, rows); sent == 0 {
 		return 1, 1, nil
 	}
 	return Share(accepted) / Share(sent), Share(taken) / Share(sent), nil

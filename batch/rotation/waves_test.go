@@ -2,10 +2,17 @@ package rotation
 
 import (
 	"iter"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"siprotate/batch"
+	"siprotate/batch/journal"
+	"siprotate/exotel/registrar"
 )
 
 // pendingRows yields rows 1 to n, each with the value of a column.
@@ -63,5 +70,74 @@ func TestWavesKeepApart(t *testing.T) {
 	}
 	if want := []int{2, 5}; !slices.Equal(s.gates, want) {
 		t.Errorf("gates after %v, want %v", s.gates, want)
+	}
+}
+
+// A gate looks at the phones ten times or more before it gives up.
+func TestAGateWaitsForPhones(t *testing.T) {
+	for name, c := range map[string]struct {
+		wait  time.Duration
+		opens time.Duration // so long after the proofs; 0: it stays closed
+		why   string
+	}{
+		"until they are back": {2 * time.Hour, 16 * time.Minute, ""},
+		"in vain":             {8 * time.Minute, 0, "100% proved, 100% wanted; 20% adopted, 60% wanted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const rows = 10
+				started := time.Now()
+				phone := func(sipID string) []registrar.Binding { // renewed after 6 minutes, 7 ... 11; four are not
+					n, _ := strconv.Atoi(strings.TrimPrefix(sipID, "sip"))
+					end := started.Add(time.Hour)
+					if renews := started.Add(time.Duration(n+5) * time.Minute); n <= 6 && time.Now().After(renews) {
+						end = renews.Add(time.Hour)
+					}
+					return []registrar.Binding{{Contact: sipID, End: end}}
+				}
+				j, err := journal.Open(rotatedRun(t, rows), journal.Plain)
+				must(t, err)
+				defer j.Close()
+				must(t, j.BeginVerify("test"))
+				f := &fakeRegistrar{t: t, force: inForceFor(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), phone: phone, wrong: map[string][]time.Time{}}
+				r := Rotation{Proofs: Proofs{Prover: f}, Waves: Waves{Proved: 1, Adopted: 0.6, Wait: c.wait}, Events: func(Event) {}}
+				p := r.newProving(j, rows)
+				p.start(t.Context())
+				defer p.finish()
+				must(t, p.round(j, Verification{}))
+				must(t, p.drain(t.Context()))
+				began := time.Now()
+				err = r.decide(t.Context(), j, p, Gated{Gate: 1, Rows: rows})
+				switch took := time.Since(began); {
+				case c.why == "" && (err != nil || took > c.opens):
+					t.Errorf("%v after %v", err, took)
+				case c.why != "" && (err == nil || err.Error() != c.why || took > c.wait+time.Minute):
+					t.Errorf("%v after %v, want %q", err, took, c.why)
+				}
+			})
+		})
+	}
+}
+
+// A row of the wave that could not be sent is not proved.
+func TestUnsentRowsKeepAGateClosed(t *testing.T) {
+	plan, err := journal.Create(filepath.Join(t.TempDir(), "users.run"), journal.Head{}, journal.Plain)
+	must(t, err)
+	for n := range 4 {
+		must(t, plan.Add(provedRow(n+1)))
+	}
+	j, err := plan.Seal("", nil)
+	must(t, err)
+	defer j.Close()
+	must(t, j.Begin("test", false))
+	row := provedRow(1)
+	row.Attempts.Count = 1
+	must(t, j.Sending(&row, time.Now()))
+	must(t, j.Finish(batch.Result{Row: 1, Outcome: batch.Rotated, Attempts: row.Attempts}))
+	must(t, j.Prove(1, batch.Proof{Verdict: batch.ProofAccepted, Adopted: true}))
+	for rows, want := range map[int]Share{1: 1, 2: 0.5} {
+		if proved, adopted, err := shares(j, rows); err != nil || proved != want || adopted != want {
+			t.Errorf("%d rows: %v proved, %v adopted, want %v (%v)", rows, proved, adopted, want, err)
+		}
 	}
 }

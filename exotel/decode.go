@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"html"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -205,25 +206,38 @@ func decodeBase64(text string, least int) string {
 // text before the secret moves it within the code. Runs shorter than least are
 // left out.
 func decodeRuns(text string, a *codeBytes, least, alignments int, decode func(b, run []byte) []byte) string {
-	if len(text) < least {
-		return ""
-	}
 	var b []byte
-	for start, n, i := 0, 0, 0; i <= len(text); i++ {
-		if i < len(text) && a[text[i]] != foreign {
-			n += int(a[text[i]] & code)
-			continue
+	for found := range runs(text, (*[256]byte)(a), least) {
+		run := a.codeIn(found)
+		b = slices.Grow(b, alignments*(len(run)+1))
+		for i := range min(alignments, len(run)-least+1) {
+			b = append(decode(b, run[i:]), 0)
 		}
-		if n >= least {
-			run := a.codeIn(text[start:i])
-			b = slices.Grow(b, alignments*(n+1))
-			for i := range min(alignments, n-least+1) {
-				b = append(decode(b, run[i:]), 0)
-			}
-		}
-		start, n = i+1, 0
 	}
 	return string(b)
+}
+
+// runs yields the runs of bytes that the table does not have as 0, if they have
+// so many bytes or more.
+func runs[T byte | int](text string, table *[256]T, least int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := least - 1; i < len(text); i += least { // no such run is between
+			if table[text[i]] == 0 {
+				continue
+			}
+			start, end := i, i+1
+			for start > 0 && table[text[start-1]] != 0 {
+				start--
+			}
+			for end < len(text) && table[text[end]] != 0 {
+				end++
+			}
+			if end-start >= least && !yield(text[start:end]) {
+				return
+			}
+			i = end
+		}
+	}
 }
 
 // codeIn returns the text without what is ignored in it.

@@ -76,7 +76,7 @@ const keptPasswords = 256
 type secretSet struct {
 	mu      sync.RWMutex
 	windows map[uint64]int // each window of the longer secrets, and in how many
-	letters [256]int       // the characters of the longer secrets: most of what decoding makes up has others
+	letters [256]int       // the characters of the longer secrets, in both cases: most of what decoding makes up has others
 	short   map[string]int // the secrets shorter than a window
 	least   int            // the length of the shortest secret, at most a window
 	others  int            // how many secrets are not all ASCII
@@ -139,7 +139,14 @@ func (s *secretSet) countFolded(secret string, by int) {
 		return
 	}
 	for i := range len(secret) {
-		s.letters[secret[i]] += by
+		c := secret[i]
+		s.letters[c] += by
+		switch {
+		case 'a' <= c && c <= 'z':
+			s.letters[c+'A'-'a'] += by
+		case c == ' ':
+			s.letters['+'] += by
+		}
 	}
 	for i := range len(secret) - window + 1 {
 		// The API's own word is no secret, unless it is the whole of one.
@@ -204,16 +211,16 @@ func (s *secretSet) safe(text string) string {
 	text = cut(text, maxText)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if len(text) < s.least && !strings.ContainsFunc(text, isNoAlphanumeric) {
+	if len(text) < s.least && isAlphanumeric(text) {
 		return text // nothing decodes it to a longer one
 	}
-	if s.found(text, 2) || s.found(reverse(text), 2) || s.foundRarely(text) {
+	if s.found(text, 2) || s.foundDecoded(reverse(text), 2) || s.foundRarely(text) {
 		return withheld
 	}
 	return text
 }
 
-func isNoAlphanumeric(r rune) bool { return !strings.ContainsRune(digitsAndLetters, r) }
+func isAlphanumeric(text string) bool { return strings.Trim(text, digitsAndLetters) == "" }
 
 // safeError returns err, unless its text may not be shown: net/http quotes what
 // it cannot read of an answer. Such an error is replaced by its safe text.
@@ -233,12 +240,10 @@ func (s *secretSet) found(text string, times int) bool {
 	if len(text) < s.least {
 		return false
 	}
-	if s.matches(text) {
-		return true
-	}
-	if times == 0 {
-		return false
-	}
+	return s.matches(text) || times > 0 && s.foundDecoded(text, times)
+}
+
+func (s *secretSet) foundDecoded(text string, times int) bool {
 	for _, decode := range decoders {
 		if decoded := decode(text, s.least); decoded != text && s.found(decoded, times-1) {
 			return true
@@ -274,18 +279,15 @@ func (s *secretSet) matches(text string) bool {
 			return true
 		}
 	}
-	var forward, backward uint64
-	for i, n := 0, 0; i < len(text); i++ {
-		c := foldByte(text[i])
-		if s.letters[c] == 0 {
-			n = 0
-			continue
-		}
-		n++
-		forward = forward<<8 | uint64(c)
-		backward = backward>>8 | uint64(c)<<56
-		if n >= window && (s.windows[forward] > 0 || s.windows[backward] > 0) {
-			return true
+	for run := range runs(text, &s.letters, window) {
+		var forward, backward uint64
+		for i := range len(run) {
+			c := foldByte(run[i])
+			forward = forward<<8 | uint64(c)
+			backward = backward>>8 | uint64(c)<<56
+			if i >= window-1 && (s.windows[forward] > 0 || s.windows[backward] > 0) {
+				return true
+			}
 		}
 	}
 	if len(s.short) == 0 {

@@ -34,10 +34,10 @@ func (s *separatedSet) count(secret string, by int) {
 // matches reports whether the text holds the letters and digits of a secret,
 // whatever stands between them. A text that has nothing between is none of its.
 func (s *separatedSet) matches(text string) bool {
-	letters := lettersOf(text)
-	if len(letters) == len(text) {
+	if isAlphanumeric(text) {
 		return false
 	}
+	letters := lettersOf(text)
 	var head uint64
 	for i := range len(letters) {
 		head = (head<<8 | uint64(letters[i])) & headMask

@@ -213,6 +213,7 @@ func TestAttackOldHTTP(t *testing.T) {
 // TestAttackRedirect sends the requests on to another host. That host must see
 // neither the credentials nor a password, nor anything else.
 func TestAttackRedirect(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "a redirect to another host")
 	var strayed atomic.Int64
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed.Add(1) }))

@@ -17,6 +17,7 @@ const otherUser = 65_534 // a user who is not the program's
 // and between the run and its resumption, as somebody else on the machine could.
 // What others may have written is not used, and nothing outside is touched.
 func TestAttackDirectory(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "run directories prepared by somebody else")
 	for _, c := range []struct {
 		name   string
@@ -108,6 +109,7 @@ func TestAttackReportLinks(t *testing.T) {
 // TestAttackWrongInput gives as the input what is none, such as the files of a
 // run.
 func TestAttackWrongInput(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "a run's own files, and other things, as the input")
 	r := faultless(t, 0)
 	exits(t, launch{}.start(t, r.base, r.runArgs()...), 0)

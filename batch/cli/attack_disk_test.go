@@ -17,6 +17,7 @@ import (
 // the write fails, the run says so and stops, and nothing was sent that is not
 // on disk.
 func TestAttackFileLimit(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "no room for a file, from its first half KiB to its last")
 	// In blocks of 512 bytes, of which each row takes rather less than one.
 	for blocks := 1; blocks < diskRows*3/2; blocks += step() {
@@ -37,6 +38,7 @@ func step() int { return max(1, diskRows/10 / *attackTimes) }
 
 // TestAttackDiskWhilePlanning fills the disk before the plan is whole.
 func TestAttackDiskWhilePlanning(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "no room for a large plan, at one of its pieces")
 	for blocks := 1; blocks < 400; blocks += 128 { // a piece is 64 KiB
 		t.Run(strconv.Itoa(blocks), func(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 // TestAttackIDs puts ids into the input that want to be more than ids. All are
 // refused, and nothing of them reaches the terminal as it is.
 func TestAttackIDs(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "ids that want to be paths, lines or commands")
 	r := faultless(t, 0)
 	user := exoteltest.GeneratedUser(0)
@@ -71,6 +72,7 @@ func (a *again) Read(p []byte) (int, error) {
 // TestAttackSizes gives inputs that are much too large, from a file and from a
 // pipe. Each is refused, in little memory and few words.
 func TestAttackSizes(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "inputs without measure")
 	const (
 		gigabyte = 1 << 30

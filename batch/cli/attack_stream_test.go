@@ -18,6 +18,7 @@ import (
 // TestAttackStreams takes the program's streams away in every way. The run goes
 // to its end, and its reports are written.
 func TestAttackStreams(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "closed, full and broken streams")
 	for _, c := range []struct {
 		name   string

@@ -20,6 +20,7 @@ import (
 // more answers to challenges than two in ten minutes, and no row of a wave is sent
 // before the gate in front of it has opened.
 func TestAttackWaves(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "kill -9 between wave, gate and proof")
 	choose := choices(t)
 	for i := range 8 * *attackTimes {

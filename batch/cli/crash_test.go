@@ -62,6 +62,7 @@ func (r *rotation) killSending() {
 // TestCrashWhilePlanning kills runs before their plan is whole. Such a run is as
 // good as none: nothing was sent, and the same command starts it anew.
 func TestCrashWhilePlanning(t *testing.T) {
+	t.Parallel()
 	const rows, planned = 4000, 600_000 // the size of the plan in bytes, rather less
 	rng := choices(t)(0)
 	r := newRotation(t, rng, exoteltest.Options{Users: rows})
@@ -78,6 +79,7 @@ func TestCrashWhilePlanning(t *testing.T) {
 // TestCrashWhileReporting kills runs while they write their reports. A report
 // that is there is whole, and the next one takes no further request.
 func TestCrashWhileReporting(t *testing.T) {
+	t.Parallel()
 	r := newRotation(t, choices(t)(0), exoteltest.Options{Users: 3000})
 	for _, name := range []string{".credentials.csv.tmp", ".report.csv.tmp", "credentials.csv", "report.csv"} {
 		r.killWriting(name, 0)

@@ -12,6 +12,7 @@ import (
 // TestAllowanceIsSpent shows how much of an allowance is used, and how much is
 // asked in vain, under each way of counting. Its figures are printed with -v.
 func TestAllowanceIsSpent(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name       string
 		foreign    float64

@@ -18,7 +18,10 @@ import (
 	"siprotate/exotel/exoteltest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "4") // those against real servers wait; a flag on the command line wins
+	goleak.VerifyTestMain(m)
+}
 
 func newPacer(t testing.TB, o pace.Options) *pace.Pacer {
 	t.Helper()
@@ -384,6 +387,7 @@ var days = flag.Int("days", 40, "days that TestNeverMoreThanAllowed simulates, a
 // of which a new pacer is primed with what a journal knows. However the
 // server counts, it never counts more than the allowance, and refuses nothing.
 func TestNeverMoreThanAllowed(t *testing.T) {
+	t.Parallel()
 	var simulated time.Duration
 	for seed := uint64(0); simulated < time.Duration(*days)*24*time.Hour; seed++ {
 		synctest.Test(t, func(t *testing.T) {

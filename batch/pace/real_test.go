@@ -114,6 +114,7 @@ func (c limiterConfig) start(t *testing.T, values ...string) string {
 // TestRealServers shows for nginx and haproxy themselves what TestServers shows
 // for models of them; without -real in a smaller version that takes seconds.
 func TestRealServers(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes seconds of real time")
 	}

@@ -52,6 +52,7 @@ func (s server) world(latency time.Duration, seed uint64) *world {
 // TestServers shows that limiters which are not of the allowance's own kind are
 // met quickly, with few requests refused. Its figures are printed with -v.
 func TestServers(t *testing.T) {
+	t.Parallel()
 	for _, s := range servers {
 		for latency, most := range map[time.Duration]float64{time.Millisecond: mostRefused, 100 * time.Millisecond: mostRefused, 300 * time.Millisecond: 0.065} {
 			for _, even := range []bool{false, true} {
@@ -75,6 +76,7 @@ func TestServers(t *testing.T) {
 
 // A server that refuses at random, whatever the pace, is not asked ever less often.
 func TestFickleServer(t *testing.T) {
+	t.Parallel()
 	for _, refuses := range []float64{0.01, 0.02, 0.05, 0.1, 0.15} {
 		for _, rows := range []int{230, 1000} {
 			const (

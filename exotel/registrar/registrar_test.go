@@ -192,6 +192,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	w, _ := standIn(t, 1, exoteltest.RegistrarOptions{Silent: true})
 	for _, transport := range transports {
 		config := w.config(transport)

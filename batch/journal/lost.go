@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
 
 	"siprotate/batch"
@@ -145,20 +144,13 @@ func (j *Journal) differs(from, to int64) string {
 
 // A spare is a copy of the journal in a file of the run directory that has no
 // name: nothing that happens to the names or to the journal's bytes reaches it.
-// It ends with the process, and is never synced. Safe for concurrent use.
+// It ends with the process, and is never synced.
 type spare struct {
+	*os.File
 	root *os.Root
-	file *os.File
-
-	mu   sync.Mutex
-	size int64  // bytes in the file
-	tail []byte // those that follow, not yet written
 }
 
-const (
-	spareName = ".journal.spare" // while it has one
-	spareTail = 1 << 16
-)
+const spareName = ".journal.spare" // while it has one
 
 // newSpare copies the journal.
 func newSpare(root *os.Root, journal io.Reader) (*spare, error) {
@@ -169,52 +161,18 @@ func newSpare(root *os.Root, journal io.Reader) (*spare, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spare{root: root, file: f}
+	s := &spare{f, root}
 	_ = root.Remove(spareName) // where an open file cannot be removed, close does it
-	if s.size, err = io.Copy(f, journal); err != nil {
-		s.close()
+	if _, err = io.Copy(f, journal); err != nil {
+		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// append adds a line. After an error what was appended is still there to be read.
-func (s *spare) append(line []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tail = append(s.tail, line...)
-	if len(s.tail) < spareTail {
-		return nil
-	}
-	if _, err := s.file.WriteAt(s.tail, s.size); err != nil {
-		return err
-	}
-	s.size += int64(len(s.tail))
-	s.tail = s.tail[:0]
-	return nil
-}
-
-// ReadAt is that of an [io.ReaderAt].
-func (s *spare) ReadAt(p []byte, off int64) (n int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if off < s.size {
-		want := min(int64(len(p)), s.size-off)
-		if n, err = s.file.ReadAt(p[:want], off); err != nil {
-			return n, err
-		}
-	}
-	if start := off + int64(n) - s.size; n < len(p) && start < int64(len(s.tail)) {
-		n += copy(p[n:], s.tail[start:])
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (s *spare) close() error {
-	err := s.file.Close()
+// Close closes the file, which is gone then.
+func (s *spare) Close() error {
+	err := s.File.Close()
 	_ = s.root.Remove(spareName)
 	return err
 }

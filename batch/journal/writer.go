@@ -64,7 +64,7 @@ func (w *writer) append(record any) (from, to int64, err error) {
 	}
 	w.size += int64(len(w.buf))
 	if w.spare != nil {
-		if err := w.spare.append(w.buf); err != nil {
+		if _, err := w.spare.Write(w.buf); err != nil {
 			return 0, 0, w.fail(err)
 		}
 	}
@@ -156,7 +156,7 @@ func (w *writer) close() error {
 	close(w.closed)
 	w.done.Wait()
 	if w.spare != nil {
-		w.spare.close()
+		w.spare.Close()
 	}
 	if closing := w.file.Close(); err == nil {
 		err = closing

@@ -291,7 +291,7 @@ func TestTheSpareIsACopy(t *testing.T) {
 	defer root.Close()
 	must(t, root.WriteFile(spareName, []byte("left by a crash"), 0o600))
 	want := []byte(strings.Repeat("head ", 100))
-	s, err := newSpare(root, bytes.NewReader(want))
+	s, err := newSpare(&folder{root: root}, bytes.NewReader(want))
 	must(t, err)
 	const piece = 1 << 16
 	for len(want) < 3*piece {

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"siprotate/exotel"
 )
@@ -154,15 +155,7 @@ func (p *pass) sound() bool {
 
 // same reports whether another pass found the same users.
 func (p *pass) same(other *pass) bool {
-	if other == nil || len(p.seen) != len(other.seen) {
-		return false
-	}
-	for key := range p.seen {
-		if !other.seen[key] {
-			return false
-		}
-	}
-	return true
+	return other != nil && maps.Equal(p.seen, other.seen)
 }
 
 func (p *pass) listing() Listing {

@@ -76,7 +76,7 @@ func reportCells(e *Entry) []string {
 	return []string{
 		strconv.Itoa(row.Number), strconv.Itoa(row.Line), row.UserID, row.DeviceID, row.SIPID, row.Email,
 		result.Outcome.String(),
-		answer.HTTPCode,
+		number(answer.HTTPCode),
 		escapeFormula(answer.Code),
 		escapeFormula(answer.Status),
 		escapeFormula(answer.RequestID),

@@ -37,12 +37,12 @@ func (r *run) attempts(row *Row) (last Receipt, err error) {
 		}
 		last, admit = receipt, r.sending
 		row.Attempts.add(err)
-		wait, again := r.again(row, n, err)
+		wait, again, reissue := r.next(row, n, err)
 		if !again {
 			return last, err
 		}
-		if err := r.goOn(row, last, err); err != nil {
-			return last, err
+		if err := r.goOn(row, last, err, reissue); err != nil {
+			return last, &Stop{Broken, err}
 		}
 		if isThrottled(err) {
 			n--
@@ -95,48 +95,37 @@ func (a *Attempts) add(err error) {
 	}
 }
 
-// again says whether a row whose n-th attempt ended with err shall have another
-// one, and after which wait.
-func (r *run) again(row *Row, n int, err error) (wait time.Duration, again bool) {
+// next says whether a row whose n-th attempt ended with err has another one, and
+// after which wait. It gets another password only for a definite refusal of a
+// generated one; one that may be in force is replaced only if the refusal was seen
+// twice, and failed rows are to be retried.
+func (r *run) next(row *Row, n int, err error) (wait time.Duration, again, reissue bool) {
 	if n < r.MaxAttempts && refusesPassword(err) && row.PasswordSource == Generated {
+		a := row.Attempts
 		switch {
-		case r.reissues(row, err):
-			return 0, true
-		case row.Attempts.Doubt != "" && row.Attempts.Refused < refusalsInDoubt:
-			return pace.Backoff(n), true
+		case a.Reissued < maxReissues && (a.Doubt == "" || r.RetryFailed && a.Refused >= refusalsInDoubt):
+			return 0, true, true
+		case a.Doubt != "" && a.Refused < refusalsInDoubt:
+			return pace.Backoff(n), true, false
 		}
 	}
-	return nextTry(n, r.MaxAttempts, err)
-}
-
-// reissues reports whether the row gets another password: only for a definite
-// refusal of a generated one. One that may be in force is replaced only if the
-// refusal was seen twice, and failed rows are to be retried.
-func (r *run) reissues(row *Row, err error) bool {
-	a := row.Attempts
-	return refusesPassword(err) && row.PasswordSource == Generated && a.Reissued < maxReissues &&
-		(a.Doubt == "" || r.RetryFailed && a.Refused >= refusalsInDoubt)
+	wait, again = nextTry(n, r.MaxAttempts, err)
+	return wait, again, false
 }
 
 // goOn records that the row has another attempt before it, with another
-// password where it needs one.
-func (r *run) goOn(row *Row, receipt Receipt, err error) error {
+// password if it is reissued.
+func (r *run) goOn(row *Row, receipt Receipt, err error, reissue bool) error {
 	tried := Result{Row: row.Number, Attempts: row.Attempts, Receipt: receipt, Note: note(err), Finished: time.Now()}
-	if err := r.log.Tried(tried); err != nil {
-		return &Stop{Broken, err}
-	}
-	if !r.reissues(row, err) {
-		return nil
+	if err := r.log.Tried(tried); err != nil || !reissue {
+		return err
 	}
 	password, err := r.Redraw()
 	if err != nil {
-		return &Stop{Broken, err}
+		return err
 	}
 	row.Password = password
 	row.Attempts.Reissued++
 	row.Attempts.Refused = 0
-	if err := r.log.Reissue(row); err != nil {
-		return &Stop{Broken, err}
-	}
-	return nil
+	return r.log.Reissue(row)
 }

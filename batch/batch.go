@@ -18,6 +18,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,15 +98,10 @@ func (c Config) complete(set Setter, log Log) (Config, error) {
 	case c.Workers < 0 || c.Timeout < 0 || c.MaxAttempts < 0 || c.Canary < 0 || c.StopAfter < 0:
 		return c, fmt.Errorf("%w: a number below 0", ErrConfig)
 	}
-	if c.Workers == 0 {
-		c.Workers = autoWorkers(c.Pacer.State().Rate)
-	}
-	if c.Timeout == 0 {
-		c.Timeout = DefaultTimeout
-	}
-	if c.MaxAttempts == 0 {
-		c.MaxAttempts = DefaultAttempts
-	}
+	c.Workers = cmp.Or(c.Workers, autoWorkers(c.Pacer.State().Rate))
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, DefaultAttempts)
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	if c.Redraw == nil {
 		c.Redraw = func() (Secret, error) { return Secret{}, fmt.Errorf("%w: nothing draws passwords", ErrConfig) }
 	}
@@ -114,9 +110,6 @@ func (c Config) complete(set Setter, log Log) (Config, error) {
 	}
 	if c.Gate == nil {
 		c.Gates = nil
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
 }

@@ -23,17 +23,14 @@ type Fault struct {
 
 // Error returns the fault as "users.csv:17: device_id: text".
 func (f Fault) Error() string {
-	var b strings.Builder
-	b.WriteString(f.File)
+	place := f.File
 	if f.Line > 0 {
-		b.WriteString(":" + strconv.Itoa(f.Line))
+		place += ":" + strconv.Itoa(f.Line)
 	}
-	b.WriteString(": ")
 	if f.Column != "" {
-		b.WriteString(f.Column + ": ")
+		place += ": " + f.Column
 	}
-	b.WriteString(f.Text)
-	return b.String()
+	return place + ": " + f.Text
 }
 
 // Faults are all faults of one input. It is an error.

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"siprotate/batch/pace"
@@ -96,13 +97,12 @@ func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil 
 
 // UnmarshalText reads an outcome's name.
 func (o *Outcome) UnmarshalText(text []byte) error {
-	for i, name := range outcomeNames {
-		if name == string(text) {
-			*o = Outcome(i)
-			return nil
-		}
+	i := slices.Index(outcomeNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("no outcome is called %q", text)
 	}
-	return fmt.Errorf("no outcome is called %q", text)
+	*o = Outcome(i)
+	return nil
 }
 
 // A Result is how one row ended, at least for now.

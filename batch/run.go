@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -35,7 +36,14 @@ func Run(ctx context.Context, c Config, rows iter.Seq2[Row, error], set Setter, 
 		return r.feed(rows, jobs)
 	})
 	for range c.Workers {
-		r.pool.Go(func() error { return r.work(jobs) })
+		r.pool.Go(func() error {
+			for row := range jobs {
+				if err := r.settle(row); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	return r.verdict(r.pool.Wait())
 }
@@ -60,7 +68,7 @@ type run struct {
 }
 
 func newRun(ctx context.Context, c Config, set Setter, log Log) *run {
-	r := &run{Config: c, set: set, log: log, rules: newStopRules(c), caller: ctx}
+	r := &run{Config: c, set: set, log: log, rules: stopRules{canary: c.Canary, threshold: c.MaxFailures}, caller: ctx}
 	r.pool, r.sending = errgroup.WithContext(ctx)
 	r.taking, r.drain = context.WithCancelCause(r.sending)
 	return r
@@ -143,17 +151,6 @@ func (r *run) leave() {
 	}
 }
 
-// work settles rows until there are no more, or until an error under which no
-// row can be sent.
-func (r *run) work(jobs <-chan Row) error {
-	for row := range jobs {
-		if err := r.settle(row); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // settle sends a row until it has a verdict or may not be sent any more, and
 // enters its result. Its error, a *Stop, ends the run.
 func (r *run) settle(row Row) error {
@@ -167,17 +164,12 @@ func (r *run) settle(row Row) error {
 		r.drain(stop) // before the result is written, so that no worker sends in vain
 	}
 	if row.Attempts.Count > before {
-		err = r.finish(row, classify(&row, receipt, err))
-	} else {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.leave()
-		err = nil
+		return cmp.Or(stop, r.finish(row, classify(&row, receipt, err)))
 	}
-	if stop != nil {
-		return stop
-	}
-	return err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leave()
+	return stop
 }
 
 // stopFor returns the Stop for an error under which no row can be sent, and nil
@@ -222,8 +214,7 @@ func (r *run) verdict(err error) error {
 	case r.stopped == nil:
 		return nil
 	}
-	var stop *Stop
-	if errors.As(r.stopped, &stop) {
+	if stop, ok := errors.AsType[*Stop](r.stopped); ok {
 		return stop
 	}
 	return &Stop{Interrupted, r.stopped}

@@ -48,8 +48,6 @@ type stopRules struct {
 	streak   int // failures since the last row that was rotated
 }
 
-func newStopRules(c Config) stopRules { return stopRules{canary: c.Canary, threshold: c.MaxFailures} }
-
 // add counts an outcome and returns why the run has to stop, or "".
 func (r *stopRules) add(o Outcome) StopReason {
 	r.finished++

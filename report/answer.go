@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"strconv"
 	"strings"
 
 	"siprotate/batch"
@@ -11,33 +10,18 @@ import (
 // An Answer is a row's last receipt as it may be shown: harmless to a terminal
 // and without the row's password. Only a spreadsheet could still run it.
 type Answer struct {
-	HTTPCode         string // empty without an answer
-	Code             string
-	Status           string
-	RequestID        string
-	ErrorCode        string
-	ErrorMessage     string
-	ErrorDescription string
-	Note             string // our own words
+	batch.Receipt
+	Note string // our own words
 }
 
 func answer(e *batch.Entry) Answer {
-	receipt := &e.Result.Receipt
-	shown := func(text string) string { return Sanitize(redact(text, e)) }
-	httpCode := ""
-	if receipt.HTTPCode != 0 {
-		httpCode = strconv.Itoa(receipt.HTTPCode)
+	a := Answer{e.Result.Receipt, e.Result.Note}
+	for _, text := range []*string{
+		&a.Code, &a.Status, &a.RequestID, &a.ErrorCode, &a.ErrorMessage, &a.ErrorDescription, &a.Note,
+	} {
+		*text = Sanitize(redact(*text, e))
 	}
-	return Answer{
-		HTTPCode:         httpCode,
-		Code:             shown(receipt.Code),
-		Status:           shown(receipt.Status),
-		RequestID:        shown(receipt.RequestID),
-		ErrorCode:        shown(receipt.ErrorCode),
-		ErrorMessage:     shown(receipt.ErrorMessage),
-		ErrorDescription: shown(receipt.ErrorDescription),
-		Note:             shown(e.Result.Note),
-	}
+	return a
 }
 
 // Description returns the API's description, or failing one our note, signed
@@ -73,11 +57,11 @@ func (e *Entry) Why() (code, reason string) {
 // codes returns the HTTP status and the API's code. The code is error_data's,
 // or the answer's own where that adds to the status.
 func (a Answer) codes() string {
-	code := a.ErrorCode
-	if code == "" && a.Code != a.HTTPCode {
+	status, code := number(a.HTTPCode), a.ErrorCode
+	if code == "" && a.Code != status {
 		code = a.Code
 	}
-	return strings.TrimSpace(a.HTTPCode + " " + code)
+	return strings.TrimSpace(status + " " + code)
 }
 
 // redact takes the row's password out of text, in case that an answer repeats

@@ -11,10 +11,9 @@ import (
 
 // A Part is the rows that have one value in the column [Run.By].
 type Part struct {
-	Value    string // harmless to a terminal; empty for rows without one
-	Rows     int
-	Outcomes map[batch.Outcome]int // how many of them stand how
-	Rest     bool                  // all values beyond the first hundred
+	Value string // harmless to a terminal; empty for rows without one
+	Counts
+	Rest bool // all values beyond the first hundred
 }
 
 // A breakdown counts rows by the values of a column.
@@ -37,9 +36,7 @@ func (b *breakdown) add(e *Entry) {
 		return
 	}
 	value := Truncate(Sanitize(strings.TrimSpace(cell(e, b.column))), maxName)
-	part := b.part(value)
-	part.Rows++
-	part.Outcomes[e.Result.Outcome]++
+	b.part(value).add(e.Result.Outcome, 1)
 }
 
 // part returns the part of a value, or the rest if there are too many.
@@ -49,13 +46,12 @@ func (b *breakdown) part(value string) *Part {
 	}
 	if len(b.parts) == maxGroups {
 		if b.rest == nil {
-			b.rest = &Part{Outcomes: map[batch.Outcome]int{}, Rest: true}
+			b.rest = &Part{Rest: true}
 		}
 		return b.rest
 	}
-	value = strings.Clone(value) // it may be a slice of something large
-	p := &Part{Value: value, Outcomes: map[batch.Outcome]int{}}
-	b.parts[value] = p
+	p := &Part{Value: strings.Clone(value)} // it may be a slice of something large
+	b.parts[p.Value] = p
 	return p
 }
 
@@ -66,7 +62,7 @@ func (b *breakdown) sorted() []Part {
 	for _, p := range b.parts {
 		parts = append(parts, *p)
 	}
-	left := func(p Part) int { return p.Rows - p.Outcomes[batch.Rotated] }
+	left := func(p Part) int { return p.Rows - p.Rotated }
 	slices.SortFunc(parts, func(a, b Part) int {
 		return cmp.Or(cmp.Compare(left(b), left(a)), cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Value, b.Value))
 	})
@@ -84,10 +80,7 @@ func (b *breakdown) summary() *BySummary {
 	}
 	by := &BySummary{Column: b.name, Values: []PartSummary{}}
 	for _, p := range b.sorted() {
-		s := PartSummary{
-			Value: &p.Value, Rows: p.Rows, Rotated: p.Outcomes[batch.Rotated], Failed: p.Outcomes[batch.Failed],
-			Unknown: p.Outcomes[batch.Unknown], Invalid: p.Outcomes[batch.Invalid], NotAttempted: p.Outcomes[batch.NotAttempted],
-		}
+		s := PartSummary{&p.Value, p.Counts}
 		if p.Rest {
 			s.Value = nil
 		}
@@ -98,11 +91,10 @@ func (b *breakdown) summary() *BySummary {
 
 // sum returns one part for many.
 func sum(parts []Part) Part {
-	all := Part{Outcomes: map[batch.Outcome]int{}, Rest: true}
+	all := Part{Rest: true}
 	for _, p := range parts {
-		all.Rows += p.Rows
-		for outcome, n := range p.Outcomes {
-			all.Outcomes[outcome] += n
+		for _, outcome := range readingOrder {
+			all.add(outcome, p.Count(outcome))
 		}
 	}
 	return all
@@ -110,10 +102,10 @@ func sum(parts []Part) Part {
 
 // text returns how the rows stand: "30 of 34 rotated, 3 failed, 1 unknown".
 func (p Part) text() string {
-	text := fmt.Sprintf("%d of %d rotated", p.Outcomes[batch.Rotated], p.Rows)
+	text := fmt.Sprintf("%d of %d rotated", p.Rotated, p.Rows)
 	for _, outcome := range readingOrder[1:] {
-		if n := p.Outcomes[outcome]; n > 0 {
-			text += fmt.Sprintf(", %d %s", n, strings.ReplaceAll(outcome.String(), "_", " "))
+		if n := p.Count(outcome); n > 0 {
+			text += fmt.Sprintf(", %d %s", n, words(outcome))
 		}
 	}
 	return text

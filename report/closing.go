@@ -243,12 +243,11 @@ func hang(b *bytes.Buffer, prefix, text string, width int) {
 	for i, word := range strings.Fields(text) {
 		size := uniseg.StringWidth(word)
 		gap := min(i, 1)
-		switch {
-		case column+gap+size > width && column > indent:
+		if column+gap+size > width && column > indent {
 			b.Truncate(len(bytes.TrimRight(b.Bytes(), " ")))
 			b.WriteString("\n" + strings.Repeat(" ", indent))
 			column = indent
-		default:
+		} else {
 			b.WriteString(" "[:gap])
 			column += gap
 		}

@@ -230,7 +230,7 @@ func TestPartsAreBounded(t *testing.T) {
 	if len(parts) != maxGroups+1 || !parts[maxGroups].Rest || parts[0].Rows != 2 {
 		t.Fatalf("%d parts, first %+v, last %+v", len(parts), parts[0], parts[len(parts)-1])
 	}
-	if all := sum(parts); all.Rows != n || all.Outcomes[batch.Rotated] != n {
+	if all := sum(parts); all.Rows != n || all.Rotated != n {
 		t.Errorf("the parts add up to %+v", all)
 	}
 	var b strings.Builder

@@ -33,12 +33,9 @@ type table struct {
 	extra   int                     // how many columns the input adds
 }
 
-func newReport(w io.Writer) View {
-	return &table{csv: csv.NewWriter(w), columns: reportColumns, cells: reportCells}
-}
-
-func newCredentials(w io.Writer) View {
-	return &table{csv: csv.NewWriter(w), columns: credentialColumns, cells: credentialCells}
+// asTable returns what makes a table of the columns.
+func asTable(columns []string, cells func(e *Entry) []string) func(io.Writer) View {
+	return func(w io.Writer) View { return &table{csv: csv.NewWriter(w), columns: columns, cells: cells} }
 }
 
 func (t *table) Begin(run Run) error {
@@ -76,7 +73,7 @@ func reportCells(e *Entry) []string {
 	return []string{
 		strconv.Itoa(row.Number), strconv.Itoa(row.Line), row.UserID, row.DeviceID, row.SIPID, row.Email,
 		result.Outcome.String(),
-		answer.HTTPCode,
+		number(answer.HTTPCode),
 		escapeFormula(answer.Code),
 		escapeFormula(answer.Status),
 		escapeFormula(answer.RequestID),
@@ -105,10 +102,6 @@ func number(n int) string {
 
 var adoptionColumns = []string{
 	"row", "user_id", "device_id", "sip_id", "email", "adoption", "until", "contacts", "proof", "proof_reason", "checked_at",
-}
-
-func newAdoption(w io.Writer) View {
-	return &table{csv: csv.NewWriter(w), columns: adoptionColumns, cells: adoptionCells}
 }
 
 func adoptionCells(e *Entry) []string {

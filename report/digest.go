@@ -57,8 +57,7 @@ type groupKey struct {
 // A tally counts entries.
 type tally struct {
 	run      Run
-	rows     int
-	by       map[batch.Outcome]int
+	counts   Counts
 	proofs   map[batch.Verdict]int
 	groups   map[groupKey]*Group
 	rest     Group
@@ -70,19 +69,18 @@ type tally struct {
 
 func newTally(run Run) *tally {
 	return &tally{
-		run: run, by: map[batch.Outcome]int{}, proofs: map[batch.Verdict]int{}, groups: map[groupKey]*Group{},
+		run: run, proofs: map[batch.Verdict]int{}, groups: map[groupKey]*Group{},
 		names: namesOf(run.Columns), parts: newBreakdown(run),
 	}
 }
 
 func (t *tally) add(e *Entry) {
-	t.rows++
-	t.by[e.Result.Outcome]++
+	t.counts.add(e.Result.Outcome, 1)
 	if e.Result.Outcome.MayBeInForce() {
 		t.proofs[e.Result.Proof.Verdict]++
-	}
-	if e.Result.Outcome.MayBeInForce() && beginsFormula(e.Row.Password.Reveal()) {
-		t.formulas++
+		if beginsFormula(e.Row.Password.Reveal()) {
+			t.formulas++
+		}
 	}
 	t.parts.add(e)
 	if e.Result.Outcome == batch.Rotated {
@@ -130,27 +128,22 @@ func (t *tally) digest() Digest {
 
 func (t *tally) summary() Summary {
 	return Summary{
-		Run:          t.run.ID,
-		Account:      t.run.Account,
-		Host:         t.run.Host,
-		StartedAt:    Stamp{t.run.StartedAt},
-		FinishedAt:   Stamp{t.run.FinishedAt},
-		DurationS:    seconds(t.run.Took),
-		Rows:         t.rows,
-		Rotated:      t.by[batch.Rotated],
-		Failed:       t.by[batch.Failed],
-		Unknown:      t.by[batch.Unknown],
-		Invalid:      t.by[batch.Invalid],
-		NotAttempted: t.by[batch.NotAttempted],
-		Requests:     t.run.Requests,
-		Throttled:    t.run.Throttled,
-		WaitedS:      seconds(t.run.Waited),
-		Stopped:      reasonOrNull(t.run.Stopped),
-		Proved:       t.proofs[batch.ProofAccepted],
-		Refused:      t.proofs[batch.ProofRefused],
-		Unproved:     t.proofs[batch.ProofUnclear] + t.proofs[""],
-		PerMinute:    perMinute(t.run.Requests, t.run.Took),
-		By:           t.parts.summary(),
+		Run:        t.run.ID,
+		Account:    t.run.Account,
+		Host:       t.run.Host,
+		StartedAt:  Stamp{t.run.StartedAt},
+		FinishedAt: Stamp{t.run.FinishedAt},
+		DurationS:  seconds(t.run.Took),
+		Counts:     t.counts,
+		Requests:   t.run.Requests,
+		Throttled:  t.run.Throttled,
+		WaitedS:    seconds(t.run.Waited),
+		Stopped:    reasonOrNull(t.run.Stopped),
+		Proved:     t.proofs[batch.ProofAccepted],
+		Refused:    t.proofs[batch.ProofRefused],
+		Unproved:   t.proofs[batch.ProofUnclear] + t.proofs[""],
+		PerMinute:  perMinute(t.run.Requests, t.run.Took),
+		By:         t.parts.summary(),
 	}
 }
 

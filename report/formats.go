@@ -17,8 +17,8 @@ type Format struct {
 
 // The formats there are.
 var (
-	CredentialsCSV = Format{"credentials", "", "credentials.csv", 0o600, newCredentials}
-	ReportCSV      = Format{"report", "csv", "report.csv", 0o644, newReport}
+	CredentialsCSV = Format{"credentials", "", "credentials.csv", 0o600, asTable(credentialColumns, credentialCells)}
+	ReportCSV      = Format{"report", "csv", "report.csv", 0o644, asTable(reportColumns, reportCells)}
 	SummaryJSON    = Format{"summary", "summary", "summary.json", 0o644, newSummary}
 	ReportJSONL    = Format{"jsonl", "jsonl", "report.jsonl", 0o644, newJSONL}
 	ReportHTML     = Format{"html", "html", "report.html", 0o644, newHTML}
@@ -26,7 +26,7 @@ var (
 
 	// AdoptionCSV says which phones have taken their new password up. A verification
 	// writes it.
-	AdoptionCSV = Format{"adoption", "", "adoption.csv", 0o644, newAdoption}
+	AdoptionCSV = Format{"adoption", "", "adoption.csv", 0o644, asTable(adoptionColumns, adoptionCells)}
 )
 
 // Formats lists what every run gets, in the order in which [Write] installs the

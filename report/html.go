@@ -3,7 +3,6 @@ package report
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -185,14 +184,11 @@ func withSilent(d Digest) []Group {
 	if silent == 0 {
 		return d.Groups
 	}
-	groups := append(slices.Clone(d.Groups), Group{Outcome: batch.NotAttempted, Rows: silent})
-	slices.SortStableFunc(groups, func(a, b Group) int {
-		if a.Rest != b.Rest {
-			return cmp.Compare(zeroOrOne(a.Rest), zeroOrOne(b.Rest))
-		}
-		return cmp.Compare(b.Rows, a.Rows)
-	})
-	return groups
+	i := slices.IndexFunc(d.Groups, func(g Group) bool { return g.Rest || g.Rows < silent })
+	if i < 0 {
+		i = len(d.Groups)
+	}
+	return slices.Insert(slices.Clone(d.Groups), i, Group{Outcome: batch.NotAttempted, Rows: silent})
 }
 
 // A count is how many rows have an outcome, and what that means.

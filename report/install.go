@@ -188,7 +188,11 @@ func (s *fileSet) render(read Reading, formats []Format) (Digest, error) {
 
 // create adds a file of the given name.
 func (s *fileSet) create(name string, perm fs.FileMode) (*bufio.Writer, error) {
-	if err := s.replaceable(name); err != nil {
+	// A rename would refuse late, after others went through.
+	switch info, err := s.root.Lstat(name); {
+	case err == nil && info.IsDir():
+		return nil, fmt.Errorf("%s is a folder", filepath.Join(s.root.Name(), name))
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
 	temporary := temporary(name, s.role)
@@ -203,21 +207,6 @@ func (s *fileSet) create(name string, perm fs.FileMode) (*bufio.Writer, error) {
 	buffer := bufio.NewWriterSize(f, bufferSize)
 	s.files = append(s.files, &newFile{f, buffer, temporary, name})
 	return buffer, nil
-}
-
-// replaceable refuses early what a rename would refuse late, after others went
-// through.
-func (s *fileSet) replaceable(name string) error {
-	info, err := s.root.Lstat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.IsDir():
-		return fmt.Errorf("%s is a folder", filepath.Join(s.root.Name(), name))
-	}
-	return nil
 }
 
 // install brings every file to disk, and then puts them in place in the order
@@ -266,16 +255,11 @@ func (s *fileSet) replace(f *newFile) error {
 		return ErrStale // an Owner went ahead
 	}
 	if s.role == Owner && f.target == lengthName {
-		s.removeReaderFiles()
+		for _, f := range s.files { // what a stopped Reader would rename when it wakes up
+			_ = s.root.Remove(temporary(f.target, Reader))
+		}
 	}
 	return err
-}
-
-// removeReaderFiles removes what a stopped Reader would rename when it wakes up.
-func (s *fileSet) removeReaderFiles() {
-	for _, f := range s.files {
-		_ = s.root.Remove(temporary(f.target, Reader))
-	}
 }
 
 // discard removes what was not put in place. Its errors would hide the one

@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"io"
-	"strconv"
 	"time"
 )
 
@@ -79,8 +78,8 @@ func (v *jsonlView) object(e *Entry) rowObject {
 		ProofReason: Sanitize(redact(result.Proof.Reason, &e.Entry)),
 		Input:       make(map[string]string, len(v.columns)),
 	}
-	if n, err := strconv.Atoi(answer.HTTPCode); err == nil {
-		o.HTTPCode = &n
+	if answer.HTTPCode != 0 {
+		o.HTTPCode = &answer.HTTPCode
 	}
 	if took, ok := e.took(); ok {
 		ms := took.Milliseconds()

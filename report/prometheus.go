@@ -9,18 +9,15 @@ import (
 	"time"
 )
 
-// A promView writes a run's figures for node_exporter's textfile collector, in
+// newPrometheus writes a run's figures for node_exporter's textfile collector, in
 // Prometheus' text format 0.0.4. Everything is a gauge about the latest run, and
 // has the labels account, host and input. The run's id is a label of
 // siprotate_run_info alone, so that a new run goes on with the same series.
-type promView struct{ w io.Writer }
+func newPrometheus(w io.Writer) View {
+	return digestView{func(d Digest) error { return writePrometheus(w, d) }}
+}
 
-func newPrometheus(w io.Writer) View { return promView{w} }
-
-func (promView) Begin(Run) error    { return nil }
-func (promView) Entry(*Entry) error { return nil }
-
-func (v promView) End(d Digest) error {
+func writePrometheus(w io.Writer, d Digest) error {
 	run, s := d.Run, d.Summary
 	p := prom{base: []string{"account", run.Account, "host", run.Host, "input", run.Input}}
 	p.help("run_info", "The latest run.")
@@ -46,7 +43,7 @@ func (v promView) End(d Digest) error {
 	p.time("run_start_timestamp_seconds", "When the run began.", run.StartedAt)
 	p.time("run_end_timestamp_seconds", "When the run ended or stopped; missing while it is live.", run.FinishedAt)
 	p.time("last_success_timestamp_seconds", "When the API last confirmed a password; missing if it confirmed none.", d.LastRotated)
-	_, err := v.w.Write(p.Bytes())
+	_, err := w.Write(p.Bytes())
 	return err
 }
 

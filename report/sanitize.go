@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,27 +22,20 @@ const (
 // UTF-8 become visible escapes as Go writes them: \n, \x1b, \u202e. All else
 // stays as it is. Sanitized text comes out of it unchanged.
 func Sanitize(s string) string {
-	if i := firstHarmful(s); i < len(s) {
-		return escape(s, i)
-	}
-	return s
-}
-
-// firstHarmful returns the index of the first character to be escaped, or the
-// length of s.
-func firstHarmful(s string) int {
+	var b strings.Builder
+	done := 0 // bytes of s that stand in b
 	for i := 0; i < len(s); {
-		if ' ' <= s[i] && s[i] <= '~' {
-			i++
-			continue
-		}
 		r, size := utf8.DecodeRuneInString(s[i:])
 		if harmful(r, size) {
-			return i
+			b.WriteString(s[done:i] + visible(s[i:i+size]))
+			done = i + size
 		}
 		i += size
 	}
-	return len(s)
+	if done == 0 {
+		return s
+	}
+	return b.String() + s[done:]
 }
 
 func harmful(r rune, size int) bool {
@@ -51,38 +45,13 @@ func harmful(r rune, size int) bool {
 	return !unicode.IsGraphic(r) && r != zeroWidthNonJoiner && r != zeroWidthJoiner
 }
 
-// escape escapes what is harmful from index start on.
-func escape(s string, start int) string {
-	var b strings.Builder
-	b.Grow(len(s) + 16)
-	b.WriteString(s[:start])
-	for i := start; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case !harmful(r, size):
-			b.WriteString(s[i : i+size])
-		case size == 1:
-			b.WriteString(escapeByte(s[i]))
-		case r <= 0xffff:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		}
-		i += size
+// visible returns the escape of a character, or of a byte that is none.
+func visible(character string) string {
+	if len(character) == 1 && !strings.Contains("\n\r\t", character) {
+		return fmt.Sprintf(`\x%x`, character)
 	}
-	return b.String()
-}
-
-func escapeByte(c byte) string {
-	switch c {
-	case '\n':
-		return `\n`
-	case '\r':
-		return `\r`
-	case '\t':
-		return `\t`
-	}
-	return fmt.Sprintf(`\x%02x`, c)
+	quoted := strconv.QuoteToASCII(character)
+	return quoted[1 : len(quoted)-1]
 }
 
 // Characters with which a spreadsheet's formula begins; the full-width ones
@@ -99,21 +68,13 @@ const quotationMarks = "\"'`“”‘’"
 // spreadsheets in half of the world split there. The text must have gone
 // through [Sanitize].
 func escapeFormula(cell string) string {
-	if !strings.Contains(cell, ";") {
-		return escapeOne(cell)
-	}
 	parts := strings.Split(cell, ";")
 	for i, part := range parts {
-		parts[i] = escapeOne(part)
+		if beginsFormula(strings.TrimLeftFunc(part, ignored)) {
+			parts[i] = "'" + part
+		}
 	}
 	return strings.Join(parts, ";")
-}
-
-func escapeOne(cell string) string {
-	if beginsFormula(strings.TrimLeftFunc(cell, ignored)) {
-		return "'" + cell
-	}
-	return cell
 }
 
 func beginsFormula(text string) bool {

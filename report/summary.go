@@ -10,28 +10,23 @@ import (
 )
 
 // A Summary holds the counts and the times of a run, as summary.json spells
-// them. The five outcomes add up to Rows.
+// them.
 type Summary struct {
-	Run          string  `json:"run"`
-	Account      string  `json:"account"`
-	Host         string  `json:"host"`
-	StartedAt    Stamp   `json:"started_at"`
-	FinishedAt   Stamp   `json:"finished_at"` // null for a run that is live or crashed
-	DurationS    float64 `json:"duration_s"`  // time at work, to the millisecond
-	Rows         int     `json:"rows"`
-	Rotated      int     `json:"rotated"`
-	Failed       int     `json:"failed"`
-	Unknown      int     `json:"unknown"`
-	Invalid      int     `json:"invalid"`
-	NotAttempted int     `json:"not_attempted"`
-	Requests     int     `json:"requests"`
-	Throttled    int     `json:"throttled"`
-	WaitedS      float64 `json:"waited_s"`            // waited for the allowance, to the millisecond
-	Stopped      *string `json:"stopped"`             // why the run stopped early; null if it did not
-	Proved       int     `json:"proved"`              // rows whose password the registrar accepted
-	Refused      int     `json:"refused"`             // or refused
-	Unproved     int     `json:"unproved"`            // rows that are rotated or unknown, and neither
-	PerMinute    float64 `json:"requests_per_minute"` // over the time at work; 0 if that is not known
+	Run        string  `json:"run"`
+	Account    string  `json:"account"`
+	Host       string  `json:"host"`
+	StartedAt  Stamp   `json:"started_at"`
+	FinishedAt Stamp   `json:"finished_at"` // null for a run that is live or crashed
+	DurationS  float64 `json:"duration_s"`  // time at work, to the millisecond
+	Counts
+	Requests  int     `json:"requests"`
+	Throttled int     `json:"throttled"`
+	WaitedS   float64 `json:"waited_s"`            // waited for the allowance, to the millisecond
+	Stopped   *string `json:"stopped"`             // why the run stopped early; null if it did not
+	Proved    int     `json:"proved"`              // rows whose password the registrar accepted
+	Refused   int     `json:"refused"`             // or refused
+	Unproved  int     `json:"unproved"`            // rows that are rotated or unknown, and neither
+	PerMinute float64 `json:"requests_per_minute"` // over the time at work; 0 if that is not known
 
 	By *BySummary `json:"by,omitempty"` // how the rows stand by a column, where that was asked for
 }
@@ -44,44 +39,50 @@ type BySummary struct {
 
 // A PartSummary holds the counts of the rows that have one value.
 type PartSummary struct {
-	Value        *string `json:"value"` // null for all values beyond the first hundred
-	Rows         int     `json:"rows"`
-	Rotated      int     `json:"rotated"`
-	Failed       int     `json:"failed"`
-	Unknown      int     `json:"unknown"`
-	Invalid      int     `json:"invalid"`
-	NotAttempted int     `json:"not_attempted"`
+	Value *string `json:"value"` // null for all values beyond the first hundred
+	Counts
+}
+
+// Counts are how many rows there are, and how many of them stand how: the five
+// outcomes add up to Rows.
+type Counts struct {
+	Rows         int `json:"rows"`
+	Rotated      int `json:"rotated"`
+	Failed       int `json:"failed"`
+	Unknown      int `json:"unknown"`
+	Invalid      int `json:"invalid"`
+	NotAttempted int `json:"not_attempted"`
 }
 
 // readingOrder is the order in which people read how rows stand.
 var readingOrder = []batch.Outcome{batch.Rotated, batch.Failed, batch.Unknown, batch.Invalid, batch.NotAttempted}
 
 // Count returns how many rows have an outcome.
-func (s Summary) Count(o batch.Outcome) int {
-	switch o {
-	case batch.Rotated:
-		return s.Rotated
-	case batch.Failed:
-		return s.Failed
-	case batch.Unknown:
-		return s.Unknown
-	case batch.Invalid:
-		return s.Invalid
-	case batch.NotAttempted:
-		return s.NotAttempted
-	}
-	return 0
+func (c Counts) Count(o batch.Outcome) int { return *c.of(o) }
+
+// add counts so many rows that have an outcome.
+func (c *Counts) add(o batch.Outcome, rows int) {
+	c.Rows += rows
+	*c.of(o) += rows
 }
 
-// A summaryView writes the summary of a run.
-type summaryView struct{ w io.Writer }
+func (c *Counts) of(o batch.Outcome) *int {
+	switch o {
+	case batch.Rotated:
+		return &c.Rotated
+	case batch.Failed:
+		return &c.Failed
+	case batch.Unknown:
+		return &c.Unknown
+	case batch.Invalid:
+		return &c.Invalid
+	}
+	return &c.NotAttempted
+}
 
-func newSummary(w io.Writer) View { return summaryView{w} }
-
-func (summaryView) Begin(Run) error    { return nil }
-func (summaryView) Entry(*Entry) error { return nil }
-
-func (v summaryView) End(d Digest) error { return d.Summary.Encode(v.w) }
+func newSummary(w io.Writer) View {
+	return digestView{func(d Digest) error { return d.Summary.Encode(w) }}
+}
 
 // Encode writes the summary to w as one indented JSON object and a line end.
 func (s Summary) Encode(w io.Writer) error {

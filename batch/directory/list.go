@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"siprotate/exotel"
 )
@@ -76,7 +77,12 @@ func newPass(l Lister, q exotel.Query) *pass {
 // next reads one page.
 func (p *pass) next(ctx context.Context) error {
 	if p.userID != "" {
-		return p.only(ctx)
+		page, err := p.lister.User(ctx, p.userID)
+		if err == nil {
+			p.enter(page.Users)
+			p.done = true
+		}
+		return err
 	}
 	page, err := p.lister.Users(ctx, p.query)
 	if err != nil {
@@ -93,17 +99,6 @@ func (p *pass) next(ctx context.Context) error {
 	if p.query.Offset > maxEntries {
 		return fmt.Errorf("the listing does not end: it has more than %d entries", maxEntries)
 	}
-	return nil
-}
-
-// only reads the page of the one user that the pass is for.
-func (p *pass) only(ctx context.Context) error {
-	page, err := p.lister.User(ctx, p.userID)
-	if err != nil {
-		return err
-	}
-	p.enter(page.Users)
-	p.done = true
 	return nil
 }
 
@@ -154,15 +149,7 @@ func (p *pass) sound() bool {
 
 // same reports whether another pass found the same users.
 func (p *pass) same(other *pass) bool {
-	if other == nil || len(p.seen) != len(other.seen) {
-		return false
-	}
-	for key := range p.seen {
-		if !other.seen[key] {
-			return false
-		}
-	}
-	return true
+	return other != nil && maps.Equal(p.seen, other.seen)
 }
 
 func (p *pass) listing() Listing {

@@ -80,11 +80,10 @@ func keysOf(u *exotel.User) []key {
 	if u.Email != "" {
 		keys = append(keys, key{byEmail, emailKey(u.Email)})
 	}
-	sips := map[string]bool{}
 	for d := range SIPDevices(u) {
-		if id := exotel.SIPID(d.ContactURI); id != "" && !sips[id] {
-			sips[id] = true
-			keys = append(keys, key{bySIPID, id})
+		k := key{bySIPID, exotel.SIPID(d.ContactURI)}
+		if k.value != "" && !slices.Contains(keys, k) {
+			keys = append(keys, k)
 		}
 	}
 	return keys

@@ -81,6 +81,13 @@ func Deliver(ctx context.Context, root *os.Root, d Delivery, columns []string, c
 		}
 	}
 	log.items = items
+	rows := func(yield func(batch.Row, error) bool) {
+		for i := range items {
+			if !yield(batch.Row{Number: i + 1}, nil) {
+				return
+			}
+		}
+	}
 	pacer, err := pace.New(pace.Options{Rate: pace.Unlimited})
 	if err == nil {
 		err = batch.Run(ctx, batch.Config{
@@ -92,7 +99,7 @@ func Deliver(ctx context.Context, root *os.Root, d Delivery, columns []string, c
 					done.Failed++
 				}
 			},
-		}, rowsOf(items), &runner{d: d, items: items}, log)
+		}, rows, &runner{d: d, items: items}, log)
 	}
 	done.Left = len(items) - done.Delivered - done.Failed
 	return done, errors.Join(err, log.close())
@@ -103,16 +110,6 @@ func Deliver(ctx context.Context, root *os.Root, d Delivery, columns []string, c
 type item struct {
 	key    key
 	object object
-}
-
-func rowsOf(items []item) iter.Seq2[batch.Row, error] {
-	return func(yield func(batch.Row, error) bool) {
-		for i := range items {
-			if !yield(batch.Row{Number: i + 1}, nil) {
-				return
-			}
-		}
-	}
 }
 
 // A key tells a credential from another, and from itself once the row was sent
@@ -205,12 +202,14 @@ func (t *captured) last(password string) string {
 	}
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	line := strings.TrimSpace(lines[len(lines)-1])
-	for _, form := range spellings(password) {
-		line = strings.ReplaceAll(line, form, "[redacted]")
+	if password != "" {
+		quoted, _ := escapeJSON(password)
+		line = strings.ReplaceAll(line, strings.Trim(quoted, `"`), redacted)
+		line = strings.ReplaceAll(line, password, redacted)
 	}
-	for part := range parts(password) {
-		if strings.Contains(line, part) {
-			return "[redacted]"
+	for i := range len(password) - shortPart + 1 {
+		if strings.Contains(line, password[i:i+shortPart]) {
+			return redacted
 		}
 	}
 	return line
@@ -219,23 +218,7 @@ func (t *captured) last(password string) string {
 // shortPart is how many characters of a password in a row give too much away.
 const shortPart = 4
 
-func parts(password string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for i := 0; i+shortPart <= len(password); i++ {
-			if !yield(password[i : i+shortPart]) {
-				return
-			}
-		}
-	}
-}
-
-func spellings(password string) []string {
-	if password == "" {
-		return nil
-	}
-	quoted, _ := escapeJSON(password)
-	return []string{strings.Trim(quoted, `"`), password}
-}
+const redacted = "[redacted]"
 
 // deliveries is the record of what was delivered to one command, and the engine's
 // Log.

@@ -240,16 +240,13 @@ func title(c *Credential) string {
 	return "Exotel SIP " + cmp.Or(c.Row.Email, user(c), c.Row.UserID)
 }
 
-func user(c *Credential) string { return cmp.Or(userName(c.Row.SIPID), c.Row.Email) }
-
-// userName is the user name within a SIP id: without scheme and domain.
-func userName(sipID string) string { return exotel.SIPID(sipID) }
+func user(c *Credential) string { return cmp.Or(exotel.SIPID(c.Row.SIPID), c.Row.Email) }
 
 func uri(c *Credential) string {
 	if c.Row.SIPID == "" {
 		return ""
 	}
-	return "sip:" + userName(c.Row.SIPID)
+	return "sip:" + exotel.SIPID(c.Row.SIPID)
 }
 
 type detail struct{ name, value string }

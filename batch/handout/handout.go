@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"siprotate/batch"
+	"siprotate/exotel"
 )
 
 // A Credential is a password that is in force, or may be, and whose it is.
@@ -95,7 +96,7 @@ func (s Selection) Has(row *batch.Row) bool {
 	if len(s.Rows) > 0 && !s.Rows.Has(row.Number) {
 		return false
 	}
-	return s.User == "" || strings.EqualFold(s.User, row.Email) || userName(s.User) == userName(row.SIPID) && row.SIPID != "" ||
+	return s.User == "" || strings.EqualFold(s.User, row.Email) || exotel.SIPID(s.User) == exotel.SIPID(row.SIPID) && row.SIPID != "" ||
 		string(batch.AppendUserKey(nil, s.User)) == string(batch.AppendUserKey(nil, row.UserID))
 }
 

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"maps"
@@ -22,6 +20,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"siprotate/exotel"
 )
 
 // A Template makes one file a row. Both its parts are executed on the row's
@@ -97,10 +97,11 @@ func columnsOf(c *Credential, account string, columns []string) map[string]strin
 }
 
 func sipUser(sipID string) (string, error) {
-	if userName(sipID) == "" {
+	user := exotel.SIPID(sipID)
+	if user == "" {
 		return "", errors.New("the row has no SIP id")
 	}
-	return userName(sipID), nil
+	return user, nil
 }
 
 const noColumn = "map has no entry for key " // text/template's words
@@ -141,7 +142,7 @@ func execute(t *template.Template, row map[string]string) ([]byte, error) {
 	}
 	what := strings.TrimPrefix(err.Error(), "template: ")
 	if password := row["password"]; password != "" {
-		what = strings.ReplaceAll(what, password, "[redacted]")
+		what = strings.ReplaceAll(what, password, redacted)
 	}
 	return nil, errors.New(what)
 }
@@ -324,9 +325,7 @@ func replace(root *os.Root, name string, body []byte) (changed bool, err error) 
 	if err := root.MkdirAll(folder, 0o700); err != nil {
 		return false, err
 	}
-	var random [4]byte
-	rand.Read(random[:])
-	temporary := path.Join(folder, ".siprotate-"+hex.EncodeToString(random[:])+".tmp")
+	temporary := path.Join(folder, ".siprotate-"+rand.Text()+".tmp")
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return false, err
@@ -349,12 +348,7 @@ func same(root *os.Root, name string, body []byte) bool {
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&^fileMode != 0 || info.Size() != int64(len(body)) {
 		return false
 	}
-	f, err := root.Open(name)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
+	text, err := root.ReadFile(name)
 	return err == nil && bytes.Equal(text, body)
 }
 

@@ -223,6 +223,14 @@ func (d *folder) open(flag int) (file, error) {
 	return f, nil
 }
 
+// discard removes a file, if it is there.
+func (d *folder) discard(name string) error {
+	if err := d.root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // sync makes the journal's name and the folder's own durable.
 func (d *folder) sync() error {
 	return errors.Join(d.disk.syncDir(d.path), d.disk.syncDir(filepath.Dir(d.path)))

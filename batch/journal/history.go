@@ -72,20 +72,13 @@ func (h *History) add(dir, account, host string) error {
 		if err != nil {
 			return err
 		}
-		h.enter(entry, dir)
+		row, at := entry.Row, entry.Result.Finished
+		key := batch.DeviceKey(row.UserID, row.DeviceID)
+		if entry.Result.Outcome == batch.Rotated && at.After(h.latest[key].At) {
+			h.latest[key] = Rotation{row.UserID, row.DeviceID, row.SIPID, row.Email, at, dir}
+		}
 	}
 	return nil
-}
-
-func (h *History) enter(entry batch.Entry, dir string) {
-	if entry.Result.Outcome != batch.Rotated {
-		return
-	}
-	key := batch.DeviceKey(entry.Row.UserID, entry.Row.DeviceID)
-	if at := entry.Result.Finished; at.After(h.latest[key].At) {
-		row := entry.Row
-		h.latest[key] = Rotation{row.UserID, row.DeviceID, row.SIPID, row.Email, at, dir}
-	}
 }
 
 // All ranges over the latest rotation of each device, in no order.

@@ -175,7 +175,7 @@ func (j *Journal) begin(record sessionRecord) error {
 	if err := j.out.sync(end); err != nil {
 		return err
 	}
-	return j.folder.clearUnsynced()
+	return j.folder.discard(unsyncedName)
 }
 
 // copy makes the spare copy of the journal. The caller holds mu.
@@ -183,7 +183,7 @@ func (j *Journal) copy() error {
 	if j.out.spare != nil {
 		return j.look(ends)
 	}
-	s, err := newSpare(j.folder.root, io.NewSectionReader(j.file, 0, j.length))
+	s, err := newSpare(j.folder, io.NewSectionReader(j.file, 0, j.length))
 	if err != nil {
 		return fmt.Errorf("copy the journal: %w", err)
 	}
@@ -222,7 +222,7 @@ func (j *Journal) reserve(row int) error {
 				return err
 			}
 		}
-		if !j.out.onDisk(j.next.end) {
+		if _, synced, _ := j.out.progress(); synced < j.next.end {
 			j.block = min(2*j.block, lastBlock)
 			if err := j.out.sync(j.next.end); err != nil {
 				return err

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
 
 	"siprotate/batch"
@@ -62,11 +61,8 @@ func (j *Journal) look(e extent) error {
 	if j.lost != nil {
 		return j.lost
 	}
-	what := j.missing()
-	if what == "" {
-		what = j.changed(e)
-	}
-	failure := j.out.failure() // the disk may well hold less than it was given
+	size, _, failure := j.out.progress() // the disk may well hold less than it was given
+	what := cmp.Or(j.missing(size), j.changed(e, size))
 	if what != "" {
 		j.lost = errors.Join(&LostError{Path: j.folder.journal(), What: what}, failure)
 		return j.lost
@@ -78,9 +74,9 @@ func (j *Journal) look(e extent) error {
 }
 
 // missing says what is wrong with the file that the path names; nothing if it
-// is the journal. What cannot be looked at counts as lost: a rescue that was not
+// is the journal, of this size. What cannot be looked at counts as lost: a rescue that was not
 // needed harms nobody.
-func (j *Journal) missing() string {
+func (j *Journal) missing(size int64) string {
 	named, err := os.Lstat(j.folder.journal())
 	if errors.Is(err, fs.ErrNotExist) {
 		return "it was removed or moved"
@@ -89,7 +85,7 @@ func (j *Journal) missing() string {
 	if err == nil {
 		opened, err = j.file.Stat()
 	}
-	switch size := j.out.written(); {
+	switch {
 	case err != nil:
 		return fmt.Sprintf("it cannot be looked at: %v", err)
 	case !os.SameFile(named, opened):
@@ -102,11 +98,10 @@ func (j *Journal) missing() string {
 
 // changed says where the journal's bytes are not those of the spare copy; nothing
 // if they are, or if there is no copy yet.
-func (j *Journal) changed(e extent) string {
+func (j *Journal) changed(e extent, size int64) string {
 	if j.out.spare == nil {
 		return ""
 	}
-	size := j.out.written()
 	if e == whole {
 		return j.differs(0, size)
 	}
@@ -145,77 +140,36 @@ func (j *Journal) differs(from, to int64) string {
 
 // A spare is a copy of the journal in a file of the run directory that has no
 // name: nothing that happens to the names or to the journal's bytes reaches it.
-// It ends with the process, and is never synced. Safe for concurrent use.
+// It ends with the process, and is never synced.
 type spare struct {
-	root *os.Root
-	file *os.File
-
-	mu   sync.Mutex
-	size int64  // bytes in the file
-	tail []byte // those that follow, not yet written
+	*os.File
+	folder *folder
 }
 
-const (
-	spareName = ".journal.spare" // while it has one
-	spareTail = 1 << 16
-)
+const spareName = ".journal.spare" // while it has one
 
 // newSpare copies the journal.
-func newSpare(root *os.Root, journal io.Reader) (*spare, error) {
-	if err := root.Remove(spareName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func newSpare(d *folder, journal io.Reader) (*spare, error) {
+	if err := d.discard(spareName); err != nil {
 		return nil, err
 	}
-	f, err := root.OpenFile(spareName, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := d.root.OpenFile(spareName, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	s := &spare{root: root, file: f}
-	_ = root.Remove(spareName) // where an open file cannot be removed, close does it
-	if s.size, err = io.Copy(f, journal); err != nil {
-		s.close()
+	s := &spare{f, d}
+	_ = d.discard(spareName) // where an open file cannot be removed, close does it
+	if _, err = io.Copy(f, journal); err != nil {
+		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// append adds a line. After an error what was appended is still there to be read.
-func (s *spare) append(line []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tail = append(s.tail, line...)
-	if len(s.tail) < spareTail {
-		return nil
-	}
-	if _, err := s.file.WriteAt(s.tail, s.size); err != nil {
-		return err
-	}
-	s.size += int64(len(s.tail))
-	s.tail = s.tail[:0]
-	return nil
-}
-
-// ReadAt is that of an [io.ReaderAt].
-func (s *spare) ReadAt(p []byte, off int64) (n int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if off < s.size {
-		want := min(int64(len(p)), s.size-off)
-		if n, err = s.file.ReadAt(p[:want], off); err != nil {
-			return n, err
-		}
-	}
-	if start := off + int64(n) - s.size; n < len(p) && start < int64(len(s.tail)) {
-		n += copy(p[n:], s.tail[start:])
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (s *spare) close() error {
-	err := s.file.Close()
-	_ = s.root.Remove(spareName)
+// Close closes the file, which is gone then.
+func (s *spare) Close() error {
+	err := s.File.Close()
+	_ = s.folder.discard(spareName)
 	return err
 }
 
@@ -236,10 +190,7 @@ func (j *Journal) Rescue(stateFolder string) (path string, err error) {
 		return "", nil
 	}
 	path, err = j.rescueInto(filepath.Dir(j.Dir()))
-	if err == nil || stateFolder == "" {
-		return path, err
-	}
-	if path != "" {
+	if path != "" || stateFolder == "" {
 		return path, err
 	}
 	if making := os.MkdirAll(stateFolder, 0o700); making != nil {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 )
 
@@ -40,23 +39,19 @@ func Purge(dir string, force bool, others ...string) error {
 	if err == nil {
 		err = folder.purge(force)
 	}
+	for _, name := range others {
+		if err == nil {
+			err = folder.discard(name)
+		}
+	}
 	if err == nil {
-		err = folder.remove(others)
+		err = folder.sync()
 	}
 	return errors.Join(err, folder.close())
 }
 
-func (d *folder) remove(names []string) error {
-	for _, name := range names {
-		if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return d.sync()
-}
-
 func (d *folder) purge(force bool) error {
-	if err := d.root.Remove(purgeName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.discard(purgeName); err != nil {
 		return err
 	}
 	f, err := d.root.OpenFile(purgeName, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -2,9 +2,8 @@ package journal
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"hash/crc32"
 	"time"
 
@@ -224,8 +223,7 @@ func (r resultRecord) result() batch.Result {
 // of its object: a line stays one JSON object, and is checked without parsing.
 const (
 	sumMember = `,"crc":"`
-	sumDigits = 8
-	sumLength = len(sumMember) + sumDigits + len(`"}`)
+	sumLength = len(sumMember) + len(`00000000"}`)
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -244,24 +242,18 @@ func appendLine(buf []byte, record any) ([]byte, error) {
 
 // appendSummed appends an object that lacks its closing brace as a line.
 func appendSummed(buf, object []byte) []byte {
-	buf = append(append(buf, object...), sumMember...)
-	return append(appendSum(buf, object), "\"}\n"...)
+	return append(append(append(buf, object...), sumOf(object)...), '\n')
 }
 
-func appendSum(buf, object []byte) []byte {
-	var sum [sumDigits / 2]byte
-	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(object, castagnoli))
-	return hex.AppendEncode(buf, sum[:])
+// sumOf returns what ends the line of an object that lacks its closing brace.
+func sumOf(object []byte) string {
+	return fmt.Sprintf(`%s%08x"}`, sumMember, crc32.Checksum(object, castagnoli))
 }
 
 // intact reports whether line, without its line end, is what was written.
 func intact(line []byte) bool {
 	at := len(line) - sumLength
-	if at < 0 || !bytes.HasPrefix(line[at:], []byte(sumMember)) || !bytes.HasSuffix(line, []byte(`"}`)) {
-		return false
-	}
-	var want [sumDigits]byte
-	return bytes.Equal(line[at+len(sumMember):][:sumDigits], appendSum(want[:0], line[:at]))
+	return at >= 0 && string(line[at:]) == sumOf(line[:at])
 }
 
 const lineStart = `{"type":"`

@@ -34,7 +34,8 @@ func (s storage) kept(now storage) bool {
 }
 
 // A file of this name says that a sync failed: what was written after the one
-// before it may be gone, whatever the storage.
+// before it may be gone, whatever the storage. It is there until a session took
+// note of it.
 const unsyncedName = ".unsynced"
 
 // noteUnsynced leaves that file, if the disk still takes one.
@@ -50,12 +51,4 @@ func (d *folder) kept(s *state) bool {
 		return false
 	}
 	return s.session.Storage.kept(storageOf(d.path))
-}
-
-// clearUnsynced removes the file, once a session took note of it.
-func (d *folder) clearUnsynced() error {
-	if err := d.root.Remove(unsyncedName); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }

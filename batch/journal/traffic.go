@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -36,9 +35,8 @@ func (t traffic) throttled(at time.Time) { t.minute(at).Throttled++ }
 // sorted returns copies, in order.
 func (t traffic) sorted() []batch.Minute {
 	minutes := make([]batch.Minute, 0, len(t))
-	for m := range maps.Values(t) {
-		minutes = append(minutes, *m)
+	for _, start := range slices.Sorted(maps.Keys(t)) {
+		minutes = append(minutes, *t[start])
 	}
-	slices.SortFunc(minutes, func(a, b batch.Minute) int { return cmp.Compare(a.Start.Unix(), b.Start.Unix()) })
 	return minutes
 }

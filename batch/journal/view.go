@@ -1,13 +1,14 @@
 package journal
 
 import (
-	"bytes"
+	"bufio"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -255,7 +256,7 @@ func (v *View) entries(wanted func(row int) bool) iter.Seq2[batch.Entry, error] 
 		at := v.at
 		v.guard.Unlock()
 		plan := newScanner(v.folder.journal(), io.NewSectionReader(at, 0, v.state.planEnd))
-		results := &lineReader{at: at}
+		results := newLineReader(v.folder.journal(), at)
 		for number := 1; number <= v.state.rows(); {
 			line, _, _, err := plan.next()
 			if err != nil {
@@ -417,60 +418,21 @@ func (v *View) unseal(row *batch.Row, sealed string) (err error) {
 	return nil
 }
 
-// A lineReader reads lines at any offset. Lines near each other, as the
-// results of neighbouring rows are, cost one read together.
+// A lineReader reads lines at any offset.
 type lineReader struct {
-	at   io.ReaderAt
-	buf  []byte
-	from int64
-	end  bool // the buffer holds the file's last byte
+	at io.ReaderAt
+	in scanner
 }
 
-// A read starts somewhat before the line that is asked for: results stand
-// almost in the order of their rows, and the next one may be a little back.
-const (
-	readAhead  = 1 << 16
-	readBefore = 1 << 13
-)
+func newLineReader(path string, at io.ReaderAt) *lineReader {
+	return &lineReader{at, scanner{path: path, in: bufio.NewReader(nil)}}
+}
 
 func (r *lineReader) read(at int64) ([]byte, error) {
-	line := r.line(at)
-	for size := readAhead; line == nil; size *= 2 {
-		if size > maxLine {
-			return nil, fmt.Errorf("no record at byte %d of the journal", at)
-		}
-		if err := r.fill(max(0, at-readBefore), size); err != nil {
-			return nil, err
-		}
-		line = r.line(at)
+	r.in.in.Reset(io.NewSectionReader(r.at, at, math.MaxInt64-at))
+	line, _, _, err := r.in.next()
+	if err != nil {
+		return nil, fmt.Errorf("no record at byte %d of the journal: %w", at, err)
 	}
 	return line, nil
-}
-
-func (r *lineReader) fill(from int64, size int) error {
-	if cap(r.buf) < size {
-		r.buf = make([]byte, size)
-	}
-	n, err := r.at.ReadAt(r.buf[:size], from)
-	r.buf, r.from, r.end = r.buf[:n], from, err == io.EOF
-	if r.end {
-		return nil
-	}
-	return err
-}
-
-// line returns the line at an offset if the buffer holds the whole of it.
-func (r *lineReader) line(at int64) []byte {
-	if at < r.from || at >= r.from+int64(len(r.buf)) {
-		return nil
-	}
-	rest := r.buf[at-r.from:]
-	end := bytes.IndexByte(rest, '\n')
-	switch {
-	case end >= 0:
-		return rest[:end]
-	case r.end: // a crash cut off no more than the line end
-		return rest
-	}
-	return nil
 }

@@ -64,7 +64,7 @@ func (w *writer) append(record any) (from, to int64, err error) {
 	}
 	w.size += int64(len(w.buf))
 	if w.spare != nil {
-		if err := w.spare.append(w.buf); err != nil {
+		if _, err := w.spare.Write(w.buf); err != nil {
 			return 0, 0, w.fail(err)
 		}
 	}
@@ -83,24 +83,12 @@ func (w *writer) sync(upTo int64) error {
 	return w.err
 }
 
-func (w *writer) onDisk(upTo int64) bool {
+// progress returns how many bytes the file has, how many of them are on disk, and
+// the first error.
+func (w *writer) progress() (size, synced int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.synced >= upTo
-}
-
-// written returns how many bytes the file has.
-func (w *writer) written() int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.size
-}
-
-// failure returns the first error.
-func (w *writer) failure() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err
+	return w.size, w.synced, w.err
 }
 
 func (w *writer) syncer() {
@@ -121,9 +109,7 @@ func (w *writer) syncer() {
 }
 
 func (w *writer) flush() {
-	w.mu.Lock()
-	size, err := w.size, w.err
-	w.mu.Unlock()
+	size, _, err := w.progress()
 	if err == nil {
 		if err = w.file.Sync(); err != nil {
 			w.note()
@@ -149,14 +135,12 @@ func (w *writer) fail(err error) error {
 
 // close syncs, ends the goroutine and closes the file.
 func (w *writer) close() error {
-	w.mu.Lock()
-	size := w.size
-	w.mu.Unlock()
+	size, _, _ := w.progress()
 	err := w.sync(size)
 	close(w.closed)
 	w.done.Wait()
 	if w.spare != nil {
-		w.spare.close()
+		w.spare.Close()
 	}
 	if closing := w.file.Close(); err == nil {
 		err = closing

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -58,21 +57,16 @@ func recipientsOf(arg string) ([]string, error) {
 		return nil, err
 	}
 	var lines []string
-	scanner := bufio.NewScanner(bytes.NewReader(text))
-	scanner.Buffer(nil, maxKeyFile)
-	for n := 1; scanner.Scan(); n++ {
-		line := strings.TrimSpace(scanner.Text())
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		recipient, err := canonical(line)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", arg, n, err)
+			return nil, fmt.Errorf("%s:%d: %w", arg, i+1, err)
 		}
 		lines = append(lines, recipient)
-	}
-	if err := scanner.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", arg, err)
 	}
 	if len(lines) == 0 {
 		return nil, fmt.Errorf("%s holds no recipient", arg)
@@ -117,9 +111,9 @@ func parseRecipient(line string) (age.Recipient, error) {
 	case strings.HasPrefix(line, "ssh-"):
 		r, err := agessh.ParseRecipient(line)
 		if err != nil {
-			return nil, fmt.Errorf("not an SSH public key that can be sealed to (ssh-ed25519, or ssh-rsa with 2048 bits or more): %.20s…", kind)
+			err = fmt.Errorf("not an SSH public key that can be sealed to (ssh-ed25519, or ssh-rsa with 2048 bits or more): %.20s…", kind)
 		}
-		return r, nil
+		return r, err
 	case !strings.HasPrefix(line, "age1"):
 		return nil, errors.New("not a recipient: want age1…, ssh-ed25519 … or ssh-rsa …")
 	}
@@ -150,9 +144,9 @@ func Identities(path string, ask func(prompt string) ([]byte, error)) ([]age.Ide
 	}
 	ids, err := parseIdentities(path, text, ask)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		err = fmt.Errorf("%s: %w", path, err)
 	}
-	return ids, nil
+	return ids, err
 }
 
 func parseIdentities(path string, text []byte, ask func(string) ([]byte, error)) ([]age.Identity, error) {

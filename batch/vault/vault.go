@@ -45,15 +45,14 @@ type Sealer struct {
 	recipients []age.Recipient
 	identities []age.Identity
 
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]batch.Secret
+	known sync.Map // passwords in plain, by their place
 }
 
 // New returns a vault for the recipients, which are those of [Recipients]. It
 // seals a text to see that they go together: age does not mix post-quantum
 // recipients with others.
 func New(recipients []string) (*Sealer, error) {
-	s := &Sealer{lines: slices.Clone(recipients), known: map[[sha256.Size]byte]batch.Secret{}}
+	s := &Sealer{lines: slices.Clone(recipients)}
 	for _, line := range recipients {
 		r, err := parseRecipient(line)
 		if err != nil {
@@ -119,15 +118,15 @@ func (s *Sealer) Seal(run string, row int, password batch.Secret) (string, error
 		return "", fmt.Errorf("seal the password of row %d: %w", row, err)
 	}
 	sealed := base64.RawStdEncoding.EncodeToString(text)
-	s.remember(run, row, sealed, password)
+	s.Learn(run, row, sealed, password)
 	return sealed, nil
 }
 
 // Open returns a sealed password. Without an identity, and for what it does not
 // know, the error is [journal.ErrSealed].
 func (s *Sealer) Open(run string, row int, sealed string) (batch.Secret, error) {
-	if password, known := s.recall(run, row, sealed); known {
-		return password, nil
+	if password, known := s.known.Load(place(run, row, sealed)); known {
+		return password.(batch.Secret), nil
 	}
 	if len(s.identities) == 0 {
 		return batch.Secret{}, journal.ErrSealed
@@ -145,7 +144,7 @@ func (s *Sealer) Open(run string, row int, sealed string) (batch.Secret, error) 
 		return batch.Secret{}, ErrMoved
 	}
 	password := batch.NewSecret(m.Password)
-	s.remember(run, row, sealed, password)
+	s.Learn(run, row, sealed, password)
 	return password, nil
 }
 
@@ -153,7 +152,7 @@ func (s *Sealer) Open(run string, row int, sealed string) (batch.Secret, error) 
 // known. Whoever calls it knows better: without an identity nothing tells whether
 // it is the right one.
 func (s *Sealer) Learn(run string, row int, sealed string, password batch.Secret) {
-	s.remember(run, row, sealed, password)
+	s.known.Store(place(run, row, sealed), password)
 }
 
 // Encrypt returns a writer that writes one age message to the recipients to w.
@@ -163,16 +162,13 @@ func (s *Sealer) Encrypt(w io.Writer) (io.WriteCloser, error) { return age.Encry
 func (s *Sealer) encrypt(plain []byte) ([]byte, error) {
 	var text bytes.Buffer
 	w, err := s.Encrypt(&text)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		_, err = w.Write(plain)
 	}
-	if _, err := w.Write(plain); err != nil {
-		return nil, err
+	if err == nil {
+		err = w.Close()
 	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return text.Bytes(), nil
+	return text.Bytes(), err
 }
 
 func decrypt(text []byte, identities []age.Identity) ([]byte, error) {
@@ -189,23 +185,8 @@ func decrypt(text []byte, identities []age.Identity) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// remember keeps a password that is known in plain. What it is kept by is short,
-// and binds it to its place as the message does.
-func (s *Sealer) remember(run string, row int, sealed string, password batch.Secret) {
-	key := place(run, row, sealed)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.known[key] = password
-}
-
-func (s *Sealer) recall(run string, row int, sealed string) (batch.Secret, bool) {
-	key := place(run, row, sealed)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	password, known := s.known[key]
-	return password, known
-}
-
+// place is what a known password is kept by: short, and bound to its place as the
+// message is.
 func place(run string, row int, sealed string) [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%q %d %s", run, row, sealed))
 }

@@ -99,7 +99,7 @@ func (r Rotation) preview(src Source) (Plan, error) {
 	case !errors.Is(err, journal.ErrNoRun) && !errors.Is(err, journal.ErrUnplanned):
 		return Plan{}, err
 	}
-	if _, ok := src.(listed); ok {
+	if _, ok := src.(*Everybody); ok {
 		return Plan{Dir: r.Dir, Account: r.Account, Listed: true}, nil
 	}
 	c, err := r.check(src)

@@ -294,8 +294,8 @@ func (r Rotation) begin(ctx context.Context, a *allowance, src Source) (*journal
 	if err := a.prime(nil, time.Time{}); err != nil {
 		return nil, err
 	}
-	if l, ok := src.(listed); ok {
-		if err := r.list(ctx, a, l); err != nil {
+	if e, ok := src.(*Everybody); ok {
+		if err := r.list(ctx, a, e); err != nil {
 			return nil, err
 		}
 	}

@@ -116,8 +116,6 @@ func (p *proving) hand(row batch.Row, result batch.Result) {
 // idle reports whether nothing waits to be proved.
 func (p *proving) idle() bool { return len(p.queue) == 0 && p.handed.Load() == p.asked.Load() }
 
-func (p *proving) isStopped() bool { return p.over.Load() }
-
 // finish returns once all that was added is proved, or will not be.
 func (p *proving) finish() {
 	close(p.queue)
@@ -241,10 +239,7 @@ func (p *proving) budget(row probe, now time.Time) int {
 }
 
 func toProof(p registrar.Proof) batch.Proof {
-	verdict := map[registrar.Verdict]batch.Verdict{
-		registrar.Accepted: batch.ProofAccepted, registrar.Refused: batch.ProofRefused, registrar.Unclear: batch.ProofUnclear,
-	}[p.Verdict]
-	proof := batch.Proof{Verdict: verdict, Code: p.Code, Reason: p.Reason, At: time.Now()}
+	proof := batch.Proof{Verdict: batch.Verdict(p.Verdict.String()), Code: p.Code, Reason: p.Reason, At: time.Now()}
 	for _, b := range p.Bindings {
 		proof.Bindings = append(proof.Bindings, batch.Binding{Contact: b.Contact, Ends: b.End})
 	}

@@ -453,7 +453,7 @@ func TestReportsOfASealedRun(t *testing.T) {
 	must(t, err)
 	defer stale.Close()
 	must(t, Purge(w.dir, false))
-	if _, err := (Rotation{Formats: formatsFor(w.process(true), report.Formats)}).render(stale, report.Reader); !errors.Is(err, journal.ErrPurged) {
+	if _, err := (Rotation{Formats: formatsFor(w.process(true), report.Formats)}).render(stale, report.Reader, 0); !errors.Is(err, journal.ErrPurged) {
 		t.Errorf("a report of before the purge: %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(w.dir, "*credentials*"))

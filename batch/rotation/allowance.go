@@ -92,11 +92,6 @@ func (a *allowance) aside(ask func() error) error {
 	return cmp.Or(err, rename(a.holder))
 }
 
-// schedule fills in how long the plan takes as the allowance stands.
-func (a *allowance) schedule(p Plan, window time.Duration) Plan {
-	return p.in(a.State().Rate, window, a.Estimate)
-}
-
 // close gives the lease back. Another call does nothing.
 func (a *allowance) close() error {
 	if a.lease == nil {

@@ -38,15 +38,15 @@ func (r Rotation) planOf(c *checked) Plan {
 	}
 }
 
-// in fills in how long the plan takes, as estimate says of any number of rows.
-func (p Plan) in(rate pace.Rate, window time.Duration, estimate func(rows int) time.Duration) Plan {
-	p.Rate, p.Window, p.Fit = rate, window, p.Left
-	if rate.IsUnlimited() {
+// schedule fills in how long the plan takes as the allowance stands.
+func (r Rotation) schedule(p Plan, allowance *pace.Pacer) Plan {
+	p.Rate, p.Window, p.Fit = allowance.State().Rate, r.Engine.StopAfter, p.Left
+	if p.Rate.IsUnlimited() {
 		return p
 	}
-	p.Takes = estimate(p.Left)
-	if window > 0 && p.Takes >= window {
-		p.Fit = sort.Search(p.Left, func(n int) bool { return estimate(n+1) >= window })
+	p.Takes = allowance.Estimate(p.Left)
+	if p.Window > 0 && p.Takes >= p.Window {
+		p.Fit = sort.Search(p.Left, func(n int) bool { return allowance.Estimate(n+1) >= p.Window })
 	}
 	return p
 }
@@ -87,7 +87,7 @@ func (r Rotation) asItStands(p Plan) (Plan, error) {
 	if r.State != "" {
 		pacer.Prime(account.Peek(r.State, r.Account.Host, r.Account.SID, max(0, r.Pace.Rate.N)))
 	}
-	return (&allowance{Pacer: pacer}).schedule(p, r.Engine.StopAfter), nil
+	return r.schedule(p, pacer), nil
 }
 
 func (r Rotation) preview(src Source) (Plan, error) {

@@ -174,9 +174,6 @@ func (a *app) report(ctx context.Context, dir string, o *reportFlags) error {
 func (a *app) reportInto(r rotation.Rotation, v *journal.View) error {
 	digest, err := r.Report()
 	if err != nil {
-		if code, _ := a.explainDirectory(err); code == exitOK {
-			err = &failure{err, ""}
-		}
 		return err
 	}
 	next := a.nextCommand(r.Dir, digest.Summary)

@@ -157,7 +157,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if format := cmd.Flags().Lookup("log-format"); a.log == nil && format != nil && format.Value.String() == "json" {
 		a.logJSON() // what went wrong did so before the command read its flags
 	}
-	if err != nil && !a.began && !errors.As(err, new(*usageError)) {
+	if err != nil && !a.began && !errors.As(err, new(*commandError)) {
 		err = suggest(root, args, err)
 	}
 	return a.complain(err)
@@ -221,10 +221,6 @@ func (l *lineLog) say(line []byte) {
 type lines struct{ a *app }
 
 func (l lines) Write(p []byte) (int, error) {
-	n := len(p)
-	for n > 0 && p[n-1] == '\n' {
-		n--
-	}
-	l.a.say("%s", p[:n])
+	l.a.say("%s", bytes.TrimRight(p, "\n"))
 	return len(p), nil
 }

@@ -221,7 +221,7 @@ func (a *app) formatWay(o *credentialsFlags) (func(*handing) error, error) {
 			err = out.Flush()
 		}
 		if err != nil {
-			return &failure{fmt.Errorf("hand the passwords out: %w", err), "what is on standard output is not whole"}
+			return failure(fmt.Errorf("hand the passwords out: %w", err), "what is on standard output is not whole")
 		}
 		return nil
 	}, nil
@@ -249,7 +249,7 @@ func (a *app) templateWay(o *credentialsFlags) (func(*handing) error, error) {
 		case err != nil && w.Files == 0:
 			return usage(err, "nothing was written")
 		case err != nil:
-			return &failure{err, fmt.Sprintf("%s written before; the same command again writes the rest", count(w.Changed, "file"))}
+			return failure(err, fmt.Sprintf("%s written before; the same command again writes the rest", count(w.Changed, "file")))
 		}
 		a.say("%s in %s: %s written, %s as they should be", count(w.Files, "file"), o.out, number(w.Changed), number(w.Files-w.Changed))
 		return nil

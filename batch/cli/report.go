@@ -192,7 +192,7 @@ func (a *app) reportTo(name string, r rotation.Rotation, format report.Format, o
 		out := bufio.NewWriter(a.out)
 		_, err := r.Render(out, format, only...)
 		if err = errors.Join(err, out.Flush()); err != nil {
-			return &failure{err, ""}
+			return failure(err, "")
 		}
 		return nil
 	}
@@ -201,7 +201,7 @@ func (a *app) reportTo(name string, r rotation.Rotation, format report.Format, o
 		return err
 	})
 	if err != nil {
-		return &failure{err, "nothing was changed"}
+		return failure(err, "nothing was changed")
 	}
 	a.say("wrote %s", name)
 	return nil
@@ -244,7 +244,7 @@ func open(file string) error {
 		return err
 	}
 	if err := exec.Command(opener[0], append(opener[1:], path)...).Run(); err != nil {
-		return &failure{fmt.Errorf("could not show the page: %w", err), "open " + path + " in a browser"}
+		return failure(fmt.Errorf("could not show the page: %w", err), "open "+path+" in a browser")
 	}
 	return nil
 }

@@ -278,7 +278,7 @@ func (a *app) readHistory(folder string, acc rotation.Account) (*journal.History
 	case errors.Is(err, journal.ErrRun), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return nil, usage(err, "--history wants the folder that holds run directories, such as . for the current one")
 	}
-	return nil, &failure{fmt.Errorf("read the history: %w", err), "what that run rotated is not known; mend it, or move it out of " + folder}
+	return nil, failure(fmt.Errorf("read the history: %w", err), "what that run rotated is not known; mend it, or move it out of "+folder)
 }
 
 // preview says what a run would do.
@@ -315,7 +315,7 @@ func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, r
 	a.sayClosing(digest, a.nextCommand(r.Dir, digest.Summary))
 	if o.json {
 		if err := digest.Summary.Encode(a.out); err != nil {
-			return &failure{fmt.Errorf("write the summary: %w", err), ""}
+			return failure(fmt.Errorf("write the summary: %w", err), "")
 		}
 	}
 	if o.onFinish != "" {

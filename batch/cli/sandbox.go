@@ -185,7 +185,7 @@ func (a *app) serve(ctx context.Context, s *sandbox) error {
 		defer registrar.Close()
 	}
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return &failure{err, ""}
+		return failure(err, "")
 	}
 	return nil
 }

@@ -58,11 +58,11 @@ func (a *app) sealer(ctx context.Context, recipients []string, identityFile stri
 			err = fmt.Errorf("%s: %w", identityFile, err)
 		}
 	}
-	var wrong *usageError
+	var told *commandError
 	var stop *batch.Stop
 	switch {
-	case errors.As(err, &wrong):
-		return nil, wrong
+	case errors.As(err, &told):
+		return nil, told
 	case errors.As(err, &stop):
 		return nil, stop
 	case errors.Is(err, vault.ErrIdentity):

@@ -129,7 +129,7 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	var heldBack int
 	err = hand(v, s.Pick(v.Entries(), &heldBack))
 	if left := v.Counts()[batch.NotAttempted]; left > 0 {
-		a.say("the run is not finished: %s not rotated yet", was(left))
+		a.say("the run is not finished: %s not rotated yet", rowsThat(left, "was", "were"))
 	}
 	if heldBack > 0 {
 		a.say("held back: %s of unknown outcome, where either password may stand; --outcome rotated,unknown hands them out, too", count(heldBack, "row"))

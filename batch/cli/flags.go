@@ -17,6 +17,7 @@ import (
 	"siprotate/batch/pace"
 	"siprotate/batch/rotation"
 	"siprotate/exotel"
+	"siprotate/report"
 )
 
 // The bounds of flags, where their packages do not set them.
@@ -132,7 +133,7 @@ func (o *sendFlags) apply(a *app, r *rotation.Rotation) (err error) {
 	if err != nil {
 		return err
 	}
-	r.Formats = withFormats(formats)
+	r.Formats = addFormats(report.Formats, formats...)
 	c := &r.Engine
 	c.Canary, c.StopAfter = o.canary, o.stopAfter
 	if c.Workers, err = parseWorkers(o.workers); err != nil {

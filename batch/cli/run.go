@@ -117,9 +117,12 @@ func (o *runFlags) checkInput(cmd *cobra.Command, args []string) error {
 // rotate runs INPUT or --all, or resumes its unfinished run.
 func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 	ctx := cmd.Context()
-	e, err := a.target(o)
-	if err != nil {
-		return err
+	var err error
+	e := sandboxEndpoint
+	if !o.sandbox {
+		if e, err = a.endpoint(o.accountFlags); err != nil {
+			return err
+		}
 	}
 	a.at = e
 	r := rotation.Rotation{Account: e.Account, SkipInvalid: o.skipInvalid, Settings: settingsOf(e, cmd.Flags())}
@@ -159,14 +162,6 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 		r.Confirm = a.confirm
 	}
 	return a.conclude(ctx, r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Run(ctx, src) })
-}
-
-// target returns the account that a run is for.
-func (a *app) target(o *runFlags) (endpoint, error) {
-	if o.sandbox {
-		return sandboxEndpoint, nil
-	}
-	return a.endpoint(o.accountFlags)
 }
 
 // source returns the rows that a run is for.

@@ -14,7 +14,7 @@ import (
 func (a *app) warnOfLater(dir string, wants func(batch.Entry) bool, so string) {
 	rows, latest, err := laterRotations(dir, wants)
 	if err == nil && rows > 0 {
-		a.say("warning: %s rotated again since, the latest by %s: %s", was(rows), filepath.Base(latest.Run), so)
+		a.say("warning: %s rotated again since, the latest by %s: %s", rowsThat(rows, "was", "were"), filepath.Base(latest.Run), so)
 	}
 }
 

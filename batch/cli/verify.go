@@ -146,17 +146,12 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 
 // wants returns which rows are verified.
 func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
-	var outcomes []batch.Outcome
-	for _, name := range o.outcomes {
-		var outcome batch.Outcome
-		if err := outcome.UnmarshalText([]byte(name)); err != nil {
-			return nil, usage(err, "--outcome takes rotated and unknown")
-		}
-		outcomes = append(outcomes, outcome)
+	outcomes, err := parseOutcomes(o.outcomes, "rotated and unknown")
+	if err != nil {
+		return nil, err
 	}
 	var rows handout.Rows
 	if o.rows != "" {
-		var err error
 		if rows, err = handout.ParseRows(o.rows); err != nil {
 			return nil, flagError("row", o.rows, err)
 		}
@@ -333,7 +328,7 @@ func (a *app) verifyOld(cmd *cobra.Command, r rotation.Rotation, earlier string,
 	}
 	a.say("%s of %s asked: %d refused, %d still accepted, %d unclear", count(old.Asked, "earlier password"), earlier, old.Refused, old.Accepted, old.Asked-old.Refused-old.Accepted)
 	if old.NotAsked > 0 {
-		a.say("%s not asked: an account gets at most two wrong answers in ten minutes", was(old.NotAsked))
+		a.say("%s not asked: an account gets at most two wrong answers in ten minutes", rowsThat(old.NotAsked, "was", "were"))
 	}
 	switch {
 	case old.Accepted > 0:

@@ -240,7 +240,7 @@ func (a *app) directoryOfAll(src rotation.Source, acc rotation.Account) string {
 	dirs, _ := filepath.Glob("all-*.run") // the pattern is sound
 	slices.Sort(dirs)
 	for _, dir := range slices.Backward(dirs) {
-		switch unfinished, err := rotation.Unfinished(dir, src, acc); {
+		switch _, unfinished, err := rotation.Holds(dir, src, acc); {
 		case err != nil:
 			a.say("warning: skipped: %v", err)
 		case unfinished:
@@ -248,14 +248,12 @@ func (a *app) directoryOfAll(src rotation.Source, acc rotation.Account) string {
 		}
 	}
 	today := "all-" + time.Now().Format(time.DateOnly)
+	dir := today + ".run"
 	for n := 2; n <= maxAllRuns; n++ {
-		dir := today + ".run"
-		if n > 2 {
-			dir = fmt.Sprintf("%s-%d.run", today, n-1)
-		}
-		if same, err := rotation.Holds(dir, src, acc); err != nil || same || !journal.Exists(dir) {
+		if holds, _, err := rotation.Holds(dir, src, acc); err != nil || holds || !journal.Exists(dir) {
 			return dir
 		}
+		dir = fmt.Sprintf("%s-%d.run", today, n)
 	}
 	return today + ".run"
 }

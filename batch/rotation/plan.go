@@ -55,11 +55,7 @@ func (r Rotation) schedule(p Plan, allowance *pace.Pacer) Plan {
 // without a request. It checks the source, and sends and writes nothing.
 func (r Rotation) Preview(src Source) (Plan, error) {
 	r = r.complete()
-	p, err := r.preview(src)
-	if err != nil {
-		return Plan{}, err
-	}
-	return r.asItStands(p)
+	return r.asItStands(r.preview(src))
 }
 
 // PreviewResume says what Resume would do.
@@ -70,16 +66,15 @@ func (r Rotation) PreviewResume() (Plan, error) {
 		return Plan{}, err
 	}
 	defer v.Close()
-	p, err := r.left(v)
-	if err != nil {
-		return Plan{}, err
-	}
-	return r.asItStands(p)
+	return r.asItStands(r.left(v))
 }
 
 // asItStands fills in how long the plan takes as the allowance stands, without
-// taking it.
-func (r Rotation) asItStands(p Plan) (Plan, error) {
+// taking it, or passes the error on.
+func (r Rotation) asItStands(p Plan, err error) (Plan, error) {
+	if err != nil {
+		return Plan{}, err
+	}
 	pacer, err := pace.New(r.Pace)
 	if err != nil {
 		return Plan{}, err
@@ -111,44 +106,25 @@ func (r Rotation) preview(src Source) (Plan, error) {
 	return p, r.mayBegin(src)
 }
 
-// Holds reports whether dir holds a run of the source and the account.
-func Holds(dir string, src Source, acc Account) (bool, error) {
-	v, err := readRun(dir, src, acc)
-	if err != nil || v == nil {
-		return false, err
-	}
-	return true, v.Close()
-}
-
-// Unfinished reports whether dir holds a run of the source and the account that
-// ended before its last row's turn. One that came to its end and left rows without
-// a verdict is none: where a device is gone, there will never be one.
-func Unfinished(dir string, src Source, acc Account) (bool, error) {
-	v, err := readRun(dir, src, acc)
-	if err != nil || v == nil {
-		return false, err
-	}
-	defer v.Close()
-	info := v.Info()
-	pending, _ := v.Pending(false)
-	ended := !info.StoppedAt.IsZero() && info.Stopped == ""
-	return pending > 0 && !ended, nil
-}
-
-// readRun opens the run in dir if it is one of the source and the account, and
-// returns nil if it is not.
-func readRun(dir string, src Source, acc Account) (*journal.View, error) {
+// Holds reports whether dir holds a run of the source and the account, and whether
+// that run is unfinished: it ended before its last row's turn. One that came to its
+// end and left rows without a verdict is not: where a device is gone, there will
+// never be one.
+func Holds(dir string, src Source, acc Account) (holds, unfinished bool, err error) {
 	v, err := journal.Read(dir, nil)
 	switch {
 	case errors.Is(err, journal.ErrUnplanned), errors.Is(err, journal.ErrNoRun):
-		return nil, nil
+		return false, false, nil
 	case err != nil:
-		return nil, err
+		return false, false, err
 	}
+	defer v.Close()
 	info := v.Info()
 	digest, err := src.Digest()
 	if err != nil || info.Vault == journal.Purged || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
-		return nil, errors.Join(err, v.Close())
+		return false, false, err
 	}
-	return v, nil
+	pending, _ := v.Pending(false)
+	ended := !info.StoppedAt.IsZero() && info.Stopped == ""
+	return true, pending > 0 && !ended, nil
 }

@@ -466,7 +466,7 @@ func TestReportsOfASealedRun(t *testing.T) {
 	if digest, err := (Rotation{Dir: w.dir}).Report(); err != nil || digest.Summary.Rotated != rows {
 		t.Errorf("reported purged: %+v: %v", digest.Summary, err)
 	}
-	if unfinished, err := Unfinished(w.dir, w.input(rows), Account{exoteltest.DefaultCredential, "api.invalid"}); unfinished || err != nil {
-		t.Errorf("%v: %v", unfinished, err)
+	if holds, unfinished, err := Holds(w.dir, w.input(rows), Account{exoteltest.DefaultCredential, "api.invalid"}); holds || unfinished || err != nil {
+		t.Errorf("%v, %v: %v", holds, unfinished, err)
 	}
 }

@@ -60,11 +60,7 @@ func NewEverybody(s Selection) (*Everybody, error) {
 
 // list lists the account for a source of everybody.
 func (r Rotation) list(ctx context.Context, a *allowance, e *Everybody) error {
-	var users []exotel.User
-	err := a.aside(func() (err error) {
-		users, err = r.everybody(ctx, a)
-		return err
-	})
+	users, err := aside(a, func() ([]exotel.User, error) { return r.everybody(ctx, a) })
 	if err != nil {
 		return err
 	}

@@ -76,9 +76,9 @@ type probe struct {
 
 // newProving starts nothing.
 func (r Rotation) newProving(j *journal.Journal, total int) *proving {
-	every := cmp.Or(r.Proofs.Every, DefaultProofPace)
 	return &proving{
-		Proofs: r.Proofs, log: j, events: r.Events, limit: rate.NewLimiter(rate.Every(every), 1), total: total,
+		Proofs: r.Proofs, log: j, events: r.Events, total: total,
+		limit: rate.NewLimiter(rate.Every(cmp.Or(r.Proofs.Every, DefaultProofPace)), 1),
 		queue: make(chan probe, total), done: make(chan struct{}), answers: map[string][]time.Time{},
 	}
 }

@@ -246,11 +246,11 @@ func (a *app) templateWay(o *credentialsFlags) (way, error) {
 }
 
 func (a *app) commandWay(ctx context.Context, o *credentialsFlags) (way, error) {
-	if err := checkRange("parallel", o.parallel, 1, maxWorkers); err != nil {
+	if err := checkRange("parallel", "number", o.parallel, 1, maxWorkers); err != nil {
 		return nil, err
 	}
-	if o.timeout < minTimeout || o.timeout > maxTimeout {
-		return nil, usagef("", "--timeout %v: want a time from %v to %v", o.timeout, minTimeout, maxTimeout)
+	if err := checkRange("timeout", "time", o.timeout, minTimeout, maxTimeout); err != nil {
+		return nil, err
 	}
 	d := handout.Delivery{
 		Command: o.to, Parallel: o.parallel, Timeout: o.timeout, Environ: withoutSecrets(os.Environ()),

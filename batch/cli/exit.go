@@ -120,15 +120,21 @@ func (a *app) explain(err error) (code int, hint string) {
 	case errors.As(err, &column):
 		return exitUsage, "the columns besides those that name devices are: " + cmp.Or(strings.Join(column.Columns, ", "), "none")
 	case errors.As(err, &input):
-		return exitUsage, inputHint(input)
+		hint = "nothing was sent"
+		if input.Sound > 0 { // skipping leaves rows to rotate
+			hint += "; --skip-invalid rotates the good rows and reports the others"
+		}
+		return exitUsage, withAdvice(input, hint)
 	case errors.Is(err, roster.ErrFolder):
 		return exitUsage, adviceOf(err) + "; to go on with a run: siprotate resume RUN-DIR"
 	case errors.As(err, &source):
 		return exitUsage, adviceOf(err)
 	case errors.As(err, &faults):
 		return exitUsage, "no password was sent"
+	case errors.As(err, &listing) && batch.IsFatal(listing):
+		return exitStopped, withAdvice(listing, "no password was sent")
 	case errors.As(err, &listing):
-		return explainListing(listing)
+		return exitFailure, withAdvice(listing, "no password was sent")
 	case errors.As(err, &stop):
 		return exitStopped, ""
 	}
@@ -165,14 +171,6 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 		return exitStopped, ""
 	}
 	return exitStopped, "to go on: " + a.resumeCommand(run.Dir)
-}
-
-func explainListing(listing *rotation.ListError) (code int, hint string) {
-	hint = strings.TrimPrefix(adviceOf(listing)+"\nno password was sent", "\n")
-	if batch.IsFatal(listing) {
-		return exitStopped, hint
-	}
-	return exitFailure, hint
 }
 
 // explainDirectory explains an error of a run directory, or one that nobody expects.
@@ -214,14 +212,9 @@ func adviceOf(err error) string {
 	return ""
 }
 
-// inputHint says what to do about faults: to skip their rows only where that
-// leaves rows to rotate.
-func inputHint(e *rotation.InputError) string {
-	hint := e.Hint() + "\nnothing was sent"
-	if e.Sound > 0 {
-		hint += "; --skip-invalid rotates the good rows and reports the others"
-	}
-	return strings.TrimPrefix(hint, "\n")
+// withAdvice puts what the error itself says, if anything, before a hint.
+func withAdvice(err error, hint string) string {
+	return strings.TrimPrefix(adviceOf(err)+"\n"+hint, "\n")
 }
 
 // complain prints an error, one line for each of its lines, then the hint, or logs

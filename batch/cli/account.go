@@ -78,12 +78,7 @@ func (a *app) endpointOf(run journal.Head, saved settings, o accountFlags) (endp
 // setting returns the first of a flag's value, a variable of the environment,
 // and the defaults that is not empty.
 func (a *app) setting(flag, variable string, defaults ...string) string {
-	for _, value := range append([]string{flag, a.getenv(variable)}, defaults...) {
-		if value != "" {
-			return value
-		}
-	}
-	return ""
+	return cmp.Or(flag, a.getenv(variable), cmp.Or(defaults...))
 }
 
 // client returns a client for the endpoint, with the credentials of the
@@ -97,14 +92,11 @@ func (a *app) client(e endpoint, connections int) (*exotel.Client, error) {
 	if err == nil {
 		return client, nil
 	}
-	var wrong *usageError
-	if errors.As(err, &wrong) {
-		return nil, wrong
+	if told, ok := errors.AsType[*commandError](err); ok {
+		return nil, told
 	}
-	if advice := adviceOf(err); advice != "" {
-		return nil, usage(err, advice)
-	}
-	return nil, usage(err, "--base-url or EXOTEL_BASE_URL, --account-sid or EXOTEL_ACCOUNT_SID, EXOTEL_API_KEY and EXOTEL_API_TOKEN say where and who")
+	return nil, usage(err, cmp.Or(adviceOf(err),
+		"--base-url or EXOTEL_BASE_URL, --account-sid or EXOTEL_ACCOUNT_SID, EXOTEL_API_KEY and EXOTEL_API_TOKEN say where and who"))
 }
 
 func (a *app) credentials() (key, token string, err error) {

@@ -35,7 +35,9 @@ func Main() int {
 	// A panic that nobody recovers ends with a signal, since the runtime's own exit
 	// code is that of wrong usage. (Windows has none: there it is 2.)
 	debug.SetTraceback("crash")
-	tuneMemory()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	forbidCoreDumps()
 	// A reader that went away must not end the process in the middle of a write.
 	signal.Ignore(syscall.SIGPIPE)
@@ -97,15 +99,9 @@ func (a *app) abandon() {
 }
 
 // gcPercent lets the heap grow to several times what is in use before it is
-// collected: a run uses little, and a fast one would collect often.
+// collected, unless the environment says otherwise: a run uses little, and a fast
+// one would collect often.
 const gcPercent = 200
-
-// tuneMemory sets gcPercent, unless the environment says otherwise.
-func tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-}
 
 // An app is one invocation: its streams and its environment.
 type app struct {
@@ -157,7 +153,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if format := cmd.Flags().Lookup("log-format"); a.log == nil && format != nil && format.Value.String() == "json" {
 		a.logJSON() // what went wrong did so before the command read its flags
 	}
-	if err != nil && !a.began && !errors.As(err, new(*usageError)) {
+	if err != nil && !a.began && !errors.As(err, new(*commandError)) {
 		err = suggest(root, args, err)
 	}
 	return a.complain(err)
@@ -221,10 +217,6 @@ func (l *lineLog) say(line []byte) {
 type lines struct{ a *app }
 
 func (l lines) Write(p []byte) (int, error) {
-	n := len(p)
-	for n > 0 && p[n-1] == '\n' {
-		n--
-	}
-	l.a.say("%s", p[:n])
+	l.a.say("%s", bytes.TrimRight(p, "\n"))
 	return len(p), nil
 }

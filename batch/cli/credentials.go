@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -126,9 +127,9 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 		return err
 	}
 	var heldBack int
-	err = hand(&handing{v, v.Info(), s, &heldBack})
+	err = hand(v, s.Pick(v.Entries(), &heldBack))
 	if left := v.Counts()[batch.NotAttempted]; left > 0 {
-		a.say("the run is not finished: %s not rotated yet", was(left))
+		a.say("the run is not finished: %s not rotated yet", rowsThat(left, "was", "were"))
 	}
 	if heldBack > 0 {
 		a.say("held back: %s of unknown outcome, where either password may stand; --outcome rotated,unknown hands them out, too", count(heldBack, "row"))
@@ -177,26 +178,14 @@ func (o *credentialsFlags) selection() (s handout.Selection, err error) {
 	return s, nil
 }
 
-// A handing is a run whose passwords are handed out, as far as they are selected.
-type handing struct {
-	*journal.View
-	info     journal.Info
-	selected handout.Selection
-	heldBack *int
-}
-
-func (h *handing) columns() []string { return h.info.Columns }
+// A way hands out the selected passwords of a run.
+type way func(run *journal.View, selected iter.Seq2[handout.Credential, error]) error
 
 // way checks how the passwords are to be handed out, and returns what does it.
-func (a *app) way(ctx context.Context, o *credentialsFlags) (func(*handing) error, error) {
-	ways := 0
-	for _, flag := range []string{o.format, o.template, o.to} {
-		if flag != "" {
-			ways++
-		}
-	}
+func (a *app) way(ctx context.Context, o *credentialsFlags) (way, error) {
+	ways := slices.DeleteFunc([]string{o.format, o.template, o.to}, func(flag string) bool { return flag == "" })
 	switch {
-	case ways > 1:
+	case len(ways) > 1:
 		return nil, usagef("", "--format, --template and --to: give one of them")
 	case o.template == "" && (o.name != "" || o.out != ""):
 		return nil, usagef("", "--name and --out are for --template")
@@ -208,26 +197,26 @@ func (a *app) way(ctx context.Context, o *credentialsFlags) (func(*handing) erro
 	return a.formatWay(o)
 }
 
-func (a *app) formatWay(o *credentialsFlags) (func(*handing) error, error) {
+func (a *app) formatWay(o *credentialsFlags) (way, error) {
 	name := cmp.Or(o.format, handout.CSV.Name)
 	i := slices.IndexFunc(handout.Formats, func(f handout.Format) bool { return f.Name == name })
 	if i < 0 {
 		return nil, usagef("", "--format %q: want csv, jsonl, bitwarden or 1password", o.format)
 	}
-	return func(h *handing) error {
+	return func(run *journal.View, selected iter.Seq2[handout.Credential, error]) error {
 		out := bufio.NewWriter(a.out)
-		_, err := handout.Write(out, handout.Formats[i], h.columns(), h.selected.Pick(h.Entries(), h.heldBack))
+		_, err := handout.Write(out, handout.Formats[i], run.Info().Columns, selected)
 		if err == nil {
 			err = out.Flush()
 		}
 		if err != nil {
-			return &failure{fmt.Errorf("hand the passwords out: %w", err), "what is on standard output is not whole"}
+			return failure(fmt.Errorf("hand the passwords out: %w", err), "what is on standard output is not whole")
 		}
 		return nil
 	}, nil
 }
 
-func (a *app) templateWay(o *credentialsFlags) (func(*handing) error, error) {
+func (a *app) templateWay(o *credentialsFlags) (way, error) {
 	if o.name == "" || o.out == "" {
 		return nil, usagef(`such as --name '{{.mac}}.cfg' --out phones`, "--template needs --name and --out")
 	}
@@ -243,25 +232,25 @@ func (a *app) templateWay(o *credentialsFlags) (func(*handing) error, error) {
 	if err != nil {
 		return nil, usage(err, "")
 	}
-	return func(h *handing) error {
-		w, err := t.Write(o.out, h.info.Account, h.columns(), h.selected.Pick(h.Entries(), h.heldBack))
+	return func(run *journal.View, selected iter.Seq2[handout.Credential, error]) error {
+		w, err := t.Write(o.out, run.Info().Account, run.Info().Columns, selected)
 		switch {
 		case err != nil && w.Files == 0:
 			return usage(err, "nothing was written")
 		case err != nil:
-			return &failure{err, fmt.Sprintf("%s written before; the same command again writes the rest", count(w.Changed, "file"))}
+			return failure(err, fmt.Sprintf("%s written before; the same command again writes the rest", count(w.Changed, "file")))
 		}
 		a.say("%s in %s: %s written, %s as they should be", count(w.Files, "file"), o.out, number(w.Changed), number(w.Files-w.Changed))
 		return nil
 	}, nil
 }
 
-func (a *app) commandWay(ctx context.Context, o *credentialsFlags) (func(*handing) error, error) {
-	if err := checkRange("parallel", o.parallel, 1, maxWorkers); err != nil {
+func (a *app) commandWay(ctx context.Context, o *credentialsFlags) (way, error) {
+	if err := checkRange("parallel", "number", o.parallel, 1, maxWorkers); err != nil {
 		return nil, err
 	}
-	if o.timeout < minTimeout || o.timeout > maxTimeout {
-		return nil, usagef("", "--timeout %v: want a time from %v to %v", o.timeout, minTimeout, maxTimeout)
+	if err := checkRange("timeout", "time", o.timeout, minTimeout, maxTimeout); err != nil {
+		return nil, err
 	}
 	d := handout.Delivery{
 		Command: o.to, Parallel: o.parallel, Timeout: o.timeout, Environ: withoutSecrets(os.Environ()),
@@ -273,8 +262,8 @@ func (a *app) commandWay(ctx context.Context, o *credentialsFlags) (func(*handin
 			return nil, flagError("max-failures", o.maxFailures, err)
 		}
 	}
-	return func(h *handing) error {
-		done, err := handout.Deliver(ctx, h.Root(), d, h.columns(), h.selected.Pick(h.Entries(), h.heldBack))
+	return func(run *journal.View, selected iter.Seq2[handout.Credential, error]) error {
+		done, err := handout.Deliver(ctx, run.Root(), d, run.Info().Columns, selected)
 		if done != (handout.Delivered{}) || err == nil {
 			a.say("delivered: %s; failed: %s; before: %s; left: %s",
 				number(done.Delivered), number(done.Failed), number(done.Before), number(done.Left))

@@ -38,7 +38,7 @@ func (a *app) hear(event rotation.Event) {
 		}
 		a.say("looked up %s: %s, %s", count(e.Names, "name"), how, count(e.Requests, "request"))
 	case rotation.Nameless:
-		a.say("warning: %s no sip_id, and cannot be proved", has(e.Rows))
+		a.say("warning: %s no sip_id, and cannot be proved", rowsThat(e.Rows, "has", "have"))
 	case rotation.ProvingStopped:
 		what := "no more passwords are proved: " + e.Why
 		if a.working != "" {
@@ -228,20 +228,12 @@ var thousands = message.NewPrinter(language.English)
 
 func number(n int) string { return thousands.Sprint(n) }
 
-// has says "1 row has", "3 rows have".
-func has(rows int) string {
-	if rows == 1 {
-		return "1 row has"
+// rowsThat says "1 row has", "3 rows have".
+func rowsThat(rows int, has, have string) string {
+	if rows != 1 {
+		has = have
 	}
-	return count(rows, "row") + " have"
-}
-
-// was says "1 row was", "3 rows were".
-func was(rows int) string {
-	if rows == 1 {
-		return "1 row was"
-	}
-	return count(rows, "row") + " were"
+	return count(rows, "row") + " " + has
 }
 
 // count says how many things there are: "1 row", "3,000 rows".

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -32,40 +31,66 @@ const (
 	exitSignal     = 128
 )
 
-// A usageError says that a command makes no sense.
-type usageError struct {
+// A commandError is an error whose exit code and hint are known where it arises.
+type commandError struct {
 	err  error
+	code int
 	hint string
 }
 
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
+func (e *commandError) Error() string { return e.err.Error() }
+func (e *commandError) Unwrap() error { return e.err }
 
-func usage(err error, hint string) error { return &usageError{err, hint} }
+// usage is the error of a command that makes no sense.
+func usage(err error, hint string) error { return &commandError{err, exitUsage, hint} }
 
 func usagef(hint, format string, args ...any) error {
 	return usage(fmt.Errorf(format, args...), hint)
 }
 
-// A failure is an unexpected error of which there is something to say.
-type failure struct {
-	err  error
-	hint string
-}
-
-func (e *failure) Error() string { return e.err.Error() }
-func (e *failure) Unwrap() error { return e.err }
+// failure is an unexpected error of which there is something to say.
+func failure(err error, hint string) error { return &commandError{err, exitFailure, hint} }
 
 // errTooOld says that status found devices that have to be rotated.
 var errTooOld = errors.New("some devices are too old, or were never rotated")
+
+// knownErrors are those that need no look inside: their exit codes, and the advice
+// that follows them.
+var knownErrors = []struct {
+	err  error
+	code int
+	hint string
+}{
+	{rotation.ErrNothing, exitOK, ""},
+	{errTooOld, exitUnfinished, ""},
+	{errOldAccepted, exitUnfinished, ""},
+	{errOldUnproved, exitUnfinished, ""},
+	{errUndelivered, exitUnfinished, ""},
+	{rotation.ErrRefused, exitUnfinished, "--refused-to FILE writes those rows as an INPUT, to set them again"},
+	{rotation.ErrNotAdopted, exitUnfinished, "`siprotate verify` asks again"},
+	{rotation.ErrUnproved, exitUnfinished, "`siprotate verify` asks again"},
+	{rotation.ErrChanged, exitUsage, "run it again once nothing writes the file any more; nothing was sent"},
+	{account.ErrBusy, exitBusy, "both would spend the same allowance; --wait waits until the other is done, and `siprotate report` on its run directory shows how far it is"},
+	{handout.ErrBusy, exitBusy, "wait until it is done"},
+	{report.ErrBusy, exitBusy, "wait until it is done"},
+	{journal.ErrVault, exitUsage, "a run goes on as it began: give the same --seal-to as at first, or none if there was none; `siprotate resume` needs none"},
+	{journal.ErrPurged, exitUsage, "it can be reported, and counts in a history; for a new rotation name another folder with -o"},
+	{journal.ErrUnfinished, exitUsage, "`siprotate resume` settles them; --force purges the run as it is, and nobody will know those passwords"},
+	{vault.ErrMoved, exitFailure, "somebody changed the journal: put back the copy that was written"},
+	{journal.ErrUnplanned, exitUsage, "run the same `siprotate run` command again"},
+	{journal.ErrNoRun, exitUsage, "name the folder that `siprotate run` made, such as users.run"},
+	{journal.ErrLocked, exitBusy, "wait until it is done; `siprotate report` on it shows how far it is"},
+	{journal.ErrNotEmpty, exitUsage, "name a new folder with -o"},
+	{journal.ErrUnsafe, exitUsage, "the folder and its files hold passwords and must be yours alone: chmod -R go= makes them so; or name another one with -o"},
+	{journal.ErrNotAJournal, exitUsage, "use the version of siprotate that wrote it"},
+}
 
 // explain maps what a command ended with to the exit code, and to the advice that
 // follows the error. All exit codes are chosen in this file.
 func (a *app) explain(err error) (code int, hint string) {
 	var (
 		caught  *signalError
-		wrong   *usageError
-		failed  *failure
+		told    *commandError
 		run     *rotation.RunError
 		stop    *batch.Stop
 		input   *rotation.InputError
@@ -77,51 +102,43 @@ func (a *app) explain(err error) (code int, hint string) {
 	switch {
 	case err == nil:
 		return exitOK, ""
-	case errors.Is(err, rotation.ErrNothing):
-		return exitOK, ""
 	case errors.As(err, &run):
 		return a.explainRun(run)
 	case errors.As(err, &caught):
 		return caught.code(), ""
-	case errors.As(err, &wrong):
-		return exitUsage, wrong.hint
-	case errors.As(err, &failed):
-		return exitFailure, failed.hint
-	case errors.Is(err, errTooOld), errors.Is(err, errOldAccepted), errors.Is(err, errOldUnproved):
-		return exitUnfinished, ""
-	case errors.Is(err, rotation.ErrRefused):
-		return exitUnfinished, "--refused-to FILE writes those rows as an INPUT, to set them again"
-	case errors.Is(err, rotation.ErrNotAdopted), errors.Is(err, rotation.ErrUnproved):
-		return exitUnfinished, "`siprotate verify` asks again"
+	case errors.As(err, &told):
+		return told.code, told.hint
+	case errors.As(err, new(*rotation.PlanError)):
+		return exitFailure, "nothing was sent"
+	}
+	for _, known := range knownErrors {
+		if errors.Is(err, known.err) {
+			return known.code, known.hint
+		}
+	}
+	switch {
 	case errors.As(err, &column):
 		return exitUsage, "the columns besides those that name devices are: " + cmp.Or(strings.Join(column.Columns, ", "), "none")
 	case errors.As(err, &input):
-		return exitUsage, inputHint(input)
+		hint = "nothing was sent"
+		if input.Sound > 0 { // skipping leaves rows to rotate
+			hint += "; --skip-invalid rotates the good rows and reports the others"
+		}
+		return exitUsage, withAdvice(input, hint)
 	case errors.Is(err, roster.ErrFolder):
 		return exitUsage, adviceOf(err) + "; to go on with a run: siprotate resume RUN-DIR"
 	case errors.As(err, &source):
 		return exitUsage, adviceOf(err)
 	case errors.As(err, &faults):
 		return exitUsage, "no password was sent"
+	case errors.As(err, &listing) && batch.IsFatal(listing):
+		return exitStopped, withAdvice(listing, "no password was sent")
 	case errors.As(err, &listing):
-		return explainListing(listing)
-	case errors.Is(err, rotation.ErrChanged):
-		return exitUsage, "run it again once nothing writes the file any more; nothing was sent"
-	case errors.Is(err, account.ErrBusy):
-		return exitBusy, "both would spend the same allowance; --wait waits until the other is done, and `siprotate report` on its run directory shows how far it is"
+		return exitFailure, withAdvice(listing, "no password was sent")
 	case errors.As(err, &stop):
 		return exitStopped, ""
 	}
-	if code, hint := explainSealed(err); code != exitOK {
-		return code, hint
-	}
-	if errors.As(err, new(*rotation.PlanError)) {
-		return exitFailure, "nothing was sent"
-	}
-	if code, hint := a.explainDirectory(err); code != exitOK {
-		return code, hint
-	}
-	return exitFailure, ""
+	return a.explainDirectory(err)
 }
 
 // explainRun explains why a run that had begun did not rotate every row.
@@ -156,36 +173,7 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 	return exitStopped, "to go on: " + a.resumeCommand(run.Dir)
 }
 
-// explainSealed explains an error of passwords that are sealed, or gone; the code
-// is exitOK for any other error.
-func explainSealed(err error) (code int, hint string) {
-	switch {
-	case errors.Is(err, journal.ErrVault):
-		return exitUsage, "a run goes on as it began: give the same --seal-to as at first, or none if there was none; `siprotate resume` needs none"
-	case errors.Is(err, journal.ErrPurged):
-		return exitUsage, "it can be reported, and counts in a history; for a new rotation name another folder with -o"
-	case errors.Is(err, journal.ErrUnfinished):
-		return exitUsage, "`siprotate resume` settles them; --force purges the run as it is, and nobody will know those passwords"
-	case errors.Is(err, vault.ErrMoved):
-		return exitFailure, "somebody changed the journal: put back the copy that was written"
-	case errors.Is(err, handout.ErrBusy), errors.Is(err, report.ErrBusy):
-		return exitBusy, "wait until it is done"
-	case errors.Is(err, errUndelivered):
-		return exitUnfinished, ""
-	}
-	return exitOK, ""
-}
-
-func explainListing(listing *rotation.ListError) (code int, hint string) {
-	hint = strings.TrimPrefix(adviceOf(listing)+"\nno password was sent", "\n")
-	if batch.IsFatal(listing) {
-		return exitStopped, hint
-	}
-	return exitFailure, hint
-}
-
-// explainDirectory explains an error of a run directory; the code is exitOK for
-// any other error.
+// explainDirectory explains an error of a run directory, or one that nobody expects.
 func (a *app) explainDirectory(err error) (code int, hint string) {
 	var (
 		finished *rotation.FinishedError
@@ -205,18 +193,6 @@ func (a *app) explainDirectory(err error) (code int, hint string) {
 		return exitUsage, "name another folder with -o; `" + a.resumeCommand(other.Dir) + "` resumes the run that is there"
 	case errors.As(err, &stranger):
 		return exitUsage, "a run can be resumed only on its own account: see the flags and the variables EXOTEL_ACCOUNT_SID, EXOTEL_REGION and EXOTEL_BASE_URL; for another account name another folder with -o"
-	case errors.Is(err, journal.ErrUnplanned):
-		return exitUsage, "run the same `siprotate run` command again"
-	case errors.Is(err, journal.ErrNoRun):
-		return exitUsage, "name the folder that `siprotate run` made, such as users.run"
-	case errors.Is(err, journal.ErrLocked):
-		return exitBusy, "wait until it is done; `siprotate report` on it shows how far it is"
-	case errors.Is(err, journal.ErrNotEmpty):
-		return exitUsage, "name a new folder with -o"
-	case errors.Is(err, journal.ErrUnsafe):
-		return exitUsage, "the folder and its files hold passwords and must be yours alone: chmod -R go= makes them so; or name another one with -o"
-	case errors.Is(err, journal.ErrNotAJournal):
-		return exitUsage, "use the version of siprotate that wrote it"
 	case errors.As(err, &damage):
 		return exitFailure, "nothing was sent; the passwords in the journal can still be read; put back an undamaged copy of the file"
 	case errors.As(err, &path) && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO)):
@@ -224,7 +200,7 @@ func (a *app) explainDirectory(err error) (code int, hint string) {
 	case errors.As(err, &path):
 		return exitUsage, "name another folder with -o; nothing was sent"
 	}
-	return exitOK, ""
+	return exitFailure, ""
 }
 
 // adviceOf returns what the error itself says that can be done.
@@ -236,14 +212,9 @@ func adviceOf(err error) string {
 	return ""
 }
 
-// inputHint says what to do about faults: to skip their rows only where that
-// leaves rows to rotate.
-func inputHint(e *rotation.InputError) string {
-	hint := e.Hint() + "\nnothing was sent"
-	if e.Sound > 0 {
-		hint += "; --skip-invalid rotates the good rows and reports the others"
-	}
-	return strings.TrimPrefix(hint, "\n")
+// withAdvice puts what the error itself says, if anything, before a hint.
+func withAdvice(err error, hint string) string {
+	return strings.TrimPrefix(adviceOf(err)+"\n"+hint, "\n")
 }
 
 // complain prints an error, one line for each of its lines, then the hint, or logs
@@ -254,31 +225,24 @@ func (a *app) complain(err error) int {
 	silent := code == exitOK || errors.Is(err, rotation.ErrIncomplete) || errors.Is(err, errTooOld) || code > exitSignal
 	switch {
 	case a.log != nil && !(silent && hint == ""):
-		a.log.Error(sanitizeLines(err.Error()), "hint", sanitizeLines(hint), "exit_code", code)
+		a.log.Error(sanitizeLines("", err.Error()), "hint", sanitizeLines("", hint), "exit_code", code)
 		return code
 	case !silent:
-		printLines(a.err, "siprotate: ", err.Error())
+		fmt.Fprintln(a.err, sanitizeLines("siprotate: ", err.Error()))
 	}
 	if hint != "" {
-		printLines(a.err, "hint: ", hint)
+		fmt.Fprintln(a.err, sanitizeLines("hint: ", hint))
 	}
 	return code
 }
 
-// sanitizeLines makes each line of a text harmless.
-func sanitizeLines(text string) string {
+// sanitizeLines makes each line of a text harmless, and puts a prefix before it.
+func sanitizeLines(prefix, text string) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for i, line := range lines {
-		lines[i] = report.Sanitize(line)
+		lines[i] = prefix + report.Sanitize(line)
 	}
 	return strings.Join(lines, "\n")
-}
-
-// printLines writes text for people line by line, each made harmless.
-func printLines(w io.Writer, prefix, text string) {
-	for line := range strings.Lines(text) {
-		fmt.Fprintln(w, prefix+report.Sanitize(strings.TrimRight(line, "\n")))
-	}
 }
 
 // resumeCommand returns the command that resumes a run, as it works in the shell

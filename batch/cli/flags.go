@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"siprotate/batch/pace"
 	"siprotate/batch/rotation"
 	"siprotate/exotel"
+	"siprotate/report"
 )
 
 // The bounds of flags, where their packages do not set them.
@@ -109,10 +111,10 @@ func (o *paceFlags) apply(a *app, r *rotation.Rotation) error {
 			return flagError("rate", o.rate, err)
 		}
 	}
-	if o.timeout < minTimeout || o.timeout > maxTimeout {
-		return usagef("", "--timeout %v: want a time from %v to %v", o.timeout, minTimeout, maxTimeout)
+	if err := checkRange("timeout", "time", o.timeout, minTimeout, maxTimeout); err != nil {
+		return err
 	}
-	if err := checkRange("max-attempts", o.maxAttempts, 1, 1000); err != nil {
+	if err := checkRange("max-attempts", "number", o.maxAttempts, 1, 1000); err != nil {
 		return err
 	}
 	r.Engine.Timeout, r.Engine.MaxAttempts, r.Engine.Logger = o.timeout, o.maxAttempts, a.logger(o.verbose)
@@ -132,7 +134,7 @@ func (o *sendFlags) apply(a *app, r *rotation.Rotation) (err error) {
 	if err != nil {
 		return err
 	}
-	r.Formats = withFormats(formats)
+	r.Formats = addFormats(report.Formats, formats...)
 	c := &r.Engine
 	c.Canary, c.StopAfter = o.canary, o.stopAfter
 	if c.Workers, err = parseWorkers(o.workers); err != nil {
@@ -145,14 +147,15 @@ func (o *sendFlags) apply(a *app, r *rotation.Rotation) (err error) {
 	}
 	r.Generate = func() (string, error) { return exotel.Generate(rand.Reader, o.passwordLength) }
 	return errors.Join(
-		checkRange("canary", o.canary, 0, 1<<30),
-		checkRange("password-length", o.passwordLength, exotel.MinGeneratedLength, exotel.MaxGeneratedLength),
+		checkRange("canary", "number", o.canary, 0, 1<<30),
+		checkRange("password-length", "number", o.passwordLength, exotel.MinGeneratedLength, exotel.MaxGeneratedLength),
 	)
 }
 
-func checkRange(flag string, is, min, max int) error {
+// checkRange checks the value of a flag, a number or a time.
+func checkRange[T cmp.Ordered](flag, what string, is, min, max T) error {
 	if is < min || is > max {
-		return usagef("", "--%s %d: want a number from %d to %d", flag, is, min, max)
+		return usagef("", "--%s %v: want a %s from %v to %v", flag, is, what, min, max)
 	}
 	return nil
 }

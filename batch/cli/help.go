@@ -157,13 +157,10 @@ func suggest(root *cobra.Command, args []string, err error) error {
 }
 
 // The completions of arguments.
-func completeRunDirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return nil, cobra.ShellCompDirectiveFilterDirs
-}
-
-func completeCSV(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return []string{"csv"}, cobra.ShellCompDirectiveFilterFileExt
-}
+var (
+	completeRunDirs = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	completeCSV     = cobra.FixedCompletions([]string{"csv"}, cobra.ShellCompDirectiveFilterFileExt)
+)
 
 // completeValues completes a flag with one of some values, if the command has
 // such a flag.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -53,8 +52,8 @@ func (a *app) prover(o registrarFlags, e endpoint) (rotation.Proofs, error) {
 	}
 	if file := a.setting(o.ca, "EXOTEL_SIP_CA"); file != "" {
 		var err error
-		if c.CA, err = os.ReadFile(file); err != nil {
-			return rotation.Proofs{}, usage(fmt.Errorf("--sip-ca: %w", err), "")
+		if c.CA, err = readable("sip-ca", file); err != nil {
+			return rotation.Proofs{}, err
 		}
 	}
 	client, err := registrar.New(c)

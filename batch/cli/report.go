@@ -78,12 +78,8 @@ func (o *reportFlags) check() (formats []report.Format, only []batch.Outcome, er
 	if formats, err = parseFormats(o.formats); err != nil {
 		return nil, nil, err
 	}
-	for _, name := range o.outcomes {
-		var outcome batch.Outcome
-		if err := outcome.UnmarshalText([]byte(name)); err != nil {
-			return nil, nil, usage(err, "--outcome takes rotated, failed, unknown, invalid and not_attempted")
-		}
-		only = append(only, outcome)
+	if only, err = parseOutcomes(o.outcomes, "rotated, failed, unknown, invalid and not_attempted"); err != nil {
+		return nil, nil, err
 	}
 	switch {
 	case o.follow && (o.out != "" || o.open || len(formats)+len(only) > 0):
@@ -95,11 +91,10 @@ func (o *reportFlags) check() (formats []report.Format, only []batch.Outcome, er
 	case o.out == "-" && o.open:
 		return nil, nil, usagef("", "--open shows a file: -o - writes none")
 	}
-	if o.open && !slices.ContainsFunc(formats, isPage) {
-		if o.out != "" && len(formats) > 0 {
+	if o.open {
+		if formats = addFormats(formats, report.ReportHTML); o.out != "" && len(formats) > 1 {
 			return nil, nil, usagef("", "--open shows --format html")
 		}
-		formats = append(formats, report.ReportHTML)
 	}
 	if o.out != "" && len(formats) == 0 {
 		formats = []report.Format{report.ReportCSV}
@@ -107,7 +102,17 @@ func (o *reportFlags) check() (formats []report.Format, only []batch.Outcome, er
 	return formats, only, nil
 }
 
-func isPage(f report.Format) bool { return f.File == report.ReportHTML.File }
+// parseOutcomes returns the outcomes of these names. The flag takes those in takes.
+func parseOutcomes(names []string, takes string) (outcomes []batch.Outcome, err error) {
+	for _, name := range names {
+		var outcome batch.Outcome
+		if err := outcome.UnmarshalText([]byte(name)); err != nil {
+			return nil, usage(err, "--outcome takes "+takes)
+		}
+		outcomes = append(outcomes, outcome)
+	}
+	return outcomes, nil
+}
 
 // parseFormats returns the formats of these names.
 func parseFormats(names []string) (formats []report.Format, err error) {
@@ -116,16 +121,14 @@ func parseFormats(names []string) (formats []report.Format, err error) {
 		if !ok {
 			return nil, flagError("format", name, errors.New("want one of "+strings.Join(report.Names(), ", ")))
 		}
-		if !slices.ContainsFunc(formats, func(g report.Format) bool { return g.File == f.File }) {
-			formats = append(formats, f)
-		}
+		formats = addFormats(formats, f)
 	}
 	return formats, nil
 }
 
-// withFormats returns what a run directory gets: what every run has, and more.
-func withFormats(more []report.Format) []report.Format {
-	all := slices.Clone(report.Formats)
+// addFormats adds to formats of a run directory those that are not among them.
+func addFormats(formats []report.Format, more ...report.Format) []report.Format {
+	all := slices.Clone(formats)
 	for _, f := range more {
 		if !slices.ContainsFunc(all, func(g report.Format) bool { return g.File == f.File }) {
 			all = append(all, f)
@@ -139,7 +142,7 @@ func (a *app) report(ctx context.Context, dir string, o *reportFlags) error {
 	if err != nil {
 		return err
 	}
-	r := rotation.Rotation{Dir: dir, By: o.by, Formats: withFormats(formats)}
+	r := rotation.Rotation{Dir: dir, By: o.by, Formats: addFormats(report.Formats, formats...)}
 	v, err := journal.Read(dir, nil)
 	if err != nil {
 		return err
@@ -174,9 +177,6 @@ func (a *app) report(ctx context.Context, dir string, o *reportFlags) error {
 func (a *app) reportInto(r rotation.Rotation, v *journal.View) error {
 	digest, err := r.Report()
 	if err != nil {
-		if code, _ := a.explainDirectory(err); code == exitOK {
-			err = &failure{err, ""}
-		}
 		return err
 	}
 	next := a.nextCommand(r.Dir, digest.Summary)
@@ -195,7 +195,7 @@ func (a *app) reportTo(name string, r rotation.Rotation, format report.Format, o
 		out := bufio.NewWriter(a.out)
 		_, err := r.Render(out, format, only...)
 		if err = errors.Join(err, out.Flush()); err != nil {
-			return &failure{err, ""}
+			return failure(err, "")
 		}
 		return nil
 	}
@@ -204,7 +204,7 @@ func (a *app) reportTo(name string, r rotation.Rotation, format report.Format, o
 		return err
 	})
 	if err != nil {
-		return &failure{err, "nothing was changed"}
+		return failure(err, "nothing was changed")
 	}
 	a.say("wrote %s", name)
 	return nil
@@ -247,7 +247,7 @@ func open(file string) error {
 		return err
 	}
 	if err := exec.Command(opener[0], append(opener[1:], path)...).Run(); err != nil {
-		return &failure{fmt.Errorf("could not show the page: %w", err), "open " + path + " in a browser"}
+		return failure(fmt.Errorf("could not show the page: %w", err), "open "+path+" in a browser")
 	}
 	return nil
 }

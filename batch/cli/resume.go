@@ -1,15 +1,12 @@
 package cli
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
 	"siprotate/exotel"
-	"siprotate/report"
 )
 
 // Resume flags are those of resume alone.
@@ -97,18 +94,13 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	if err := o.proveFlags.apply(a, &r, e, local); err != nil {
 		return err
 	}
-	return a.conclude(cmd.Context(), r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Resume(ctx) })
+	return a.conclude(cmd.Context(), r, &o.sendFlags, r.Resume)
 }
 
 // sandboxOf returns a client for a stand-in that holds the devices of a run.
 func sandboxOf(dir string) (*exotel.Client, func() (rotation.Proofs, error), error) {
-	v, err := journal.Read(dir, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer v.Close()
 	return standIn(func(yield func(batch.Row, error) bool) {
-		for entry, err := range v.Entries() {
+		for entry, err := range entriesOf(dir) {
 			if entry.Result.Outcome != batch.Invalid && !yield(entry.Row, err) {
 				return
 			}

@@ -117,9 +117,12 @@ func (o *runFlags) checkInput(cmd *cobra.Command, args []string) error {
 // rotate runs INPUT or --all, or resumes its unfinished run.
 func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 	ctx := cmd.Context()
-	e, err := a.target(o)
-	if err != nil {
-		return err
+	var err error
+	e := sandboxEndpoint
+	if !o.sandbox {
+		if e, err = a.endpoint(o.accountFlags); err != nil {
+			return err
+		}
 	}
 	a.at = e
 	r := rotation.Rotation{Account: e.Account, SkipInvalid: o.skipInvalid, Settings: settingsOf(e, cmd.Flags())}
@@ -159,14 +162,6 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 		r.Confirm = a.confirm
 	}
 	return a.conclude(ctx, r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Run(ctx, src) })
-}
-
-// target returns the account that a run is for.
-func (a *app) target(o *runFlags) (endpoint, error) {
-	if o.sandbox {
-		return sandboxEndpoint, nil
-	}
-	return a.endpoint(o.accountFlags)
 }
 
 // source returns the rows that a run is for.
@@ -245,7 +240,7 @@ func (a *app) directoryOfAll(src rotation.Source, acc rotation.Account) string {
 	dirs, _ := filepath.Glob("all-*.run") // the pattern is sound
 	slices.Sort(dirs)
 	for _, dir := range slices.Backward(dirs) {
-		switch unfinished, err := rotation.Unfinished(dir, src, acc); {
+		switch _, unfinished, err := rotation.Holds(dir, src, acc); {
 		case err != nil:
 			a.say("warning: skipped: %v", err)
 		case unfinished:
@@ -253,14 +248,12 @@ func (a *app) directoryOfAll(src rotation.Source, acc rotation.Account) string {
 		}
 	}
 	today := "all-" + time.Now().Format(time.DateOnly)
+	dir := today + ".run"
 	for n := 2; n <= maxAllRuns; n++ {
-		dir := today + ".run"
-		if n > 2 {
-			dir = fmt.Sprintf("%s-%d.run", today, n-1)
-		}
-		if same, err := rotation.Holds(dir, src, acc); err != nil || same || !journal.Exists(dir) {
+		if holds, _, err := rotation.Holds(dir, src, acc); err != nil || holds || !journal.Exists(dir) {
 			return dir
 		}
+		dir = fmt.Sprintf("%s-%d.run", today, n)
 	}
 	return today + ".run"
 }
@@ -278,7 +271,7 @@ func (a *app) readHistory(folder string, acc rotation.Account) (*journal.History
 	case errors.Is(err, journal.ErrRun), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return nil, usage(err, "--history wants the folder that holds run directories, such as . for the current one")
 	}
-	return nil, &failure{fmt.Errorf("read the history: %w", err), "what that run rotated is not known; mend it, or move it out of " + folder}
+	return nil, failure(fmt.Errorf("read the history: %w", err), "what that run rotated is not known; mend it, or move it out of "+folder)
 }
 
 // preview says what a run would do.
@@ -315,7 +308,7 @@ func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, r
 	a.sayClosing(digest, a.nextCommand(r.Dir, digest.Summary))
 	if o.json {
 		if err := digest.Summary.Encode(a.out); err != nil {
-			return &failure{fmt.Errorf("write the summary: %w", err), ""}
+			return failure(fmt.Errorf("write the summary: %w", err), "")
 		}
 	}
 	if o.onFinish != "" {

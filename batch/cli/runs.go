@@ -50,7 +50,7 @@ type runLine struct {
 	Input     string       `json:"input"`
 	Account   string       `json:"account"`
 	Host      string       `json:"host"`
-	State     string       `json:"state"` // running, finished, stopped, died, not begun
+	State     string       `json:"state"` // running, finished, unfinished, stopped, died, not begun
 	Rows      int          `json:"rows"`
 	Rotated   int          `json:"rotated"`
 	Left      int          `json:"left"` // rows that resume would send
@@ -139,7 +139,7 @@ func stateOf(v *journal.View, info journal.Info, left int) string {
 	return "finished"
 }
 
-// live says of a run that another process is at work on since when, and which
+// sayLive says of a run that another process is at work on since when, and which
 // one.
 func (a *app) sayLive(v *journal.View) {
 	info := v.Info()

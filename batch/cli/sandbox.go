@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,7 +99,8 @@ are all "sandbox". Beside the API it answers
 
 Faults are given as name=probability, separated by commas, for each password
 call. Their names:
-` + faultNames(),
+
+  ` + strings.Join(exoteltest.FaultNames(), "\n  "),
 		Example: `  siprotate sandbox --users 200 --rate 50/m
   siprotate sandbox --listen 127.0.0.1:8080 --faults http500=2%,reset-after=1%`,
 		Args: cobra.NoArgs,
@@ -117,13 +119,6 @@ call. Their names:
 	f.DurationVar(&s.renew, "phone-renew", time.Minute, "with --sip: how often phones renew their registration")
 	f.SortFlags = false
 	return cmd
-}
-
-func faultNames() (text string) {
-	for _, name := range exoteltest.FaultNames() {
-		text += "\n  " + name
-	}
-	return text
 }
 
 func (s *sandbox) options() (exoteltest.Options, error) {
@@ -185,7 +180,7 @@ func (a *app) serve(ctx context.Context, s *sandbox) error {
 		defer registrar.Close()
 	}
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return &failure{err, ""}
+		return failure(err, "")
 	}
 	return nil
 }

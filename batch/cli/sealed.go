@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"golang.org/x/term"
 
@@ -58,11 +60,11 @@ func (a *app) sealer(ctx context.Context, recipients []string, identityFile stri
 			err = fmt.Errorf("%s: %w", identityFile, err)
 		}
 	}
-	var wrong *usageError
+	var told *commandError
 	var stop *batch.Stop
 	switch {
-	case errors.As(err, &wrong):
-		return nil, wrong
+	case errors.As(err, &told):
+		return nil, told
 	case errors.As(err, &stop):
 		return nil, stop
 	case errors.Is(err, vault.ErrIdentity):
@@ -75,17 +77,13 @@ func (a *app) sealer(ctx context.Context, recipients []string, identityFile stri
 
 func sealedTo(recipients []string) string {
 	const shown = 30 // characters: enough to tell keys apart
-	text := ""
-	for i, r := range recipients {
-		if i > 0 {
-			text += ", "
-		}
+	short := slices.Clone(recipients)
+	for i, r := range short {
 		if len(r) > shown {
-			r = r[:shown] + "…"
+			short[i] = r[:shown] + "…"
 		}
-		text += r
 	}
-	return text
+	return strings.Join(short, ", ")
 }
 
 // vaultOf returns the vault of a run: sealed runs say in their head to whom, and

@@ -108,43 +108,41 @@ func (a *app) status(ctx context.Context, o *statusFlags) error {
 
 // checkAges says how the devices stand, and whether that is an error.
 func (a *app) checkAges(lines []statusLine, limit age) error {
-	counts := map[deviceState]int{}
+	counts := map[string]int{}
 	for _, line := range lines {
 		counts[line.State]++
 	}
 	if limit == 0 {
-		a.say("%s: %s rotated, %s never", count(len(lines), "device"), thousands.Sprint(counts[rotatedState]), thousands.Sprint(counts[neverState]))
+		a.say("%s: %s rotated, %s never", count(len(lines), "device"), number(counts[rotatedState]), number(counts[neverState]))
 		return nil
 	}
 	a.say("%s: %s rotated within %v, %s longer ago, %s never", count(len(lines), "device"),
-		thousands.Sprint(counts[rotatedState]), &limit, thousands.Sprint(counts[oldState]), thousands.Sprint(counts[neverState]))
+		number(counts[rotatedState]), &limit, number(counts[oldState]), number(counts[neverState]))
 	if counts[oldState]+counts[neverState] > 0 {
 		return errTooOld
 	}
 	return nil
 }
 
-// A deviceState is how old a device's password is.
-type deviceState string
-
+// The states of a device: how old its password is.
 const (
-	rotatedState deviceState = "rotated"
-	oldState     deviceState = "old" // longer ago than is asked for
-	neverState   deviceState = "never"
+	rotatedState = "rotated"
+	oldState     = "old" // longer ago than is asked for
+	neverState   = "never"
 )
 
 // deviceStates are the states, in the order in which people are told of them.
-var deviceStates = []string{string(rotatedState), string(oldState), string(neverState)}
+var deviceStates = []string{rotatedState, oldState, neverState}
 
 // A statusLine is a device and its latest rotation.
 type statusLine struct {
-	UserID    string      `json:"user_id"`
-	DeviceID  string      `json:"device_id"`
-	SIPID     string      `json:"sip_id"`
-	Email     string      `json:"email"`
-	State     deviceState `json:"state"`
-	RotatedAt time.Time   `json:"rotated_at,omitzero"`
-	Run       string      `json:"run,omitempty"`
+	UserID    string    `json:"user_id"`
+	DeviceID  string    `json:"device_id"`
+	SIPID     string    `json:"sip_id"`
+	Email     string    `json:"email"`
+	State     string    `json:"state"`
+	RotatedAt time.Time `json:"rotated_at,omitzero"`
+	Run       string    `json:"run,omitempty"`
 	age       time.Duration
 }
 
@@ -203,7 +201,7 @@ func statusPage(w io.Writer, lines []statusLine, e endpoint) error {
 	var devices []report.DeviceAge
 	for _, l := range lines {
 		devices = append(devices, report.DeviceAge{
-			DeviceID: l.DeviceID, SIPID: l.SIPID, Email: l.Email, State: string(l.State), RotatedAt: l.RotatedAt, Run: l.Run,
+			DeviceID: l.DeviceID, SIPID: l.SIPID, Email: l.Email, State: l.State, RotatedAt: l.RotatedAt, Run: l.Run,
 		})
 	}
 	return report.WriteAgesPage(w, e.SID, e.Host, time.Now(), deviceStates, devices)
@@ -214,7 +212,7 @@ func (o *statusFlags) figures(w io.Writer, lines []statusLine, e endpoint) error
 	var oldest time.Time
 	states := map[string]int{}
 	for _, l := range lines {
-		states[string(l.State)]++
+		states[l.State]++
 		if !l.RotatedAt.IsZero() && (oldest.IsZero() || l.RotatedAt.Before(oldest)) {
 			oldest = l.RotatedAt
 		}
@@ -234,7 +232,7 @@ func (o *statusFlags) figures(w io.Writer, lines []statusLine, e endpoint) error
 		Old     int          `json:"old"`
 		Never   int          `json:"never"`
 		Oldest  report.Stamp `json:"oldest_rotation_at"`
-	}{e.SID, e.Host, len(lines), states[string(rotatedState)], states[string(oldState)], states[string(neverState)], report.Stamp{Time: oldest}})
+	}{e.SID, e.Host, len(lines), states[rotatedState], states[oldState], states[neverState], report.Stamp{Time: oldest}})
 }
 
 func statusCSV(w io.Writer, lines []statusLine) error {
@@ -245,7 +243,7 @@ func statusCSV(w io.Writer, lines []statusLine) error {
 		if !l.RotatedAt.IsZero() {
 			at = l.RotatedAt.Format("2006-01-02T15:04:05.000Z07:00")
 		}
-		out.Write([]string{l.UserID, l.DeviceID, l.SIPID, l.Email, string(l.State), at, l.Run})
+		out.Write([]string{l.UserID, l.DeviceID, l.SIPID, l.Email, l.State, at, l.Run})
 	}
 	out.Flush()
 	return out.Error()

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"path/filepath"
-	"time"
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
@@ -14,7 +14,7 @@ import (
 func (a *app) warnOfLater(dir string, wants func(batch.Entry) bool, so string) {
 	rows, latest, err := laterRotations(dir, wants)
 	if err == nil && rows > 0 {
-		a.say("warning: %s rotated again since, the latest by %s: %s", was(rows), filepath.Base(latest.Run), so)
+		a.say("warning: %s rotated again since, the latest by %s: %s", rowsThat(rows, "was", "were"), filepath.Base(latest.Run), so)
 	}
 }
 
@@ -39,7 +39,7 @@ func laterRotations(dir string, wants func(batch.Entry) bool) (rows int, latest 
 			return 0, latest, err
 		}
 		last, rotated := past.Last(entry.Row.UserID, entry.Row.DeviceID)
-		if !rotated || filepath.Base(last.Run) == filepath.Base(dir) || !last.At.After(settledAt(entry, info)) || !wants(entry) {
+		if !rotated || filepath.Base(last.Run) == filepath.Base(dir) || !last.At.After(cmp.Or(entry.Result.Finished, info.StartedAt)) || !wants(entry) {
 			continue
 		}
 		if rows++; last.At.After(latest.At) {
@@ -47,11 +47,4 @@ func laterRotations(dir string, wants func(batch.Entry) bool) (rows int, latest 
 		}
 	}
 	return rows, latest, nil
-}
-
-func settledAt(e batch.Entry, run journal.Info) time.Time {
-	if e.Result.Finished.IsZero() {
-		return run.StartedAt
-	}
-	return e.Result.Finished
 }

@@ -213,7 +213,7 @@ func (a *app) deliver(file string, text []byte) error {
 		err = maybe.WriteFile(file, text, 0o600)
 	}
 	if err != nil {
-		return &failure{fmt.Errorf("write the output: %w", err), ""}
+		return failure(fmt.Errorf("write the output: %w", err), "")
 	}
 	return nil
 }

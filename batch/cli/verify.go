@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -133,30 +134,24 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	if len(digest.Formats) == 0 {
 		return ended
 	}
-	if err := a.sayAdoption(dir, v, o.format); err != nil {
-		return err
+	proved, err := provedRows(dir, v)
+	if err == nil {
+		err = a.sayAdoption(dir, proved, o.format)
 	}
-	if o.refusedTo != "" {
-		if err := a.writeRefused(dir, v, o.refusedTo); err != nil {
-			return err
-		}
+	if err == nil && o.refusedTo != "" {
+		err = a.writeRefused(proved, o.refusedTo)
 	}
-	return ended
+	return cmp.Or(err, ended)
 }
 
 // wants returns which rows are verified.
 func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
-	var outcomes []batch.Outcome
-	for _, name := range o.outcomes {
-		var outcome batch.Outcome
-		if err := outcome.UnmarshalText([]byte(name)); err != nil {
-			return nil, usage(err, "--outcome takes rotated and unknown")
-		}
-		outcomes = append(outcomes, outcome)
+	outcomes, err := parseOutcomes(o.outcomes, "rotated and unknown")
+	if err != nil {
+		return nil, err
 	}
 	var rows handout.Rows
 	if o.rows != "" {
-		var err error
 		if rows, err = handout.ParseRows(o.rows); err != nil {
 			return nil, flagError("row", o.rows, err)
 		}
@@ -168,13 +163,8 @@ func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
 
 // spread returns a choice of at most n of the wanted rows of a run.
 func spread(dir string, want func(batch.Entry) bool, n int) (func(batch.Entry) bool, error) {
-	view, err := journal.Read(dir, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer view.Close()
 	var wanted []int
-	for entry, err := range view.Entries() {
+	for entry, err := range entriesOf(dir) {
 		if err != nil {
 			return nil, err
 		}
@@ -187,6 +177,32 @@ func spread(dir string, want func(batch.Entry) bool, n int) (func(batch.Entry) b
 		chosen[wanted[i*len(wanted)/min(n, len(wanted))]] = true
 	}
 	return func(e batch.Entry) bool { return chosen[e.Row.Number] }, nil
+}
+
+// entriesOf yields the rows of a run, without their passwords.
+func entriesOf(dir string) iter.Seq2[batch.Entry, error] {
+	return func(yield func(batch.Entry, error) bool) {
+		view, err := journal.Read(dir, nil)
+		if err != nil {
+			yield(batch.Entry{}, err)
+			return
+		}
+		defer view.Close()
+		view.Entries()(yield)
+	}
+}
+
+// provedRows returns the rows that were verified.
+func provedRows(dir string, v rotation.Verification) (proved []batch.Entry, err error) {
+	for entry, err := range entriesOf(dir) {
+		if err != nil {
+			return nil, err
+		}
+		if entry.Result.Proof.Verdict != "" && v.Want(entry) {
+			proved = append(proved, entry)
+		}
+	}
+	return proved, nil
 }
 
 // An adoptionLine is a row, and how its phones stand.
@@ -218,13 +234,10 @@ var adoptionStates = []string{
 	string(batch.Adopted), string(batch.OldRegistration), string(batch.Offline), string(batch.NotClear), refusedState,
 }
 
-// sayAdoption says how many rows stand how, and prints them in a format if one is
-// given.
-func (a *app) sayAdoption(dir string, v rotation.Verification, format string) error {
-	lines, err := verified(dir, v)
-	if err != nil {
-		return err
-	}
+// sayAdoption says how many of the proved rows stand how, and prints them in a
+// format if one is given.
+func (a *app) sayAdoption(dir string, proved []batch.Entry, format string) (err error) {
+	lines := adoptionLines(proved)
 	counts, latest := map[string]int{}, time.Time{}
 	for _, l := range lines {
 		counts[l.state()]++
@@ -277,21 +290,10 @@ func adoptionTable(w io.Writer, lines []adoptionLine) error {
 	return out.Flush()
 }
 
-// verified returns the rows that were verified.
-func verified(dir string, v rotation.Verification) (lines []adoptionLine, err error) {
-	view, err := journal.Read(dir, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer view.Close()
-	for entry, err := range view.Entries() {
-		if err != nil {
-			return nil, err
-		}
+// adoptionLines returns a line for each of the rows.
+func adoptionLines(proved []batch.Entry) (lines []adoptionLine) {
+	for _, entry := range proved {
 		proof := entry.Result.Proof
-		if proof.Verdict == "" || !v.Want(entry) {
-			continue
-		}
 		adoption, until := proof.Adoption()
 		lines = append(lines, adoptionLine{
 			Row: entry.Row.Number, UserID: entry.Row.UserID, DeviceID: entry.Row.DeviceID,
@@ -299,25 +301,17 @@ func verified(dir string, v rotation.Verification) (lines []adoptionLine, err er
 			Adoption: adoption, Until: report.Stamp{Time: until}, Proof: proof.Verdict, Reason: report.Sanitize(proof.Reason),
 		})
 	}
-	return lines, nil
+	return lines
 }
 
 // writeRefused writes the rows whose password the registrar refuses as an input:
 // the API needs no old password to set another one.
-func (a *app) writeRefused(dir string, v rotation.Verification, file string) error {
-	view, err := journal.Read(dir, nil)
-	if err != nil {
-		return err
-	}
-	defer view.Close()
+func (a *app) writeRefused(proved []batch.Entry, file string) error {
 	var text bytes.Buffer
 	out := csv.NewWriter(&text)
 	out.Write([]string{"user_id", "device_id", "sip_id", "email"})
-	for entry, err := range view.Entries() {
-		if err != nil {
-			return err
-		}
-		if row := entry.Row; entry.Result.Proof.Verdict == batch.ProofRefused && v.Want(entry) {
+	for _, entry := range proved {
+		if row := entry.Row; entry.Result.Proof.Verdict == batch.ProofRefused {
 			out.Write([]string{row.UserID, row.DeviceID, row.SIPID, row.Email})
 		}
 	}
@@ -334,7 +328,7 @@ func (a *app) verifyOld(cmd *cobra.Command, r rotation.Rotation, earlier string,
 	}
 	a.say("%s of %s asked: %d refused, %d still accepted, %d unclear", count(old.Asked, "earlier password"), earlier, old.Refused, old.Accepted, old.Asked-old.Refused-old.Accepted)
 	if old.NotAsked > 0 {
-		a.say("%s not asked: an account gets at most two wrong answers in ten minutes", was(old.NotAsked))
+		a.say("%s not asked: an account gets at most two wrong answers in ten minutes", rowsThat(old.NotAsked, "was", "were"))
 	}
 	switch {
 	case old.Accepted > 0:

@@ -77,7 +77,7 @@ func (a *allowance) prime(own []time.Time, held time.Time) error {
 }
 
 // aside renames the lease while ask sends requests that no journal records.
-func (a *allowance) aside(ask func() error) error {
+func aside[T any](a *allowance, ask func() (T, error)) (answer T, err error) {
 	if a.lease == nil {
 		return ask()
 	}
@@ -86,15 +86,10 @@ func (a *allowance) aside(ask func() error) error {
 		return a.lease.Rename(holder, ends, held)
 	}
 	if err := rename(unique(a.holder + ", looking up users")); err != nil {
-		return err
+		return answer, err
 	}
-	err := ask()
-	return cmp.Or(err, rename(a.holder))
-}
-
-// schedule fills in how long the plan takes as the allowance stands.
-func (a *allowance) schedule(p Plan, window time.Duration) Plan {
-	return p.in(a.State().Rate, window, a.Estimate)
+	answer, err = ask()
+	return answer, cmp.Or(err, rename(a.holder))
 }
 
 // close gives the lease back. Another call does nothing.

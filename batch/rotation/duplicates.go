@@ -58,30 +58,22 @@ func (d *duplicates) twins() iter.Seq2[sighting, int] {
 			slices.SortFunc(bucket, func(a, b sighting) int {
 				return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.line, b.line))
 			})
-			if !eachTwin(bucket, yield) {
-				return
+			first := 0
+			for i, s := range bucket {
+				if s.hash != bucket[first].hash {
+					first = i
+				}
+				other := first
+				if i == first {
+					other++
+				}
+				if other == len(bucket) || bucket[other].hash != s.hash {
+					continue
+				}
+				if !yield(s, int(bucket[other].line)) {
+					return
+				}
 			}
 		}
 	}
-}
-
-// eachTwin yields the twins of a sorted bucket.
-func eachTwin(bucket []sighting, yield func(sighting, int) bool) bool {
-	first := 0
-	for i, s := range bucket {
-		if i == 0 || s.hash != bucket[i-1].hash {
-			first = i
-		}
-		other := first
-		if i == first {
-			other++
-		}
-		if other == len(bucket) || bucket[other].hash != s.hash {
-			continue
-		}
-		if !yield(s, int(bucket[other].line)) {
-			return false
-		}
-	}
-	return true
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"iter"
 	"time"
 
 	"siprotate/batch"
@@ -20,12 +19,10 @@ import (
 // Its digest says how devices are selected, and not which ones these are at the
 // moment.
 type Everybody struct {
-	exclude  Source      // nil: none
-	excluded []batch.Row // of exclude
-	history  *journal.History
-	young    time.Duration
-	digest   string
-	selected *directory.Source
+	*directory.Source // no devices before the account was listed
+	options           directory.Options
+	selection         Selection
+	excluded          []batch.Row // of the selection's Exclude
 }
 
 // A Selection says whom [Everybody] leaves out.
@@ -38,66 +35,36 @@ type Selection struct {
 // NewEverybody reads whom the selection leaves out. Its error is an
 // [*InputError], or one of reading the file.
 func NewEverybody(s Selection) (*Everybody, error) {
-	e := &Everybody{exclude: s.Exclude, history: s.History, young: s.Young}
+	e := &Everybody{selection: s}
 	excluded := "none"
-	if e.exclude != nil {
-		if _, err := (Rotation{}).complete().check(e.exclude); err != nil {
+	if s.Exclude != nil {
+		if _, err := (Rotation{}).complete().check(s.Exclude); err != nil {
 			return nil, err
 		}
-		for row, err := range e.exclude.Rows() {
+		for row, err := range s.Exclude.Rows() {
 			if err != nil {
-				return nil, changed(e.exclude, err)
+				return nil, changed(s.Exclude, err)
 			}
 			e.excluded = append(e.excluded, row)
 		}
 		var err error
-		if excluded, err = e.exclude.Digest(); err != nil {
+		if excluded, err = s.Exclude.Digest(); err != nil {
 			return nil, err
 		}
 	}
-	e.digest = fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "all devices, exclude %s, older than %v", excluded, e.young)))
+	digest := sha256.Sum256(fmt.Appendf(nil, "all devices, exclude %s, older than %v", excluded, s.Young))
+	e.options = directory.Options{CheckID: exotel.CheckID, Digest: fmt.Sprintf("%x", digest)}
+	e.Source = directory.Devices("all devices of the account", nil, e.options)
 	return e, nil
 }
 
-// Name says what the rows come from.
-func (e *Everybody) Name() string { return "all devices of the account" }
-
-// Rows yields the selected devices; none before the account was listed.
-func (e *Everybody) Rows() iter.Seq2[batch.Row, error] {
-	if e.selected == nil {
-		return func(func(batch.Row, error) bool) {}
-	}
-	return e.selected.Rows()
-}
-
-// Columns are what the listing says of a user beside the ids.
-func (e *Everybody) Columns() []string {
-	if e.selected == nil {
-		return nil
-	}
-	return e.selected.Columns()
-}
-
-// Digest tells the selection from another.
-func (e *Everybody) Digest() (string, error) { return e.digest, nil }
-
-// A listed source learns its rows from a listing of the account.
-type listed interface {
-	Source
-	choose(users []exotel.User) (Selected, error)
-}
-
-// list lists the account for a source.
-func (r Rotation) list(ctx context.Context, a *allowance, src listed) error {
-	var users []exotel.User
-	err := a.aside(func() (err error) {
-		users, err = r.everybody(ctx, a)
-		return err
-	})
+// list lists the account for a source of everybody.
+func (r Rotation) list(ctx context.Context, a *allowance, e *Everybody) error {
+	users, err := aside(a, func() ([]exotel.User, error) { return r.everybody(ctx, a) })
 	if err != nil {
 		return err
 	}
-	left, err := src.choose(users)
+	left, err := e.choose(users)
 	if err != nil {
 		return err
 	}
@@ -107,20 +74,19 @@ func (r Rotation) list(ctx context.Context, a *allowance, src listed) error {
 
 // choose selects devices of the users.
 func (e *Everybody) choose(users []exotel.User) (left Selected, err error) {
-	left = Selected{Excluded: -1, Young: -1, Age: e.young}
-	if e.exclude != nil {
-		if users, left.Excluded, err = directory.Exclude(users, e.exclude.Name(), e.excluded); err != nil {
+	s := e.selection
+	left = Selected{Excluded: -1, Young: -1, Age: s.Young}
+	if s.Exclude != nil {
+		if users, left.Excluded, err = directory.Exclude(users, s.Exclude.Name(), e.excluded); err != nil {
 			return left, err
 		}
 	}
-	if e.history != nil {
-		users, left.Young = directory.Without(users, e.isYoung)
+	if s.History != nil {
+		users, left.Young = directory.Without(users, func(userID, deviceID string) bool {
+			last, known := s.History.Last(userID, deviceID)
+			return known && time.Since(last.At) < s.Young
+		})
 	}
-	e.selected = directory.Devices(e.Name(), users, directory.Options{CheckID: exotel.CheckID, Digest: e.digest})
+	e.Source = directory.Devices(e.Name(), users, e.options)
 	return left, nil
-}
-
-func (e *Everybody) isYoung(userID, deviceID string) bool {
-	last, known := e.history.Last(userID, deviceID)
-	return known && time.Since(last.At) < e.young
 }

@@ -60,9 +60,9 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		proofs.finish()
 	}
 	if canaries < c.Canary {
-		r.Engine.Canary = 0
+		c.Canary = 0
 	}
-	return r.finish(a, j, stopped)
+	return r.finish(a, j, c.Canary, stopped)
 }
 
 // prove begins to prove passwords, if that is wanted: with the negative control,
@@ -73,25 +73,24 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 	}
 	p := r.newProving(j, j.Info().Rows)
 	nameless := 0
+	var unsent batch.Entry // the first one that has a name
 	for entry, err := range j.Entries() {
 		if err != nil {
 			return nil, err
 		}
-		if entry.Row.SIPID == "" && entry.Result.Outcome != batch.Invalid {
+		row, result := entry.Row, entry.Result
+		switch {
+		case row.SIPID == "" && result.Outcome != batch.Invalid:
 			nameless++
+		case row.SIPID != "" && result.Outcome == batch.NotAttempted && result.Attempts.Count == 0 && unsent.Row.Number == 0:
+			unsent = entry
 		}
 	}
 	if nameless > 0 {
 		r.Events(Nameless{nameless})
 	}
-	for entry, err := range j.Entries() {
-		if err != nil {
-			return nil, err
-		}
-		if entry.Result.Outcome == batch.NotAttempted && entry.Result.Attempts.Count == 0 && entry.Row.SIPID != "" {
-			p.control(ctx, entry.Row, entry.Result.Proof)
-			break
-		}
+	if unsent.Row.Number > 0 {
+		p.control(ctx, unsent.Row, unsent.Result.Proof)
 	}
 	p.start(ctx)
 	for entry, err := range j.Entries() {
@@ -110,14 +109,15 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 // may have put passwords in force.
 func (r Rotation) broken(j *journal.Journal, err error) error {
 	if lost := r.rescue(j, errors.Join(err, j.Look())); lost != nil {
-		return &RunError{r.Dir, lost}
+		err = lost
 	}
 	return &RunError{r.Dir, err}
 }
 
-// finish ends a session. The reports come first, since nothing that whoever
-// hears events does may keep them from being written.
-func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (report.Digest, error) {
+// finish ends a session in which so many rows went first and were all rotated. The
+// reports come first, since nothing that whoever hears events does may keep them
+// from being written.
+func (r Rotation) finish(a *allowance, j *journal.Journal, canary int, stopped error) (report.Digest, error) {
 	var stop *batch.Stop
 	totals := journal.Totals{Waited: a.State().Waited}
 	if errors.As(stopped, &stop) {
@@ -127,7 +127,7 @@ func (r Rotation) finish(a *allowance, j *journal.Journal, stopped error) (repor
 	if lost := r.rescue(j, errors.Join(stopped, writing)); lost != nil {
 		return report.Digest{}, &RunError{r.Dir, errors.Join(lost, a.close())}
 	}
-	digest, reporting := r.render(&j.View, report.Owner)
+	digest, reporting := r.render(&j.View, report.Owner, canary)
 	if lost := r.rescue(j, j.Look()); lost != nil { // while the reports were written
 		return report.Digest{}, &RunError{r.Dir, errors.Join(lost, a.close())}
 	}
@@ -202,19 +202,21 @@ func (r Rotation) Report() (report.Digest, error) {
 		return report.Digest{}, err
 	}
 	defer v.Close()
-	r.Engine.Canary, r.Formats = 0, formatsFor(vault, r.Formats)
-	return r.render(v, report.Reader)
+	r.Formats = formatsFor(vault, r.Formats)
+	return r.render(v, report.Reader, 0)
 }
 
 // render renders the reports of a run into its directory.
-func (r Rotation) render(v *journal.View, role report.Role) (report.Digest, error) {
+func (r Rotation) render(v *journal.View, role report.Role, canary int) (report.Digest, error) {
 	digest, err := report.Write(v.Root(), role, func() (report.Run, iter.Seq2[batch.Entry, error], error) {
 		if role == report.Reader {
 			if err := v.Current(); err != nil { // a purge must not be undone
 				return report.Run{}, nil, err
 			}
 		}
-		return r.describe(v), v.Entries(), nil
+		run := r.describe(v)
+		run.Canary = canary
+		return run, v.Entries(), nil
 	}, r.Formats...)
 	if _, sealed := r.Vault.(sealer); sealed {
 		digest.Formulas = 0 // what it warns of is in no CSV that could be imported as it is
@@ -227,7 +229,7 @@ func (r Rotation) describe(v *journal.View) report.Run {
 	info := v.Info()
 	return report.Run{
 		ID: info.Run, Version: info.Tool, Account: info.Account, Host: info.Host,
-		Length: v.Length(), Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns, By: r.By, BOM: r.BOM, Canary: r.Engine.Canary,
+		Length: v.Length(), Dir: v.Dir(), Input: info.Input, InputDigest: info.Digest, Columns: info.Columns, By: r.By, BOM: r.BOM,
 		StartedAt: info.StartedAt, FinishedAt: info.StoppedAt, Live: v.Live(), Took: info.Worked,
 		Requests: info.Requests, Throttled: info.Throttled, Traffic: info.Traffic, Waited: info.Waited, Stopped: info.Stopped,
 		Allowance: r.allowed(),
@@ -249,15 +251,12 @@ func (r Rotation) allowed() float64 {
 // all if none is named; all rows are counted. Nothing is written into the run
 // directory. With a nil Vault no password is opened.
 func (r Rotation) Render(w io.Writer, format report.Format, only ...batch.Outcome) (report.Digest, error) {
-	vault := r.Vault
-	r = r.complete()
-	v, err := journal.Read(r.Dir, vault)
+	v, err := journal.Read(r.Dir, r.Vault)
 	if err != nil {
 		return report.Digest{}, err
 	}
 	defer v.Close()
-	r.Engine.Canary = 0
-	run := r.describe(v)
+	run := r.complete().describe(v)
 	run.Only = only
 	return report.Render(w, run, v.Entries(), format)
 }

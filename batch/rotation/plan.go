@@ -38,15 +38,15 @@ func (r Rotation) planOf(c *checked) Plan {
 	}
 }
 
-// in fills in how long the plan takes, as estimate says of any number of rows.
-func (p Plan) in(rate pace.Rate, window time.Duration, estimate func(rows int) time.Duration) Plan {
-	p.Rate, p.Window, p.Fit = rate, window, p.Left
-	if rate.IsUnlimited() {
+// schedule fills in how long the plan takes as the allowance stands.
+func (r Rotation) schedule(p Plan, allowance *pace.Pacer) Plan {
+	p.Rate, p.Window, p.Fit = allowance.State().Rate, r.Engine.StopAfter, p.Left
+	if p.Rate.IsUnlimited() {
 		return p
 	}
-	p.Takes = estimate(p.Left)
-	if window > 0 && p.Takes >= window {
-		p.Fit = sort.Search(p.Left, func(n int) bool { return estimate(n+1) >= window })
+	p.Takes = allowance.Estimate(p.Left)
+	if p.Window > 0 && p.Takes >= p.Window {
+		p.Fit = sort.Search(p.Left, func(n int) bool { return allowance.Estimate(n+1) >= p.Window })
 	}
 	return p
 }
@@ -55,11 +55,7 @@ func (p Plan) in(rate pace.Rate, window time.Duration, estimate func(rows int) t
 // without a request. It checks the source, and sends and writes nothing.
 func (r Rotation) Preview(src Source) (Plan, error) {
 	r = r.complete()
-	p, err := r.preview(src)
-	if err != nil {
-		return Plan{}, err
-	}
-	return r.asItStands(p)
+	return r.asItStands(r.preview(src))
 }
 
 // PreviewResume says what Resume would do.
@@ -70,16 +66,15 @@ func (r Rotation) PreviewResume() (Plan, error) {
 		return Plan{}, err
 	}
 	defer v.Close()
-	p, err := r.left(v)
-	if err != nil {
-		return Plan{}, err
-	}
-	return r.asItStands(p)
+	return r.asItStands(r.left(v))
 }
 
 // asItStands fills in how long the plan takes as the allowance stands, without
-// taking it.
-func (r Rotation) asItStands(p Plan) (Plan, error) {
+// taking it, or passes the error on.
+func (r Rotation) asItStands(p Plan, err error) (Plan, error) {
+	if err != nil {
+		return Plan{}, err
+	}
 	pacer, err := pace.New(r.Pace)
 	if err != nil {
 		return Plan{}, err
@@ -87,7 +82,7 @@ func (r Rotation) asItStands(p Plan) (Plan, error) {
 	if r.State != "" {
 		pacer.Prime(account.Peek(r.State, r.Account.Host, r.Account.SID, max(0, r.Pace.Rate.N)))
 	}
-	return (&allowance{Pacer: pacer}).schedule(p, r.Engine.StopAfter), nil
+	return r.schedule(p, pacer), nil
 }
 
 func (r Rotation) preview(src Source) (Plan, error) {
@@ -99,7 +94,7 @@ func (r Rotation) preview(src Source) (Plan, error) {
 	case !errors.Is(err, journal.ErrNoRun) && !errors.Is(err, journal.ErrUnplanned):
 		return Plan{}, err
 	}
-	if _, ok := src.(listed); ok {
+	if _, ok := src.(*Everybody); ok {
 		return Plan{Dir: r.Dir, Account: r.Account, Listed: true}, nil
 	}
 	c, err := r.check(src)
@@ -111,44 +106,25 @@ func (r Rotation) preview(src Source) (Plan, error) {
 	return p, r.mayBegin(src)
 }
 
-// Holds reports whether dir holds a run of the source and the account.
-func Holds(dir string, src Source, acc Account) (bool, error) {
-	v, err := readRun(dir, src, acc)
-	if err != nil || v == nil {
-		return false, err
-	}
-	return true, v.Close()
-}
-
-// Unfinished reports whether dir holds a run of the source and the account that
-// ended before its last row's turn. One that came to its end and left rows without
-// a verdict is none: where a device is gone, there will never be one.
-func Unfinished(dir string, src Source, acc Account) (bool, error) {
-	v, err := readRun(dir, src, acc)
-	if err != nil || v == nil {
-		return false, err
-	}
-	defer v.Close()
-	info := v.Info()
-	pending, _ := v.Pending(false)
-	ended := !info.StoppedAt.IsZero() && info.Stopped == ""
-	return pending > 0 && !ended, nil
-}
-
-// readRun opens the run in dir if it is one of the source and the account, and
-// returns nil if it is not.
-func readRun(dir string, src Source, acc Account) (*journal.View, error) {
+// Holds reports whether dir holds a run of the source and the account, and whether
+// that run is unfinished: it ended before its last row's turn. One that came to its
+// end and left rows without a verdict is not: where a device is gone, there will
+// never be one.
+func Holds(dir string, src Source, acc Account) (holds, unfinished bool, err error) {
 	v, err := journal.Read(dir, nil)
 	switch {
 	case errors.Is(err, journal.ErrUnplanned), errors.Is(err, journal.ErrNoRun):
-		return nil, nil
+		return false, false, nil
 	case err != nil:
-		return nil, err
+		return false, false, err
 	}
+	defer v.Close()
 	info := v.Info()
 	digest, err := src.Digest()
 	if err != nil || info.Vault == journal.Purged || digest != info.Digest || (Account{info.Account, info.Host}) != acc {
-		return nil, errors.Join(err, v.Close())
+		return false, false, err
 	}
-	return v, nil
+	pending, _ := v.Pending(false)
+	ended := !info.StoppedAt.IsZero() && info.Stopped == ""
+	return true, pending > 0 && !ended, nil
 }

@@ -76,9 +76,9 @@ type probe struct {
 
 // newProving starts nothing.
 func (r Rotation) newProving(j *journal.Journal, total int) *proving {
-	every := cmp.Or(r.Proofs.Every, DefaultProofPace)
 	return &proving{
-		Proofs: r.Proofs, log: j, events: r.Events, limit: rate.NewLimiter(rate.Every(every), 1), total: total,
+		Proofs: r.Proofs, log: j, events: r.Events, total: total,
+		limit: rate.NewLimiter(rate.Every(cmp.Or(r.Proofs.Every, DefaultProofPace)), 1),
 		queue: make(chan probe, total), done: make(chan struct{}), answers: map[string][]time.Time{},
 	}
 }
@@ -115,8 +115,6 @@ func (p *proving) hand(row batch.Row, result batch.Result) {
 
 // idle reports whether nothing waits to be proved.
 func (p *proving) idle() bool { return len(p.queue) == 0 && p.handed.Load() == p.asked.Load() }
-
-func (p *proving) isStopped() bool { return p.over.Load() }
 
 // finish returns once all that was added is proved, or will not be.
 func (p *proving) finish() {
@@ -241,10 +239,7 @@ func (p *proving) budget(row probe, now time.Time) int {
 }
 
 func toProof(p registrar.Proof) batch.Proof {
-	verdict := map[registrar.Verdict]batch.Verdict{
-		registrar.Accepted: batch.ProofAccepted, registrar.Refused: batch.ProofRefused, registrar.Unclear: batch.ProofUnclear,
-	}[p.Verdict]
-	proof := batch.Proof{Verdict: verdict, Code: p.Code, Reason: p.Reason, At: time.Now()}
+	proof := batch.Proof{Verdict: batch.Verdict(p.Verdict.String()), Code: p.Code, Reason: p.Reason, At: time.Now()}
 	for _, b := range p.Bindings {
 		proof.Bindings = append(proof.Bindings, batch.Binding{Contact: b.Contact, Ends: b.End})
 	}

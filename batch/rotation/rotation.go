@@ -173,7 +173,7 @@ func (r Rotation) Resume(ctx context.Context) (report.Digest, error) {
 		j.Close()
 		return report.Digest{}, err
 	}
-	r.Events(Planned{a.schedule(p, r.Engine.StopAfter)})
+	r.Events(Planned{r.schedule(p, a.Pacer)})
 	return r.execute(ctx, a, j)
 }
 
@@ -204,18 +204,29 @@ func (r Rotation) reopen(a *allowance, src Source) (*journal.Journal, error) {
 		j.Close()
 		return nil, err
 	}
-	r.Events(Planned{a.schedule(p, r.Engine.StopAfter)})
+	r.Events(Planned{r.schedule(p, a.Pacer)})
 	return j, nil
 }
 
 // reportFiles returns the names of all files that reports and deliveries leave in a
 // run directory, also where their writer died.
 func reportFiles() (names []string) {
-	for _, format := range slices.Concat(report.Formats, report.Optional, []report.Format{report.AdoptionCSV, {File: SealedCredentials}, {File: ".report.length"}}) {
-		hidden := "." + strings.TrimPrefix(format.File, ".")
-		names = append(names, format.File, hidden+".owner.tmp", hidden+".reader.tmp")
+	names = append(filesOf(SealedCredentials), filesOf(reportLength)...)
+	for _, format := range slices.Concat(report.Formats, report.Optional, []report.Format{report.AdoptionCSV}) {
+		names = append(names, filesOf(format.File)...)
 	}
 	return append(names, ".report.lock", handout.DeliveriesName, handout.LockName)
+}
+
+// reportLength is the file that says how long the journal was of which the reports
+// are.
+const reportLength = ".report.length"
+
+// filesOf returns the names that a report has in a run directory, also where its
+// writer died.
+func filesOf(report string) []string {
+	hidden := "." + strings.TrimPrefix(report, ".")
+	return []string{report, hidden + ".owner.tmp", hidden + ".reader.tmp"}
 }
 
 // An AccountError says that a run is of another account.
@@ -294,8 +305,8 @@ func (r Rotation) begin(ctx context.Context, a *allowance, src Source) (*journal
 	if err := a.prime(nil, time.Time{}); err != nil {
 		return nil, err
 	}
-	if l, ok := src.(listed); ok {
-		if err := r.list(ctx, a, l); err != nil {
+	if e, ok := src.(*Everybody); ok {
+		if err := r.list(ctx, a, e); err != nil {
 			return nil, err
 		}
 	}
@@ -312,7 +323,7 @@ func (r Rotation) begin(ctx context.Context, a *allowance, src Source) (*journal
 	if err := r.mayBegin(src); err != nil {
 		return nil, err
 	}
-	plan := a.schedule(r.planOf(c), r.Engine.StopAfter)
+	plan := r.schedule(r.planOf(c), a.Pacer)
 	r.Events(Planned{plan})
 	if err := r.Confirm(ctx, plan); err != nil {
 		return nil, err

@@ -174,12 +174,7 @@ func (r Rotation) warnOfRenewals(rows iter.Seq2[batch.Row, error]) {
 // files that hold them. The reports stay as they are. The errors are those of
 // [journal.Purge].
 func Purge(dir string, force bool) error {
-	return journal.Purge(dir, force,
-		report.CredentialsCSV.File, SealedCredentials,
-		// What a process that died in the middle of writing them left behind.
-		".credentials.csv.owner.tmp", ".credentials.csv.reader.tmp", ".credentials.csv.age.owner.tmp", ".credentials.csv.age.reader.tmp",
-		".journal.spare",
-		// How long the journal was of which the reports are: it is shorter now.
-		".report.length",
-	)
+	files := append(filesOf(report.CredentialsCSV.File), filesOf(SealedCredentials)...)
+	files = append(files, ".journal.spare", reportLength) // the journal is shorter now
+	return journal.Purge(dir, force, files...)
 }

@@ -453,7 +453,7 @@ func TestReportsOfASealedRun(t *testing.T) {
 	must(t, err)
 	defer stale.Close()
 	must(t, Purge(w.dir, false))
-	if _, err := (Rotation{Formats: formatsFor(w.process(true), report.Formats)}).render(stale, report.Reader); !errors.Is(err, journal.ErrPurged) {
+	if _, err := (Rotation{Formats: formatsFor(w.process(true), report.Formats)}).render(stale, report.Reader, 0); !errors.Is(err, journal.ErrPurged) {
 		t.Errorf("a report of before the purge: %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(w.dir, "*credentials*"))
@@ -466,7 +466,7 @@ func TestReportsOfASealedRun(t *testing.T) {
 	if digest, err := (Rotation{Dir: w.dir}).Report(); err != nil || digest.Summary.Rotated != rows {
 		t.Errorf("reported purged: %+v: %v", digest.Summary, err)
 	}
-	if unfinished, err := Unfinished(w.dir, w.input(rows), Account{exoteltest.DefaultCredential, "api.invalid"}); unfinished || err != nil {
-		t.Errorf("%v: %v", unfinished, err)
+	if holds, unfinished, err := Holds(w.dir, w.input(rows), Account{exoteltest.DefaultCredential, "api.invalid"}); holds || unfinished || err != nil {
+		t.Errorf("%v, %v: %v", holds, unfinished, err)
 	}
 }

@@ -127,11 +127,7 @@ func (r Rotation) lookUp(ctx context.Context, a *allowance, c *checked) error {
 	if len(c.named) == 0 {
 		return nil
 	}
-	var index *directory.Index
-	err := a.aside(func() (err error) {
-		index, err = r.find(ctx, a, &c.wanted)
-		return err
-	})
+	index, err := aside(a, func() (*directory.Index, error) { return r.find(ctx, a, &c.wanted) })
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (r Rotation) Verify(ctx context.Context, v Verification) (report.Digest, er
 	verifying := r.verify(ctx, j, v)
 	r.Formats = append(r.Formats[:len(r.Formats):len(r.Formats)], report.AdoptionCSV)
 	stopping := j.Stop(journal.Totals{})
-	digest, reporting := r.render(&j.View, report.Owner)
+	digest, reporting := r.render(&j.View, report.Owner, 0)
 	if err := errors.Join(stopping, reporting); err != nil {
 		return digest, &RunError{r.Dir, err}
 	}
@@ -75,18 +75,18 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		if err != nil {
 			return batch.InterruptedBy(ctx)
 		}
-		wanted, proved, adopted, err := count(j, v)
+		c, err := count(j, v.wants)
 		switch {
 		case err != nil:
 			return err
-		case p.isStopped(), v.Every == 0 && proved < wanted:
+		case p.over.Load(), v.Every == 0 && c.accepted+c.refused < c.rows:
 			return ErrUnproved
 		case v.Every == 0:
 			return nil
 		}
-		reached := wanted == 0 || Share(adopted)/Share(wanted) >= v.Until
+		reached := c.rows == 0 || Share(c.adopted)/Share(c.rows) >= v.Until
 		late := v.Limit > 0 && time.Since(began)+v.Every > v.Limit
-		now := Adoptions{Wanted: wanted, Adopted: adopted}
+		now := Adoptions{Wanted: c.rows, Adopted: c.adopted}
 		if !reached && !late {
 			now.Next = time.Now().Add(v.Every)
 		}
@@ -119,26 +119,35 @@ func (p *proving) round(j *journal.Journal, v Verification) error {
 	return nil
 }
 
-// count returns how many rows are wanted, of how many of them the registrar has
-// said something clear, and how many are taken up.
-func count(j *journal.Journal, v Verification) (wanted, proved, adopted int, err error) {
+// Counts say how the passwords of some rows stand.
+type counts struct {
+	rows              int
+	accepted, refused int // by the registrar
+	adopted           int // by a phone
+}
+
+// count counts the wanted rows of a run.
+func count(j *journal.Journal, wants func(batch.Entry) bool) (c counts, err error) {
 	for entry, err := range j.Entries() {
 		if err != nil {
-			return 0, 0, 0, err
+			return c, err
 		}
-		if !v.wants(entry) {
+		if !wants(entry) {
 			continue
 		}
-		wanted++
+		c.rows++
 		proof := entry.Result.Proof
-		if proof.Verdict == batch.ProofAccepted || proof.Verdict == batch.ProofRefused {
-			proved++
+		switch proof.Verdict {
+		case batch.ProofAccepted:
+			c.accepted++
+		case batch.ProofRefused:
+			c.refused++
 		}
 		if proof.Adopted {
-			adopted++
+			c.adopted++
 		}
 	}
-	return wanted, proved, adopted, nil
+	return c, nil
 }
 
 func (v Verification) wants(e batch.Entry) bool {

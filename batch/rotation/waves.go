@@ -156,7 +156,7 @@ func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, ga
 	asked := time.Now()
 	for first := true; ; first = false {
 		// Before the journal is read: what is recorded in between counts.
-		idle, over := p.idle(), p.isStopped() || time.Now().After(deadline)
+		idle, over := p.idle(), p.over.Load() || time.Now().After(deadline)
 		proved, adopted, err := shares(j, gate.Rows)
 		if err != nil {
 			return err
@@ -201,30 +201,14 @@ func (w Waves) compare(proved, adopted Share) string {
 // taken up by a phone. A row that could not be sent is neither; what is no valid
 // row does not count.
 func shares(j *journal.Journal, rows int) (proved, adopted Share, err error) {
-	sent, accepted, taken := 0, 0, 0
-	for entry, err := range j.Entries() {
-		if err != nil {
-			return 0, 0, err
-		}
-		switch entry.Result.Outcome {
-		case batch.NotAttempted:
-			continue
-		case batch.Invalid:
-			rows--
-			continue
-		}
-		sent++
-		if entry.Result.Proof.Verdict == batch.ProofAccepted {
-			accepted++
-		}
-		if entry.Result.Proof.Adopted {
-			taken++
-		}
+	c, err := count(j, func(e batch.Entry) bool {
+		return e.Result.Outcome != batch.NotAttempted && e.Result.Outcome != batch.Invalid
+	})
+	sent := Share(max(c.rows, rows-j.Counts()[batch.Invalid]))
+	if err != nil || sent == 0 {
+		return 1, 1, err
 	}
-	if sent = max(sent, rows); sent == 0 {
-		return 1, 1, nil
-	}
-	return Share(accepted) / Share(sent), Share(taken) / Share(sent), nil
+	return Share(c.accepted) / sent, Share(c.adopted) / sent, nil
 }
 
 // A Share is a part of a whole, from 0 to 1.

@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 )
 
@@ -155,4 +157,22 @@ func link(t *testing.T, dir, name, target string) {
 func give(t *testing.T, path string) {
 	t.Helper()
 	must(t, os.Chown(path, otherUser, otherUser))
+}
+
+// One report at a time: the second waits for half a minute, and then says so.
+func TestReportWhileAnotherOneIsWritten(t *testing.T) {
+	if !*attackLong {
+		t.Skip("takes half a minute: run it with -attack.long")
+	}
+	t.Parallel()
+	r := faultless(t, 1)
+	exits(t, launch{}.start(t, r.base, r.runArgs()...), 0)
+	lock := flock.New(filepath.Join(r.dir, ".report.lock"))
+	must(t, lock.Lock())
+	p := launch{}.start(t, r.base, "report", r.dir)
+	exits(t, p, 6)
+	must(t, lock.Close())
+	if text := p.stderr.String(); !strings.Contains(text, "another process is writing reports there") {
+		t.Errorf("it says %q", text)
+	}
 }

@@ -37,8 +37,8 @@ func (p *Pacer) estimateSlots(n int, start time.Duration, now time.Time) time.Du
 	}
 	rounds, place := (waiting-1)/p.limit, (waiting-1)%p.limit
 	first := start + p.options.Rate.Per
-	if i := p.old + place; i < p.ends.len() {
-		first = max(start, p.ends.at(i).Add(p.options.Rate.Per).Sub(now))
+	if i := p.old + place; i < len(p.ends) {
+		first = max(start, p.ends[i].Add(p.options.Rate.Per).Sub(now))
 	}
 	return first + time.Duration(rounds)*p.options.Rate.Per
 }

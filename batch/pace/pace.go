@@ -60,10 +60,10 @@ type Pacer struct {
 	turn    chan struct{} // held by the one caller that waits for the next slot
 
 	mu       sync.Mutex
-	limit    int   // requests a window
-	flying   int   // slots taken and not given back
-	ends     queue // when answers came: of those that count, and as [Pacer.Spent] returns them
-	old      int   // so many of ends, the earliest, are more than a window ago
+	limit    int         // requests a window
+	flying   int         // slots taken and not given back
+	ends     []time.Time // in order, when answers came: of those that count, and as [Pacer.Spent] returns them
+	old      int         // so many of ends, the earliest, are more than a window ago
 	others   others
 	shape    shape
 	gate     time.Time     // nothing is sent before
@@ -241,7 +241,7 @@ func (s Slot) Done(feedback Feedback) {
 	if feedback.Lost {
 		end = now.Add(min(now.Sub(s.taken), MaxLate))
 	}
-	p.ends.insert(end)
+	p.count(end)
 	p.expire(now)
 	if p.options.Rate.Per == advertisedWindow {
 		p.learn(feedback, now)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -116,11 +117,7 @@ func anyObject(value any, is func(object) bool) bool {
 			}
 		}
 	case []any:
-		for _, child := range value {
-			if anyObject(child, is) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(value, func(child any) bool { return anyObject(child, is) })
 	}
 	return false
 }

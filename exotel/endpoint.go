@@ -37,19 +37,16 @@ func ParseRegion(name string) (Region, error) {
 // BaseURL returns the base URL of the region's API, or "" for an unknown region.
 func (r Region) BaseURL() string { return baseURLs[r] }
 
-// An endpoint is one account's part of the API.
-type endpoint struct {
-	scheme, host string
-	path         string // up to and with the account SID
-	escapedPath  string // the same as it goes over the wire, "" where net/url would write it so
-}
+// An endpoint is the URL of one account's part of the API, up to and with the
+// account SID.
+type endpoint url.URL
 
 // newEndpoint checks the base URL and the account SID. Its errors never show
 // the URL: people put credentials into URLs, as the vendor's pages do.
 func newEndpoint(baseURL, accountSID string) (endpoint, error) {
 	base, err := url.Parse(baseURL)
 	switch {
-	case err != nil || base.Host == "" || base.Hostname() == "":
+	case err != nil || base.Hostname() == "":
 		return endpoint{}, errors.New("base URL is not a complete URL, such as " + Singapore.BaseURL())
 	case base.User != nil:
 		return endpoint{}, errors.New("base URL holds credentials: it must not, since URLs end up in logs")
@@ -63,12 +60,10 @@ func newEndpoint(baseURL, accountSID string) (endpoint, error) {
 	if err := checkID("account SID", accountSID); err != nil {
 		return endpoint{}, err
 	}
-	account := "/v2/accounts/" + accountSID
-	e := endpoint{scheme: base.Scheme, host: base.Host, path: strings.TrimRight(base.Path, "/") + account}
-	if base.RawPath != "" {
-		e.escapedPath = strings.TrimRight(base.RawPath, "/") + account
-	}
-	return e, nil
+	base.Path = strings.TrimRight(base.Path, "/")
+	base.RawPath = strings.TrimRight(base.RawPath, "/")
+	account := endpoint(*base).url("/v2/accounts/"+accountSID, "")
+	return endpoint(*account), nil
 }
 
 // IsLoopback reports whether host can only be this machine.
@@ -97,11 +92,13 @@ func (e endpoint) usersURL(userID, query string) *url.URL {
 // url returns a URL below the endpoint. The ids in a path have passed checkID, so
 // that only the base's path may need escapes.
 func (e endpoint) url(path, query string) *url.URL {
-	u := &url.URL{Scheme: e.scheme, Host: e.host, Path: e.path + path, RawQuery: query}
-	if e.escapedPath != "" {
-		u.RawPath = e.escapedPath + path
+	u := url.URL(e)
+	u.Path += path
+	if u.RawPath != "" {
+		u.RawPath += path
 	}
-	return u
+	u.RawQuery = query
+	return &u
 }
 
 // An IDError says that an id cannot stand in a request's path: it is empty, would

@@ -50,7 +50,7 @@ type Options struct {
 	Policy func(password string) error
 
 	Seed   uint64 // of everything random: equal seeds and sequences of requests get equal answers
-	Record bool   // keep the instants that [Server.Busiest] looks at, 8 bytes each
+	Record bool   // keep the instants that [Server.Busiest] looks at
 
 	// What the vendor's documentation leaves open, or contradicts itself in.
 

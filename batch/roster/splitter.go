@@ -258,11 +258,8 @@ func (s *splitter) brokenQuote(c *cut, text string) error {
 	for {
 		b, ok := s.byteAt(c.at.offset)
 		switch {
-		case !ok:
-			c.end = c.at
-			return &syntaxError{Fault: batch.Fault{Line: c.at.line, Text: text, Hint: hint}}
-		case b == '\n' || b == '\r':
-			c.end = s.nextLine(c.at)
+		case !ok || b == '\n' || b == '\r':
+			s.finish(c)
 			return &syntaxError{Fault: batch.Fault{Line: c.at.line, Text: text, Hint: hint}}
 		case c.at.offset > s.maxCell*recordCells:
 			return s.tooLarge(c, text)

@@ -69,7 +69,7 @@ func (c *Client) do(ctx context.Context, call call) (reply, error) {
 // read reads an answer to its end, so that the connection can be used again, or
 // up to the limit, in which case closing the body drops the connection.
 func (call call) read(ctx context.Context, head *http.Response) reply {
-	r := reply{answer: newAnswer(head)}
+	r := reply{answer: Answer{HTTPCode: head.StatusCode, RateLimit: parseRateLimit(head.Header)}}
 	if head.StatusCode == http.StatusSwitchingProtocols {
 		r.problem = problemNotJSON // the body is the bare connection, without an end
 		return r

@@ -1,6 +1,7 @@
 package exotel
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"net/http"
@@ -89,7 +90,7 @@ func parseReset(text string, date time.Time) time.Time {
 	case seconds >= minEpoch:
 		return time.Unix(int64(seconds), 0)
 	case seconds <= maxDelta:
-		return orNow(date).Add(time.Duration(seconds) * time.Second)
+		return cmp.Or(date, time.Now()).Add(time.Duration(seconds) * time.Second)
 	}
 	return time.Time{}
 }
@@ -103,7 +104,7 @@ func parseRetryAfter(text string, date time.Time) (time.Duration, bool) {
 	if until.IsZero() {
 		return 0, false
 	}
-	return min(max(until.Sub(orNow(date)), 0), MaxRetryAfter), true
+	return min(max(until.Sub(cmp.Or(date, time.Now())), 0), MaxRetryAfter), true
 }
 
 // parseWait reads seconds. A fraction is against the RFC, but is understood and
@@ -114,11 +115,4 @@ func parseWait(text string) (time.Duration, bool) {
 		return 0, false
 	}
 	return time.Duration(math.Ceil(min(seconds, MaxRetryAfter.Seconds()))) * time.Second, true
-}
-
-func orNow(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Now()
-	}
-	return t
 }

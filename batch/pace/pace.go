@@ -159,9 +159,6 @@ func (p *Pacer) Take(ctx context.Context) (Slot, error) {
 }
 
 func (p *Pacer) waited(d time.Duration) {
-	if d == 0 {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.Waited += d

@@ -64,10 +64,7 @@ type Options struct {
 // and durations, an invalid limit, unknown faults, and probabilities that are out
 // of range or add up to more than 1.
 func (o Options) Validate() error {
-	if err := checkFaults(o.Faults); err != nil {
-		return err
-	}
-	if err := o.Limit.validate(); err != nil {
+	if err := cmp.Or(checkFaults(o.Faults), o.Limit.validate()); err != nil {
 		return err
 	}
 	switch {

@@ -12,11 +12,10 @@ import (
 // statusFailure is what Status says of a request that was not carried out.
 const statusFailure = "failure"
 
-var byteOrderMark = []byte("\ufeff")
-
-// begunAsObject reports whether the text begins as a body of the API's does.
+// begunAsObject reports whether the text begins as a body of the API's does, if
+// behind a byte order mark.
 func begunAsObject(source []byte) bool {
-	return bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(source, byteOrderMark)), []byte("{"))
+	return bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(source, []byte("\ufeff"))), []byte("{"))
 }
 
 // successText is what a success looks like in any notation and under any wrapping.

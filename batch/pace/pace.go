@@ -306,7 +306,8 @@ func (p *Pacer) refuse(feedback Feedback, sent, now time.Time) {
 		wait = max(wait, Backoff(p.refusals))
 	}
 	p.hold(now.Add(wait))
-	if !p.options.Rate.IsUnlimited() && !feedback.usedUp() {
+	usedUp := feedback.HasRemaining && feedback.Remaining <= 0
+	if !p.options.Rate.IsUnlimited() && !usedUp {
 		p.shape.refuse(now, p.gate)
 	}
 }

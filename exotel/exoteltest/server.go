@@ -65,7 +65,8 @@ func (s *Server) answer(ctx context.Context, c *call) answer {
 		return answer{delivery: reset}
 	}
 	if c.route == listUsers && s.opt.OnList != nil {
-		s.opt.OnList(c.offset())
+		offset, _ := number(c.query, "offset", 0) // 0 if it makes no sense
+		s.opt.OnList(offset)
 	}
 	a := s.decide(c)
 	if !sleep(ctx, c.chance.lag-c.chance.effect+a.hold) {

@@ -121,7 +121,8 @@ func checkID(name, id string) error {
 
 // CheckID returns nil if the id can be one segment of a request's path, and has
 // the characters of an id: ASCII letters, digits and - _ . ~ only. The error's
-// text follows the name of the id, and does not show it: "holds a space".
+// text follows the name of the id, and does not show it: "holds a space". Escaping
+// is no way out: proxies and servers unescape more than once.
 func CheckID(id string) error {
 	switch {
 	case id == "":
@@ -130,27 +131,19 @@ func CheckID(id string) error {
 		return errors.New("is a step in a path")
 	}
 	for _, r := range id {
-		if fault := idFault(r); fault != "" {
-			return errors.New(fault)
+		switch {
+		case strings.ContainsRune(digitsAndLetters+"-_.~", r):
+		case strings.ContainsRune(`/\?#%`, r):
+			return errors.New(`holds one of / \ ? # %`)
+		case unicode.IsControl(r):
+			return errors.New("holds a control character")
+		case r == ' ':
+			return errors.New("holds a space")
+		case r < utf8.RuneSelf:
+			return errors.New("holds punctuation that no id has")
+		default:
+			return errors.New("holds a character that is not ASCII")
 		}
 	}
 	return nil
-}
-
-// idFault says what is wrong with a character of an id, "" for nothing. Escaping
-// is no way out: proxies and servers unescape more than once.
-func idFault(r rune) string {
-	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("-_.~", r):
-		return ""
-	case strings.ContainsRune(`/\?#%`, r):
-		return `holds one of / \ ? # %`
-	case unicode.IsControl(r):
-		return "holds a control character"
-	case r == ' ':
-		return "holds a space"
-	case r < utf8.RuneSelf:
-		return "holds punctuation that no id has"
-	}
-	return "holds a character that is not ASCII"
 }

@@ -107,17 +107,10 @@ func parseBody(source []byte) (b body, problem string) {
 // object, the decoder keeps the last, and so falls behind the colons.
 func keysIn(value any) int {
 	n := 0
-	switch value := value.(type) {
-	case map[string]any:
-		n = len(value)
-		for _, child := range value {
-			n += keysIn(child)
-		}
-	case []any:
-		for _, child := range value {
-			n += keysIn(child)
-		}
-	}
+	anyObject(value, func(o object) bool {
+		n += len(o)
+		return false // go on
+	})
 	return n
 }
 

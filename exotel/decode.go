@@ -208,31 +208,21 @@ func decodeRuns(text string, a *codeBytes, least, alignments int, decode func(b,
 	if len(text) < least {
 		return ""
 	}
-	var b []byte
-	for start, n, i := 0, 0, 0; i <= len(text); i++ {
+	var b, run []byte
+	for i := 0; i <= len(text); i++ {
 		if i < len(text) && a[text[i]] != foreign {
-			n += int(a[text[i]] & code)
+			if a[text[i]] == code {
+				run = append(run, text[i])
+			}
 			continue
 		}
-		if n >= least {
-			run := a.codeIn(text[start:i])
+		if n := len(run); n >= least {
 			b = slices.Grow(b, alignments*(n+1))
 			for i := range min(alignments, n-least+1) {
 				b = append(decode(b, run[i:]), 0)
 			}
 		}
-		start, n = i+1, 0
+		run = run[:0]
 	}
 	return string(b)
-}
-
-// codeIn returns the text without what is ignored in it.
-func (a *codeBytes) codeIn(text string) []byte {
-	run := make([]byte, 0, len(text))
-	for i := range len(text) {
-		if a[text[i]] == code {
-			run = append(run, text[i])
-		}
-	}
-	return run
 }

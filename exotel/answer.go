@@ -107,17 +107,10 @@ func parseBody(source []byte) (b body, problem string) {
 // object, the decoder keeps the last, and so falls behind the colons.
 func keysIn(value any) int {
 	n := 0
-	switch value := value.(type) {
-	case map[string]any:
-		n = len(value)
-		for _, child := range value {
-			n += keysIn(child)
-		}
-	case []any:
-		for _, child := range value {
-			n += keysIn(child)
-		}
-	}
+	anyObject(value, func(o object) bool {
+		n += len(o)
+		return false // go on
+	})
 	return n
 }
 
@@ -235,19 +228,15 @@ func (o object) succeeded() bool { return o.text("code") == "200" && o.text("sta
 func (a *Answer) readBody(b body) (problem string) {
 	a.RequestID = b.text("request_id")
 	if b.hasException {
-		a.readException(b.exception)
+		a.Code = b.exception.text("Status")
+		a.ErrorCode = b.exception.text("Code")
+		a.ErrorMessage = b.exception.text("Message")
 		return ""
 	}
 	if b.shape != oneShape {
 		return problemIncomplete
 	}
 	return a.readResponse(b.responses[0])
-}
-
-func (a *Answer) readException(e object) {
-	a.Code = e.text("Status")
-	a.ErrorCode = e.text("Code")
-	a.ErrorMessage = e.text("Message")
 }
 
 // readResponse is lenient with the error's details: the code and the status
@@ -262,11 +251,6 @@ func (a *Answer) readResponse(r object) (problem string) {
 		return problemIncomplete
 	}
 	return ""
-}
-
-// newAnswer returns what the head of an answer says.
-func newAnswer(head *http.Response) Answer {
-	return Answer{HTTPCode: head.StatusCode, RateLimit: parseRateLimit(head.Header)}
 }
 
 // redact makes the answer's texts safe to show.

@@ -43,9 +43,16 @@ func (c *Client) do(ctx context.Context, call call) (reply, error) {
 	if err := ctx.Err(); err != nil {
 		return reply{}, c.unanswered(call, unsent, err)
 	}
-	var d departure
+	// Only a transport that said it was looking for a connection, and then never
+	// said that it got one, has certainly sent nothing; one that says nothing proves
+	// nothing. net/http's looks for a second connection only after an idle one turned
+	// out to be closed before a byte was written to it: it resends no other PUT.
+	var seeking atomic.Bool
 	if _, own := c.transport.(*pool); !own {
-		ctx = httptrace.WithClientTrace(ctx, d.trace())
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			GetConn: func(string) { seeking.Store(true) },
+			GotConn: func(httptrace.GotConnInfo) { seeking.Store(false) },
+		})
 	}
 	head, err := c.transport.RoundTrip(call.request.WithContext(ctx))
 	if err != nil {
@@ -53,7 +60,7 @@ func (c *Client) do(ctx context.Context, call call) (reply, error) {
 		if ok {
 			err = unsent.error
 		}
-		return reply{}, c.unanswered(call, classifyFailure(err, !ok && d.left()), explain(ctx, err))
+		return reply{}, c.unanswered(call, classifyFailure(err, !ok && !seeking.Load()), explain(ctx, err))
 	}
 	defer head.Body.Close()
 	return call.read(ctx, head), nil
@@ -62,7 +69,7 @@ func (c *Client) do(ctx context.Context, call call) (reply, error) {
 // read reads an answer to its end, so that the connection can be used again, or
 // up to the limit, in which case closing the body drops the connection.
 func (call call) read(ctx context.Context, head *http.Response) reply {
-	r := reply{answer: newAnswer(head)}
+	r := reply{answer: Answer{HTTPCode: head.StatusCode, RateLimit: parseRateLimit(head.Header)}}
 	if head.StatusCode == http.StatusSwitchingProtocols {
 		r.problem = problemNotJSON // the body is the bare connection, without an end
 		return r
@@ -108,29 +115,12 @@ func (c *Client) unanswered(call call, how class, err error) error {
 	return &Error{Op: call.op, class: how, reason: reason, detail: err.Error(), err: err}
 }
 
-// A departure knows whether any byte of a request can have left. Only a
-// transport that said it was looking for a connection, and then never said that
-// it got one, has certainly sent nothing; one that says nothing proves nothing.
-//
-// The transport looks for a second connection only after an idle one turned out
-// to be closed before a byte was written to it: it resends no other PUT.
-type departure struct{ seeking atomic.Bool }
-
-func (d *departure) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn: func(string) { d.seeking.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { d.seeking.Store(false) },
-	}
-}
-
-func (d *departure) left() bool { return !d.seeking.Load() }
-
-// classifyFailure returns how a request ended that got no answer. A certificate
-// is refused during the handshake, before the request.
+// classifyFailure returns how a request ended that got no answer, and of which a
+// byte may have left. A certificate is refused during the handshake, before the
+// request.
 func classifyFailure(err error, left bool) class {
-	var certificate *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &certificate):
+	case hasCause[*tls.CertificateVerificationError](err):
 		return untrusted
 	case wantsProxyCredentials(err):
 		return unauthorized
@@ -151,26 +141,20 @@ func explain(ctx context.Context, err error) error {
 
 // reasonFor names a network failure in a few words.
 func reasonFor(err error) string {
-	var (
-		certificate *tls.CertificateVerificationError
-		plain       tls.RecordHeaderError
-		lookup      *net.DNSError
-		network     net.Error
-		connect     *connectError
-	)
+	network, _ := errors.AsType[net.Error](err)
 	switch {
-	case errors.As(err, &certificate):
+	case hasCause[*tls.CertificateVerificationError](err):
 		return "certificate not trusted"
 	case wantsProxyCredentials(err):
 		return "the proxy refuses its credentials"
-	case errors.As(err, &connect):
+	case hasCause[*connectError](err):
 		return "refused by the proxy"
 	case errors.Is(err, context.Canceled):
 		return "cancelled"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
-		errors.As(err, &network) && network.Timeout():
+		network != nil && network.Timeout():
 		return "timeout"
-	case errors.As(err, &lookup):
+	case hasCause[*net.DNSError](err):
 		return "host name not found"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
@@ -178,7 +162,7 @@ func reasonFor(err error) string {
 		return "connection reset"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return "connection closed"
-	case errors.As(err, &plain):
+	case hasCause[tls.RecordHeaderError](err):
 		return "no TLS at the server"
 	}
 	return "connection failed"

@@ -19,7 +19,7 @@ func decodeNumbers(text string, least int) string {
 	var b strings.Builder
 	b.Grow(len(text))
 	for i := 0; i < len(text); {
-		n := digitsAt(text[i:])
+		n := len(text[i:]) - len(strings.TrimLeft(text[i:], "0123456789"))
 		if n == 0 {
 			if !strings.ContainsRune(` ,;[]"`+"\t\r\n", rune(text[i])) {
 				b.WriteByte(0) // what stands apart is not read together
@@ -37,14 +37,6 @@ func decodeNumbers(text string, least int) string {
 		i += n
 	}
 	return b.String()
-}
-
-func digitsAt(text string) int {
-	n := 0
-	for n < len(text) && '0' <= text[n] && text[n] <= '9' {
-		n++
-	}
-	return n
 }
 
 var codePoint = regexp.MustCompile(`(?i)[\s,;"]*u\+([0-9a-f]{4,6})`)

@@ -5,17 +5,17 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // statusFailure is what Status says of a request that was not carried out.
 const statusFailure = "failure"
 
-var byteOrderMark = []byte("\ufeff")
-
-// begunAsObject reports whether the text begins as a body of the API's does.
+// begunAsObject reports whether the text begins as a body of the API's does, if
+// behind a byte order mark.
 func begunAsObject(source []byte) bool {
-	return bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(source, byteOrderMark)), []byte("{"))
+	return bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(source, []byte("\ufeff"))), []byte("{"))
 }
 
 // successText is what a success looks like in any notation and under any wrapping.
@@ -116,11 +116,7 @@ func anyObject(value any, is func(object) bool) bool {
 			}
 		}
 	case []any:
-		for _, child := range value {
-			if anyObject(child, is) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(value, func(child any) bool { return anyObject(child, is) })
 	}
 	return false
 }

@@ -37,19 +37,16 @@ func ParseRegion(name string) (Region, error) {
 // BaseURL returns the base URL of the region's API, or "" for an unknown region.
 func (r Region) BaseURL() string { return baseURLs[r] }
 
-// An endpoint is one account's part of the API.
-type endpoint struct {
-	scheme, host string
-	path         string // up to and with the account SID
-	escapedPath  string // the same as it goes over the wire, "" where net/url would write it so
-}
+// An endpoint is the URL of one account's part of the API, up to and with the
+// account SID.
+type endpoint url.URL
 
 // newEndpoint checks the base URL and the account SID. Its errors never show
 // the URL: people put credentials into URLs, as the vendor's pages do.
 func newEndpoint(baseURL, accountSID string) (endpoint, error) {
 	base, err := url.Parse(baseURL)
 	switch {
-	case err != nil || base.Host == "" || base.Hostname() == "":
+	case err != nil || base.Hostname() == "":
 		return endpoint{}, errors.New("base URL is not a complete URL, such as " + Singapore.BaseURL())
 	case base.User != nil:
 		return endpoint{}, errors.New("base URL holds credentials: it must not, since URLs end up in logs")
@@ -63,12 +60,10 @@ func newEndpoint(baseURL, accountSID string) (endpoint, error) {
 	if err := checkID("account SID", accountSID); err != nil {
 		return endpoint{}, err
 	}
-	account := "/v2/accounts/" + accountSID
-	e := endpoint{scheme: base.Scheme, host: base.Host, path: strings.TrimRight(base.Path, "/") + account}
-	if base.RawPath != "" {
-		e.escapedPath = strings.TrimRight(base.RawPath, "/") + account
-	}
-	return e, nil
+	base.Path = strings.TrimRight(base.Path, "/")
+	base.RawPath = strings.TrimRight(base.RawPath, "/")
+	account := endpoint(*base).url("/v2/accounts/"+accountSID, "")
+	return endpoint(*account), nil
 }
 
 // IsLoopback reports whether host can only be this machine.
@@ -97,11 +92,13 @@ func (e endpoint) usersURL(userID, query string) *url.URL {
 // url returns a URL below the endpoint. The ids in a path have passed checkID, so
 // that only the base's path may need escapes.
 func (e endpoint) url(path, query string) *url.URL {
-	u := &url.URL{Scheme: e.scheme, Host: e.host, Path: e.path + path, RawQuery: query}
-	if e.escapedPath != "" {
-		u.RawPath = e.escapedPath + path
+	u := url.URL(e)
+	u.Path += path
+	if u.RawPath != "" {
+		u.RawPath += path
 	}
-	return u
+	u.RawQuery = query
+	return &u
 }
 
 // An IDError says that an id cannot stand in a request's path: it is empty, would
@@ -124,7 +121,8 @@ func checkID(name, id string) error {
 
 // CheckID returns nil if the id can be one segment of a request's path, and has
 // the characters of an id: ASCII letters, digits and - _ . ~ only. The error's
-// text follows the name of the id, and does not show it: "holds a space".
+// text follows the name of the id, and does not show it: "holds a space". Escaping
+// is no way out: proxies and servers unescape more than once.
 func CheckID(id string) error {
 	switch {
 	case id == "":
@@ -133,27 +131,19 @@ func CheckID(id string) error {
 		return errors.New("is a step in a path")
 	}
 	for _, r := range id {
-		if fault := idFault(r); fault != "" {
-			return errors.New(fault)
+		switch {
+		case strings.ContainsRune(digitsAndLetters+"-_.~", r):
+		case strings.ContainsRune(`/\?#%`, r):
+			return errors.New(`holds one of / \ ? # %`)
+		case unicode.IsControl(r):
+			return errors.New("holds a control character")
+		case r == ' ':
+			return errors.New("holds a space")
+		case r < utf8.RuneSelf:
+			return errors.New("holds punctuation that no id has")
+		default:
+			return errors.New("holds a character that is not ASCII")
 		}
 	}
 	return nil
-}
-
-// idFault says what is wrong with a character of an id, "" for nothing. Escaping
-// is no way out: proxies and servers unescape more than once.
-func idFault(r rune) string {
-	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("-_.~", r):
-		return ""
-	case strings.ContainsRune(`/\?#%`, r):
-		return `holds one of / \ ? # %`
-	case unicode.IsControl(r):
-		return "holds a control character"
-	case r == ' ':
-		return "holds a space"
-	case r < utf8.RuneSelf:
-		return "holds punctuation that no id has"
-	}
-	return "holds a character that is not ASCII"
 }

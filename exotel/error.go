@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,20 +34,15 @@ const (
 
 // Error says in one line what was asked for and how it ended.
 func (e *Error) Error() string {
-	parts := []string{e.Op}
-	for _, part := range []string{e.reason, e.detail} {
-		if part != "" {
-			parts = append(parts, part)
-		}
-	}
-	if e.Answer.HTTPCode != 0 {
-		parts = append(parts, e.Answer.summary())
-	}
-	return strings.Join(parts, ": ")
+	parts := []string{e.Op, e.reason, e.detail, e.Answer.summary()}
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
 }
 
-// summary returns the API's own words in short.
+// summary returns the API's own words in short, "" if no answer came.
 func (a Answer) summary() string {
+	if a.HTTPCode == 0 {
+		return ""
+	}
 	s := fmt.Sprintf("HTTP %d", a.HTTPCode)
 	if a.Code != "" && a.Code != fmt.Sprint(a.HTTPCode) {
 		s += ", inner code " + a.Code
@@ -105,22 +101,23 @@ func (e *Error) Hint() string {
 	if e.Answer.HTTPCode != 0 {
 		return e.Answer.hint()
 	}
-	var (
-		certificate *tls.CertificateVerificationError
-		plain       tls.RecordHeaderError
-		lookup      *net.DNSError
-	)
 	switch {
-	case errors.As(e.err, &certificate):
+	case hasCause[*tls.CertificateVerificationError](e.err):
 		return "the server's certificate is not valid for it: check the base URL, this machine's clock, and whether a proxy opens TLS connections"
 	case wantsProxyCredentials(e.err):
 		return proxyHint
-	case errors.As(e.err, &plain):
+	case hasCause[tls.RecordHeaderError](e.err):
 		return "the server does not speak TLS there: check the base URL"
-	case errors.As(e.err, &lookup):
+	case hasCause[*net.DNSError](e.err):
 		return "check the base URL's host and this machine's name lookup"
 	}
 	return ""
+}
+
+// hasCause reports whether there is an error of the type in err's tree.
+func hasCause[E error](err error) bool {
+	_, found := errors.AsType[E](err)
+	return found
 }
 
 func (a Answer) hint() string {

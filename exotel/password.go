@@ -1,9 +1,11 @@
 package exotel
 
 import (
-	"errors"
+	"bufio"
+	"crypto/rand"
 	"fmt"
 	"io"
+	"math/big"
 	"math/bits"
 	"strings"
 	"unicode"
@@ -125,9 +127,9 @@ const (
 	letterCount = 25 + 24
 )
 
-// maxRefills bounds the random bytes spent on one password. A true source of
-// randomness needs one or two refills; one that is stuck would never end.
-const maxRefills = 1000
+// maxRandom bounds the random bytes spent on one password. A true source of
+// randomness needs a few dozen; one that is stuck would never end.
+const maxRandom = 64_000
 
 // Generate returns a password of length characters, drawn with random bytes
 // from r, which should be [crypto/rand.Reader]. It is uniform over all strings
@@ -144,10 +146,10 @@ func Generate(r io.Reader, length int) (string, error) {
 	}
 	// Drawing whole strings until one complies is what keeps the result uniform;
 	// mending a string that does not comply would favour some over others.
+	source := bufio.NewReaderSize(io.LimitReader(r, maxRandom), 64)
 	password := make([]byte, length)
-	d := dice{source: r}
 	for {
-		if err := d.draw(password); err != nil {
+		if err := draw(source, password); err != nil {
 			return "", fmt.Errorf("generate password: %w", err)
 		}
 		if text := string(password); classesOf(text).count() >= minPasswordClasses {
@@ -156,54 +158,19 @@ func Generate(r io.Reader, length int) (string, error) {
 	}
 }
 
-// dice draws characters of the alphabet.
-type dice struct {
-	source  io.Reader
-	unused  []byte // random bytes, each used once
-	refills int
-	buffer  [64]byte
-}
-
-// draw fills text with a letter followed by any characters.
-func (d *dice) draw(text []byte) error {
-	within := letterCount
+// draw fills text with a letter followed by any characters of the alphabet.
+func draw(source io.Reader, text []byte) error {
+	within := int64(letterCount)
 	for i := range text {
-		n, err := d.roll(within)
-		if err != nil {
+		n, err := rand.Int(source, big.NewInt(within))
+		switch {
+		case err == io.EOF:
+			return fmt.Errorf("the source of randomness ends, or does not vary: %w", io.ErrUnexpectedEOF)
+		case err != nil:
 			return err
 		}
-		text[i] = alphabet[n]
-		within = len(alphabet)
+		text[i] = alphabet[n.Int64()]
+		within = int64(len(alphabet))
 	}
-	return nil
-}
-
-// roll returns a number from 0 to n-1, all equally likely; n is at most 256.
-func (d *dice) roll(n int) (int, error) {
-	// The bytes above the greatest multiple of n would favour small numbers.
-	usable := 256 - 256%n
-	for {
-		if len(d.unused) == 0 {
-			if err := d.refill(); err != nil {
-				return 0, err
-			}
-		}
-		b := int(d.unused[0])
-		d.unused = d.unused[1:]
-		if b < usable {
-			return b % n, nil
-		}
-	}
-}
-
-func (d *dice) refill() error {
-	if d.refills == maxRefills {
-		return errors.New("the source of randomness does not vary")
-	}
-	d.refills++
-	if _, err := io.ReadFull(d.source, d.buffer[:]); err != nil {
-		return err
-	}
-	d.unused = d.buffer[:]
 	return nil
 }

@@ -2,7 +2,6 @@ package exotel
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -100,6 +99,7 @@ func newPool(base, proxy *url.URL, connections int) *pool {
 		transport.OnProxyConnectResponse = checkConnect
 	} else {
 		transport.DialContext = dialPlain
+		transport.TLSClientConfig.ServerName = base.Hostname()
 		transport.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialTLS(ctx, network, address, transport.TLSClientConfig)
 		}
@@ -155,7 +155,7 @@ func (p *pool) take(ctx context.Context) (*line, error) {
 		return l, nil
 	}
 	l := &line{watch: &watchedConn{unasked: func() { p.distrust.Store(true) }}}
-	address := net.JoinHostPort(p.base.Hostname(), cmp.Or(p.base.Port(), map[string]string{"http": "80", "https": "443"}[p.base.Scheme]))
+	address := net.JoinHostPort(p.base.Hostname(), p.base.Port()) // without a port: the scheme's
 	var err error
 	l.conn, err = p.transport.NewClientConn(context.WithValue(ctx, watchKey{}, l.watch), p.base.Scheme, address)
 	return l, err
@@ -243,17 +243,16 @@ func (p *pool) CloseIdleConnections() {
 	p.resting = nil
 }
 
-// An answerBody releases its connection when it is closed.
+// An answerBody releases its connection when it is closed, which it is once.
 type answerBody struct {
 	io.ReadCloser
 	pool *pool
 	line *line
-	once sync.Once
 }
 
 func (b *answerBody) Close() error {
 	err := b.ReadCloser.Close()
-	b.once.Do(func() { b.pool.release(b.line) })
+	b.pool.release(b.line)
 	return err
 }
 
@@ -370,16 +369,10 @@ func dialPlain(ctx context.Context, network, address string) (net.Conn, error) {
 }
 
 func dialTLS(ctx context.Context, network, address string, config *tls.Config) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	config = config.Clone()
-	config.ServerName = host
 	secure := tls.Client(conn, config)
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()

@@ -1,10 +1,12 @@
 package exotel
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -38,9 +40,9 @@ const MaxRetryAfter = 365 * 24 * time.Hour
 
 // The bounds of what X-RateLimit-Reset may mean, in seconds.
 const (
-	maxDelta = int64(MaxRetryAfter / time.Second) // up to here: seconds to go
-	minEpoch = 1_000_000_000                      // 2001-09-09; from here on: a date
-	maxEpoch = 253_402_300_799                    // 9999-12-31, the last one RFC 3339 can write
+	maxDelta = uint64(MaxRetryAfter / time.Second) // up to here: seconds to go
+	minEpoch = 1_000_000_000                       // 2001-09-09; from here on: a date
+	maxEpoch = 253_402_300_799                     // 9999-12-31, the last one RFC 3339 can write
 )
 
 // The headers, as net/http spells them.
@@ -63,7 +65,7 @@ func parseRateLimit(h http.Header) RateLimit {
 	if limit == "" && remaining == "" && reset == "" && retryAfter == "" {
 		return r // every answer has a date, and to read one takes long
 	}
-	r.Date = parseDate(h.Get(dateHeader))
+	r.Date, _ = http.ParseTime(h.Get(dateHeader))
 	r.Limit, _ = parseCount(limit)
 	r.Remaining, r.HasRemaining = parseCount(remaining)
 	r.Reset = parseReset(reset, r.Date)
@@ -71,24 +73,10 @@ func parseRateLimit(h http.Header) RateLimit {
 	return r
 }
 
-func parseDate(text string) time.Time {
-	if text == "" {
-		return time.Time{} // at no cost: hardly any answer asks to wait
-	}
-	date, err := http.ParseTime(text)
-	if err != nil {
-		return time.Time{}
-	}
-	return date
-}
-
 // parseCount reads a number from 0 to the greatest 32-bit one: a server that
 // allows more has no limit worth the name.
 func parseCount(text string) (int, bool) {
-	if !startsWithDigit(text) {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
+	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
 		return 0, false
 	}
@@ -96,31 +84,27 @@ func parseCount(text string) (int, bool) {
 }
 
 func parseReset(text string, date time.Time) time.Time {
-	if !startsWithDigit(text) {
-		return time.Time{}
-	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
+	seconds, err := strconv.ParseUint(text, 10, 63)
 	switch {
 	case err != nil || seconds > maxEpoch:
-		return time.Time{}
 	case seconds >= minEpoch:
-		return time.Unix(seconds, 0)
+		return time.Unix(int64(seconds), 0)
 	case seconds <= maxDelta:
-		return orNow(date).Add(time.Duration(seconds) * time.Second)
+		return cmp.Or(date, time.Now()).Add(time.Duration(seconds) * time.Second)
 	}
 	return time.Time{}
 }
 
 // parseRetryAfter reads both forms of the header (RFC 9110, section 10.2.3).
 func parseRetryAfter(text string, date time.Time) (time.Duration, bool) {
-	if startsWithDigit(text) {
+	if strings.IndexAny(text, "0123456789") == 0 {
 		return parseWait(text)
 	}
-	until := parseDate(text)
+	until, _ := http.ParseTime(text)
 	if until.IsZero() {
 		return 0, false
 	}
-	return min(max(until.Sub(orNow(date)), 0), MaxRetryAfter), true
+	return min(max(until.Sub(cmp.Or(date, time.Now())), 0), MaxRetryAfter), true
 }
 
 // parseWait reads seconds. A fraction is against the RFC, but is understood and
@@ -131,16 +115,4 @@ func parseWait(text string) (time.Duration, bool) {
 		return 0, false
 	}
 	return time.Duration(math.Ceil(min(seconds, MaxRetryAfter.Seconds()))) * time.Second, true
-}
-
-// startsWithDigit keeps out signs, words, and what is absent.
-func startsWithDigit(text string) bool {
-	return text != "" && '0' <= text[0] && text[0] <= '9'
-}
-
-func orNow(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Now()
-	}
-	return t
 }

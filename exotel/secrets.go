@@ -185,23 +185,13 @@ func foldByte(c byte) byte {
 }
 
 func reverse(text string) string {
-	if isASCII(text) {
-		bytes := []byte(text)
-		slices.Reverse(bytes)
-		return string(bytes)
-	}
 	runes := []rune(text)
 	slices.Reverse(runes)
 	return string(runes)
 }
 
 func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // safe returns the text as it may be shown: cut to maxText, and withheld if any

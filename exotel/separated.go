@@ -1,6 +1,7 @@
 package exotel
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -56,16 +57,13 @@ func (s *separatedSet) matches(text string) bool {
 
 // lettersOf returns the letters and digits, those of ASCII in lower case.
 func lettersOf(text string) string {
-	letters := make([]byte, 0, len(text))
-	for _, r := range text {
+	return strings.Map(func(r rune) rune {
 		switch {
+		case !unicode.IsLetter(r) && !unicode.IsDigit(r):
+			return -1
 		case r < utf8.RuneSelf:
-			if c := foldByte(byte(r)); 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
-				letters = append(letters, c)
-			}
-		case unicode.IsLetter(r) || unicode.IsDigit(r):
-			letters = utf8.AppendRune(letters, r)
+			return unicode.ToLower(r)
 		}
-	}
-	return string(letters)
+		return r
+	}, text)
 }

@@ -2,6 +2,7 @@ package exotel
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -21,9 +22,10 @@ import (
 // The password was set if the HTTP status is 200, the body's code is 200 and its
 // status is "success": then the Answer is returned, and no error. An answer that
 // contradicts itself, or may be that of another request, is neither a success nor
-// a refusal, and so ambiguous. Anything but a success is an [*Error], which holds what answer there was, and a nil Answer. An id
-// that cannot stand in a path is a wrapped [*IDError], and a password that
-// cannot be sent a wrapped [*PolicyError]; nothing was sent then.
+// a refusal, and so ambiguous. Anything but a success is an [*Error], which holds
+// what answer there was, and a nil Answer. An id that cannot stand in a path is a
+// wrapped [*IDError], and a password that cannot be sent a wrapped [*PolicyError];
+// nothing was sent then.
 //
 // The context bounds the whole call; there is no other timeout.
 func (c *Client) SetPassword(ctx context.Context, userID, deviceID, password string) (*Answer, error) {
@@ -46,10 +48,7 @@ func (c *Client) SetPassword(ctx context.Context, userID, deviceID, password str
 }
 
 func checkSetPassword(userID, deviceID, password string) error {
-	if err := checkID("user id", userID); err != nil {
-		return err
-	}
-	if err := checkID("device id", deviceID); err != nil {
+	if err := cmp.Or(checkID("user id", userID), checkID("device id", deviceID)); err != nil {
 		return err
 	}
 	switch {

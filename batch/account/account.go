@@ -71,17 +71,12 @@ func Take(ctx context.Context, folder, host, account, holder string, wait bool) 
 // nothing, without taking the lease and without writing anything. It returns
 // nothing where no ledger can be read.
 func Peek(folder, host, account string, atMost int) (ends []time.Time, held time.Time) {
-	l := &Lease{path: fileName(folder, host, account) + ".json"}
+	l := &Lease{path: fileName(folder, host, account) + ".json", clock: readClock}
 	text, err := os.ReadFile(l.path)
 	if err != nil || json.Unmarshal(text, &l.last) != nil {
 		return nil, time.Time{}
 	}
-	now := readClock()
-	ends, held = l.last.spent(now)
-	if l.last.Open {
-		ends = append(ends, slices.Repeat([]time.Time{now.wall}, atMost)...)
-	}
-	return ends, held
+	return l.count(nil, atMost)
 }
 
 // fileName returns the path of an account's files, less what tells them apart.
@@ -170,15 +165,19 @@ func (l *Lease) write(note ledger) error {
 // a window may allow. Where the last holder died, and is not the one that
 // remembers, so many requests count as sent now: nobody knows better.
 func (l *Lease) Begin(own []time.Time, atMost int) (ends []time.Time, held time.Time, err error) {
+	ends, held = l.count(own, atMost)
+	l.begun = true
+	return ends, held, l.note(true, ends, held)
+}
+
+// count returns what [Lease.Begin] does, and changes nothing.
+func (l *Lease) count(own []time.Time, atMost int) (ends []time.Time, held time.Time) {
 	now := l.clock()
 	ends, held = l.last.spent(now)
 	if l.last.Open && (l.last.Holder != l.holder || len(own) == 0) {
-		ends = append(ends, slices.Repeat([]time.Time{now.wall}, atMost)...)
-	} else {
-		ends = append(ends, l.last.missing(own, now)...)
+		return append(ends, slices.Repeat([]time.Time{now.wall}, atMost)...), held
 	}
-	l.begun = true
-	return ends, held, l.note(true, ends, held)
+	return append(ends, l.last.missing(own, now)...), held
 }
 
 // note writes the ledger of this holder.

@@ -2,15 +2,6 @@ package pace
 
 import "time"
 
-// Estimate returns how long n requests take at least, sent one after the other
-// as soon as the allowance permits, from an allowance of which nothing is used.
-func (r Rate) Estimate(n int) time.Duration {
-	if r.IsUnlimited() || n <= 0 {
-		return 0
-	}
-	return time.Duration((n-1)/r.N) * r.Per
-}
-
 // Estimate returns about how long it takes until n more requests are sent, if
 // their answers take no time and none is refused, from how the allowance stands now: with the wait that is in force, and at the
 // pace that refusals have taught.
@@ -37,8 +28,8 @@ func (p *Pacer) estimateSlots(n int, start time.Duration, now time.Time) time.Du
 	}
 	rounds, place := (waiting-1)/p.limit, (waiting-1)%p.limit
 	first := start + p.options.Rate.Per
-	if i := p.old + place; i < p.ends.len() {
-		first = max(start, p.ends.at(i).Add(p.options.Rate.Per).Sub(now))
+	if i := p.old + place; i < len(p.ends) {
+		first = max(start, p.ends[i].Add(p.options.Rate.Per).Sub(now))
 	}
 	return first + time.Duration(rounds)*p.options.Rate.Per
 }

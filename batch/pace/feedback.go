@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -24,9 +25,6 @@ type Feedback struct {
 	Reset time.Time // when the window ends, on the server's clock; zero if not said
 	Date  time.Time // the server's clock when it answered; zero if not said
 }
-
-// usedUp reports whether the answer says that no request remains.
-func (f Feedback) usedUp() bool { return f.HasRemaining && f.Remaining <= 0 }
 
 // Others are the requests of others that use the same allowance, as far as
 // answers show them: an answer that says how many requests remain shows that
@@ -119,12 +117,7 @@ func (o *others) next(now time.Time, limit, used, flying int) Wait {
 }
 
 // ceiling returns what a window allows all clients together.
-func (o *others) ceiling(limit int) int {
-	if o.limit > 0 {
-		return o.limit
-	}
-	return limit
-}
+func (o *others) ceiling(limit int) int { return cmp.Or(o.limit, limit) }
 
 func (o *others) nextEnd() time.Time {
 	if len(o.ends) == 0 {
@@ -151,15 +144,9 @@ func (o *others) learn(feedback Feedback, at place, limit int, window time.Durat
 	// when this one was sent, and all that were sent since.
 	ours := at.used - 1 + counts + o.taken - at.taken
 	theirs := ceiling - remaining - ours - len(o.ends)
-	o.forget(len(o.ends) - (ceiling - remaining - counts))
+	surplus := len(o.ends) - (ceiling - remaining - counts)
+	o.ends = slices.Delete(o.ends, 0, max(0, surplus)) // those first that stop counting first
 	o.add(theirs, feedback, window, now)
-}
-
-// forget drops n requests of others, those first that stop counting first.
-func (o *others) forget(n int) {
-	if n > 0 {
-		o.ends = slices.Delete(o.ends, 0, n)
-	}
 }
 
 // add enters n requests of others that an answer has shown.

@@ -60,10 +60,10 @@ type Pacer struct {
 	turn    chan struct{} // held by the one caller that waits for the next slot
 
 	mu       sync.Mutex
-	limit    int   // requests a window
-	flying   int   // slots taken and not given back
-	ends     queue // when answers came: of those that count, and as [Pacer.Spent] returns them
-	old      int   // so many of ends, the earliest, are more than a window ago
+	limit    int         // requests a window
+	flying   int         // slots taken and not given back
+	ends     []time.Time // in order, when answers came: of those that count, and as [Pacer.Spent] returns them
+	old      int         // so many of ends, the earliest, are more than a window ago
 	others   others
 	shape    shape
 	gate     time.Time     // nothing is sent before
@@ -159,9 +159,6 @@ func (p *Pacer) Take(ctx context.Context) (Slot, error) {
 }
 
 func (p *Pacer) waited(d time.Duration) {
-	if d == 0 {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.Waited += d
@@ -241,7 +238,7 @@ func (s Slot) Done(feedback Feedback) {
 	if feedback.Lost {
 		end = now.Add(min(now.Sub(s.taken), MaxLate))
 	}
-	p.ends.insert(end)
+	p.count(end)
 	p.expire(now)
 	if p.options.Rate.Per == advertisedWindow {
 		p.learn(feedback, now)
@@ -309,7 +306,8 @@ func (p *Pacer) refuse(feedback Feedback, sent, now time.Time) {
 		wait = max(wait, Backoff(p.refusals))
 	}
 	p.hold(now.Add(wait))
-	if !p.options.Rate.IsUnlimited() && !feedback.usedUp() {
+	usedUp := feedback.HasRemaining && feedback.Remaining <= 0
+	if !p.options.Rate.IsUnlimited() && !usedUp {
 		p.shape.refuse(now, p.gate)
 	}
 }

@@ -496,14 +496,6 @@ func TestEstimateIsWhatHappens(t *testing.T) {
 			t.Errorf("with all under way: %v", got)
 		}
 	})
-	for n, want := range map[int]time.Duration{-1: 0, 0: 0, 1: 0, 2: time.Minute, 3000: 2999 * time.Minute} {
-		if got := (pace.Rate{N: 1, Per: time.Minute}).Estimate(n); got != want {
-			t.Errorf("%d at 1/m: %v, want %v", n, got, want)
-		}
-	}
-	if got := (pace.Rate{N: 50, Per: time.Minute}).Estimate(3000); got != 59*time.Minute {
-		t.Errorf("3000 at 50/m: %v", got)
-	}
 }
 
 func BenchmarkTake(b *testing.B) {

@@ -39,7 +39,7 @@ type shape struct {
 	taught time.Time     // when a refusal last taught something; zero: never
 	since  int           // requests granted since, of those that left after it
 	total  int           // requests granted, ever
-	recent queue         // when requests were granted, those of the last window
+	recent []time.Time   // when requests were granted, those of the last window
 	first  time.Time     // when the first request left
 	latest time.Time     // when the latest request left
 
@@ -144,7 +144,7 @@ func (s *shape) next(now time.Time, flying int, promised bool) Wait {
 	if missing := 1 - s.even.TokensAt(now); missing > 0 {
 		return Wait{Spread, now.Add(max(1, time.Duration(missing/float64(s.even.Limit())*float64(time.Second))))}
 	}
-	if s.taught.IsZero() || flying+s.recent.len() < int(s.pace) {
+	if s.taught.IsZero() || flying+len(s.recent) < int(s.pace) {
 		return Wait{}
 	}
 	return s.slowed(now)
@@ -162,8 +162,8 @@ func (s *shape) firstBurst(now time.Time, flying int) Wait {
 // slowed waits until another request fits into the pace.
 func (s *shape) slowed(now time.Time) Wait {
 	until := s.latest.Add(maxSpacing)
-	if s.recent.len() > 0 {
-		if end := s.recent.at(0).Add(s.window); end.Before(until) {
+	if len(s.recent) > 0 {
+		if end := s.recent[0].Add(s.window); end.Before(until) {
 			until = end
 		}
 	}
@@ -195,18 +195,18 @@ func (s *shape) take(now time.Time) {
 
 // expire forgets what was granted a window ago.
 func (s *shape) expire(now time.Time) {
-	for s.recent.len() > 0 && !s.recent.at(0).Add(s.window).After(now) {
-		s.recent.pop()
+	for len(s.recent) > 0 && !s.recent[0].Add(s.window).After(now) {
+		s.recent = s.recent[1:]
 	}
 }
 
 // grant takes in that the request that left at sent was granted.
 func (s *shape) grant(sent, now time.Time) {
 	s.total++
-	s.recent.push(now)
+	s.recent = append(s.recent, now)
 	s.expire(now)
 	s.count(now, false)
-	if n := float64(s.recent.len()); n >= s.lately(now) {
+	if n := float64(len(s.recent)); n >= s.lately(now) {
 		s.peak, s.peaked = n, now
 	}
 	if s.taught.IsZero() || !sent.After(s.taught) {
@@ -263,7 +263,7 @@ func (s *shape) granted(now time.Time) float64 {
 	s.expire(now)
 	passed := now.Sub(s.first).Seconds() / s.window.Seconds()
 	seen := min(1, max(passed, 0.5))
-	return (float64(s.recent.len()) + s.pace*max(0, seen-passed)) / seen
+	return (float64(len(s.recent)) + s.pace*max(0, seen-passed)) / seen
 }
 
 // The wait after a failure is doubled with each further one, as the vendor

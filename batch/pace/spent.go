@@ -23,12 +23,7 @@ func (p *Pacer) Spent() (ends []time.Time, held time.Time) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	p.expire(now)
-	for i := range p.ends.len() {
-		ends = append(ends, p.ends.at(i))
-	}
-	for range p.flying {
-		ends = append(ends, now)
-	}
+	ends = slices.Concat(p.ends, slices.Repeat([]time.Time{now}, p.flying))
 	slices.SortFunc(ends, time.Time.Compare)
 	return ends[max(0, len(ends)-MaxSpent):], p.gate
 }
@@ -51,7 +46,7 @@ func (p *Pacer) Prime(ends []time.Time, held time.Time) {
 		if latest := now.Add(MaxLate); end.After(latest) {
 			end = latest
 		}
-		p.ends.insert(end)
+		p.count(end)
 	}
 	p.old = 0
 	p.expire(now)
@@ -61,68 +56,34 @@ func (p *Pacer) Prime(ends []time.Time, held time.Time) {
 	p.hold(held)
 }
 
+// count enters when an answer came. Hardly any is to stand far from the end.
+func (p *Pacer) count(end time.Time) {
+	i, _ := slices.BinarySearchFunc(p.ends, end, time.Time.Compare)
+	p.ends = slices.Insert(p.ends, i, end)
+}
+
 // used returns how many requests count against the allowance.
-func (p *Pacer) used() int { return p.flying + p.ends.len() - p.old }
+func (p *Pacer) used() int { return p.flying + len(p.ends) - p.old }
 
 // nextEnd returns when the oldest request that counts stops counting; zero if
 // only an answer can tell.
 func (p *Pacer) nextEnd() time.Time {
-	if p.ends.len() == p.old {
+	if len(p.ends) == p.old {
 		return time.Time{}
 	}
-	return p.ends.at(p.old).Add(p.options.Rate.Per)
+	return p.ends[p.old].Add(p.options.Rate.Per)
 }
 
 // expire stops counting what is a window ago, and forgets what no successor's
 // window can reach, or is not among the latest.
 func (p *Pacer) expire(now time.Time) {
-	for p.old < p.ends.len() && !p.nextEnd().After(now) {
+	for p.old < len(p.ends) && !p.nextEnd().After(now) {
 		p.old++
 	}
-	for p.old > 0 && (p.ends.len() > MaxSpent || !p.ends.at(0).Add(MaxWindow).After(now)) {
-		p.ends.pop()
+	for p.old > 0 && (len(p.ends) > MaxSpent || !p.ends[0].Add(MaxWindow).After(now)) {
+		p.ends = p.ends[1:]
 		p.old--
 	}
 	p.others.expire(now)
 	p.shape.expire(now)
-}
-
-// A queue holds times in order. Its memory follows the most it ever held.
-type queue struct {
-	ring  []time.Time
-	head  int
-	count int
-}
-
-func (q *queue) len() int { return q.count }
-
-func (q *queue) slot(i int) *time.Time { return &q.ring[(q.head+i)%len(q.ring)] }
-
-// at returns the i-th time, from 0 for the earliest.
-func (q *queue) at(i int) time.Time { return *q.slot(i) }
-
-// pop removes the earliest time.
-func (q *queue) pop() {
-	q.head = (q.head + 1) % len(q.ring)
-	q.count--
-}
-
-// push appends t, which is not before any other.
-func (q *queue) push(t time.Time) {
-	if q.count == len(q.ring) {
-		grown := make([]time.Time, max(16, 2*q.count))
-		n := copy(grown, q.ring[q.head:])
-		copy(grown[n:], q.ring[:q.head])
-		q.ring, q.head = grown, 0
-	}
-	q.count++
-	*q.slot(q.count - 1) = t
-}
-
-// insert puts t in its place. It is quick if t is among the latest.
-func (q *queue) insert(t time.Time) {
-	q.push(t)
-	for i := q.count - 1; i > 0 && q.at(i-1).After(t); i-- {
-		*q.slot(i), *q.slot(i - 1) = q.at(i-1), t
-	}
 }

@@ -145,13 +145,9 @@ func (h *header) extra(cells []string) []string {
 // list names the columns for a person.
 func (h *header) list() string {
 	const most = 12
-	var labels []string
-	for i := range h.names {
-		if i == most {
-			labels = append(labels, fmt.Sprintf("and %d more", len(h.names)-most))
-			break
-		}
-		labels = append(labels, h.label(i))
+	labels := h.labels
+	if len(labels) > most {
+		labels = append(slices.Clone(labels[:most]), fmt.Sprintf("and %d more", len(labels)-most))
 	}
 	return strings.Join(labels, ", ")
 }

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -123,10 +124,7 @@ func addressFault(id string) batch.Fault {
 
 // nameFault says what is wrong with a name that a program gave.
 func nameFault(id string) batch.Fault {
-	if f := damage(id); f.Text != "" {
-		return f
-	}
-	if f := wordFault(id); f.Text != "" {
+	if f := cmp.Or(damage(id), wordFault(id)); f.Text != "" {
 		return f
 	}
 	for _, r := range id {
@@ -142,10 +140,7 @@ func nameFault(id string) batch.Fault {
 
 // emailFault says what is wrong with an email address.
 func emailFault(id string) batch.Fault {
-	if f := residue(id); f.Text != "" {
-		return f
-	}
-	if f := wordFault(id); f.Text != "" {
+	if f := cmp.Or(residue(id), wordFault(id)); f.Text != "" {
 		return f
 	}
 	name, domain, _ := strings.Cut(id, "@")

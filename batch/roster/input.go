@@ -112,7 +112,7 @@ func (f *file) settle(ctx context.Context) error {
 
 const (
 	maxSpool   = 256 << 20 // bytes that are held in memory
-	spoolPiece = 1 << 20   // are read at a time: a growing slice would be copied again and again
+	spoolPiece = 1 << 20   // are read at a time: a growing slice would hold them twice
 )
 
 // A spooled input is held in memory, in pieces.

@@ -35,12 +35,8 @@ func doubtful(name string) (batch.Fault, string) {
 // secretive reports whether a column by its name holds passwords. As an unknown
 // column, they would end up in the report, which holds none.
 func secretive(folded string) bool {
-	for _, suffix := range []string{"password", "passwd", "pwd", "passphrase", "secret", "secrets", "kennwort", "credential", "credentials"} {
-		if strings.HasSuffix(folded, suffix) {
-			return true
-		}
-	}
-	return false
+	suffixes := []string{"password", "passwd", "pwd", "passphrase", "secret", "secrets", "kennwort", "credential", "credentials"}
+	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(folded, suffix) })
 }
 
 // nearest returns the known name that a folded name misspells, if any.

@@ -28,12 +28,6 @@ type user struct {
 	number int // grows with each user that is added
 }
 
-func newAccount(users int) account {
-	return account{
-		byID: make(map[string]*user, users), byName: make(map[string][]*user, 3*users), passwords: map[[2]string]string{},
-	}
-}
-
 // addUser adds u to the end. A user that is there already, and one that is not
 // well-formed, are errors.
 func (a *account) addUser(u exotel.User) error {
@@ -59,8 +53,13 @@ func (a *account) addUser(u exotel.User) error {
 	return nil
 }
 
-// addDevice adds a device to a user that is there.
-func (a *account) addDevice(u *user, d exotel.Device) error {
+// addDevice adds a SIP device, and its user with the email if it is not there.
+func (a *account) addDevice(userID, deviceID, sipID, email string) error {
+	d := sipDevice(deviceID, sipID)
+	u := a.byID[userID]
+	if u == nil {
+		return a.addUser(exotel.User{ID: userID, Email: email, Role: "user", Devices: []exotel.Device{d}})
+	}
 	if err := u.add(d); err != nil {
 		return err
 	}
@@ -86,12 +85,11 @@ func (u *user) add(d exotel.Device) error {
 
 // device returns the device with the id, or nil.
 func (u *user) device(id string) *exotel.Device {
-	for i := range u.Devices {
-		if u.Devices[i].ID == id {
-			return &u.Devices[i]
-		}
+	i := slices.IndexFunc(u.Devices, func(d exotel.Device) bool { return d.ID == id })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &u.Devices[i]
 }
 
 // names returns what lists find the user by.
@@ -153,11 +151,7 @@ func (a *account) makeUp(userID, deviceID, sipID, email string) error {
 		deviceID = strconv.Itoa(firstMadeUp + a.madeUp)
 		a.madeUp++
 	}
-	d := sipDevice(deviceID, cmp.Or(sipID, "sip"+deviceID))
-	if u := a.byID[userID]; u != nil {
-		return a.addDevice(u, d)
-	}
-	return a.addUser(exotel.User{ID: userID, Email: email, Role: "user", Devices: []exotel.Device{d}})
+	return a.addDevice(userID, deviceID, cmp.Or(sipID, "sip"+deviceID), email)
 }
 
 // holds reports whether something fits the most exact of what is known.

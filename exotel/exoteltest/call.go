@@ -69,10 +69,3 @@ func (c *call) readPath(u *url.URL) string {
 	c.route = c.method + " " + strings.Join(part, "/")
 	return sid
 }
-
-// offset returns where the list that is asked for begins; 0 if that makes no
-// sense.
-func (c *call) offset() int {
-	n, _ := number(c.query, "offset", 0)
-	return n
-}

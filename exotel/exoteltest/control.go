@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"siprotate/exotel"
 )
 
 // Stats count what a [Server] has seen.
@@ -37,7 +39,7 @@ func (s *Server) Busiest(window time.Duration) int {
 	defer s.mu.Unlock()
 	most, first := 0, 0
 	for i, t := range s.counted { // they ascend
-		for t-s.counted[first] >= window && first < i {
+		for t.Sub(s.counted[first]) >= window && first < i {
 			first++
 		}
 		most = max(most, i-first+1)
@@ -76,9 +78,5 @@ func isLocal(r *http.Request) bool {
 	if err != nil {
 		host = r.Host
 	}
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
+	return exotel.IsLoopback(host)
 }

@@ -18,14 +18,9 @@ const (
 	TokenBucket               // a bucket that holds the allowance and is refilled continuously
 )
 
-var kindNames = [...]string{"fixed window", "sliding window", "token bucket"}
-
 // String returns the kind's name, such as "fixed window".
 func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
-	}
-	return fmt.Sprintf("kind(%d)", uint8(k))
+	return [...]string{"fixed window", "sliding window", "token bucket"}[k]
 }
 
 // A Limit is an allowance: N requests, at least 1, per duration Per, more than
@@ -62,8 +57,8 @@ func (l Limit) validate() error {
 		return fmt.Errorf("a limit of %d requests", l.N)
 	case l.Per <= 0:
 		return fmt.Errorf("a limit per %v", l.Per)
-	case int(l.Kind) >= len(kindNames):
-		return fmt.Errorf("no such kind of limit: %v", l.Kind)
+	case l.Kind > TokenBucket:
+		return fmt.Errorf("no such kind of limit: %d", l.Kind)
 	}
 	return nil
 }

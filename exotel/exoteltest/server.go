@@ -18,15 +18,12 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"siprotate/exotel"
 )
 
 // A Server stands in for one account of the API. It is safe for concurrent use.
 // Create it with [New].
 type Server struct {
-	opt     Options
-	started time.Time
+	opt Options
 
 	// mu is never held while sleeping, while writing to a network, or while calling
 	// a hook that may call back.
@@ -35,7 +32,7 @@ type Server struct {
 	account account
 	limiter Limiter // nil: none
 	stats   Stats
-	counted []time.Duration // since started; see Options.Record
+	counted []time.Time // see Options.Record
 }
 
 // New returns a server. It panics if [Options.Validate] finds fault with opt.
@@ -46,9 +43,8 @@ func New(opt Options) *Server {
 	opt = opt.withDefaults()
 	s := &Server{
 		opt:     opt,
-		started: time.Now(),
 		rng:     rand.New(rand.NewPCG(opt.Seed, opt.Seed)),
-		account: newAccount(opt.Users),
+		account: account{byID: map[string]*user{}, byName: map[string][]*user{}, passwords: map[[2]string]string{}},
 		limiter: opt.Limit.Limiter(),
 		stats:   Stats{Faults: make(map[Fault]int)},
 	}
@@ -69,7 +65,8 @@ func (s *Server) answer(ctx context.Context, c *call) answer {
 		return answer{delivery: reset}
 	}
 	if c.route == listUsers && s.opt.OnList != nil {
-		s.opt.OnList(c.offset())
+		offset, _ := number(c.query, "offset", 0) // 0 if it makes no sense
+		s.opt.OnList(offset)
 	}
 	a := s.decide(c)
 	if !sleep(ctx, c.chance.lag-c.chance.effect+a.hold) {
@@ -119,7 +116,7 @@ func (s *Server) decide(c *call) answer {
 	var a answer
 	if granted {
 		if s.opt.Record {
-			s.counted = append(s.counted, now.Sub(s.started))
+			s.counted = append(s.counted, now)
 		}
 		a = s.perform(c)
 	} else {
@@ -148,13 +145,9 @@ func (s *Server) perform(c *call) answer {
 // there already and an empty id are errors. A user's devices are searched one by
 // one: some hundreds of them are fine.
 func (s *Server) AddDevice(userID, deviceID, sipID, email string) error {
-	d := sipDevice(deviceID, sipID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u := s.account.byID[userID]; u != nil {
-		return s.account.addDevice(u, d)
-	}
-	return s.account.addUser(exotel.User{ID: userID, Email: email, Role: "user", Devices: []exotel.Device{d}})
+	return s.account.addDevice(userID, deviceID, sipID, email)
 }
 
 // MakeUp adds the SIP device that is meant by what is known of it, and its user,
@@ -162,7 +155,6 @@ func (s *Server) AddDevice(userID, deviceID, sipID, email string) error {
 // email, the user's id. What is not known is empty, and is made up: a user's id as
 // 32 hex digits that depend on the email, or else the SIP id, alone, a device's id
 // as the next number from 900001 on. Knowing nothing is an error.
-
 func (s *Server) MakeUp(userID, deviceID, sipID, email string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

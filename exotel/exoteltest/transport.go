@@ -17,8 +17,8 @@ import (
 // the caller's goroutine, without sockets, so that it works under
 // testing/synctest. It is safe for concurrent use.
 //
-// It calls the request's [httptrace.ClientTrace] as a real transport would, though
-// the connection in it is nil. A request whose context ends returns the
+// It calls GetConn and GotConn of the request's [httptrace.ClientTrace] as a real
+// transport would, though the connection is nil. A request whose context ends returns the
 // context's cause; whether it took effect is left to chance. A reset connection is
 // a [net.OpError] around ECONNRESET, a body that breaks off ends in
 // [io.ErrUnexpectedEOF]. The requests under /sandbox/ are not served.
@@ -42,9 +42,6 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		trace.GotConn(httptrace.GotConnInfo{Reused: true})
 	}
 	c, err := t.server.newCall(r)
-	if trace.WroteRequest != nil {
-		trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -54,9 +51,6 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, context.Cause(ctx)
 	case a.delivery == reset:
 		return nil, connectionReset()
-	}
-	if trace.GotFirstResponseByte != nil {
-		trace.GotFirstResponseByte()
 	}
 	return t.response(r, a), nil
 }

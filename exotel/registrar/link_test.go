@@ -3,6 +3,7 @@ package registrar
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +62,8 @@ func (pipeConn) LocalAddr() net.Addr { return &net.UDPAddr{IP: net.IPv4(127, 0, 
 func newRequest(t testing.TB, c *Client) *sip.Request {
 	t.Helper()
 	c.link.Conn = pipeConn{c.link.Conn}
-	req, err := c.newQuery("asha", "Example-Pass-1").request(nil)
+	q := &query{client: c, sipID: "asha", password: "Example-Pass-1", callID: rand.Text(), tag: rand.Text()}
+	req, err := q.request(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

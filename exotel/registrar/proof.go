@@ -3,6 +3,7 @@ package registrar
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,15 +21,8 @@ const (
 	Refused                 // it is not, or the registrar does not know the SIP id
 )
 
-var verdictNames = [...]string{"unclear", "accepted", "refused"}
-
 // String returns "unclear", "accepted" or "refused".
-func (v Verdict) String() string {
-	if int(v) < len(verdictNames) {
-		return verdictNames[v]
-	}
-	return fmt.Sprintf("verdict(%d)", uint8(v))
-}
+func (v Verdict) String() string { return [...]string{"unclear", "accepted", "refused"}[v] }
 
 // A Proof is the registrar's answer to one question. Its texts are bounded, hold
 // no control characters and not the password.
@@ -95,8 +89,7 @@ func (c *Client) prove(ctx context.Context, sipID, password string, answers int)
 	defer cancel()
 	defer context.AfterFunc(c.closed, cancel)()
 
-	q := c.newQuery(sipID, password)
-	q.most = answers
+	q := &query{client: c, sipID: sipID, password: password, callID: rand.Text(), tag: rand.Text(), most: answers}
 	q.prove(call)
 	switch {
 	case q.Verdict != Unclear:

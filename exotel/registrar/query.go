@@ -32,10 +32,6 @@ type query struct {
 	most            int    // challenges that may be answered
 }
 
-func (c *Client) newQuery(sipID, password string) *query {
-	return &query{client: c, sipID: sipID, password: password, callID: rand.Text(), tag: rand.Text()}
-}
-
 // ask sends a request, with the answer to a challenge unless that is nil, and
 // returns what the registrar answers in the end.
 //

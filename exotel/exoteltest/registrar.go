@@ -1,10 +1,12 @@
 package exoteltest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,14 +26,47 @@ type RegistrarOptions struct {
 	// that nobody has a phone.
 	Phone func(i int) Phone
 
-	LockAfter int           // so many wrong answers in a row lock the SIP id for lockTime: 403, also for its phone; 0: never
-	CacheFor  time.Duration // how long a password that was looked up stays in force whatever the API says
+	LockAfter int           // so many wrong answers in a row lock the SIP id: 403, also for its phone; 0: never
+	LockFor   time.Duration // how long; 0: two minutes, as in Kamailio's htable example
+
+	BanOver int           // more requests than that within BanPer, counted in windows, ban the peer's address: silence; 0: never
+	BanPer  time.Duration // 0: 2 s, as pike is shipped with Kamailio
+	BanFor  time.Duration // 0: 300 s, likewise
+
+	CacheFor time.Duration // how long a password that was looked up stays in force whatever the API says
 
 	StaleNonces     int  // so many answers in a row of each SIP id are called stale
 	AcceptsAnything bool // every answer to a challenge is right
 	Unchallenged    bool // nobody is asked for a password
 	Silent          bool // nobody gets an answer
-	Answer          int  // if not 0, the final SIP code that every request gets, such as 403, 405 or 503
+	UnknownIs404    bool // an unknown SIP id is not challenged
+	Answer          int  // if not 0, the SIP code that every request gets, such as 403, 405 or 503
+}
+
+func (o RegistrarOptions) validate() error {
+	for _, d := range []time.Duration{o.LockFor, o.BanPer, o.BanFor, o.CacheFor} {
+		if d < 0 {
+			return errors.New("a negative duration")
+		}
+	}
+	switch {
+	case o.LockAfter < 0 || o.BanOver < 0 || o.StaleNonces < 0:
+		return errors.New("a negative count")
+	case o.Answer != 0 && (o.Answer < 200 || o.Answer > 699):
+		return fmt.Errorf("%d is no final SIP code", o.Answer)
+	}
+	return nil
+}
+
+func (o RegistrarOptions) withDefaults(accountSID string) RegistrarOptions {
+	o.Domain = cmp.Or(o.Domain, accountSID+".voip.exotel.com")
+	o.LockFor = cmp.Or(o.LockFor, 2*time.Minute)
+	o.BanPer = cmp.Or(o.BanPer, 2*time.Second)
+	o.BanFor = cmp.Or(o.BanFor, 300*time.Second)
+	if o.Algorithms == nil {
+		o.Algorithms = []string{"SHA-256", "MD5"}
+	}
+	return o
 }
 
 // A Registrar is a stand-in for the vendor's SIP registrar. It takes the passwords
@@ -44,12 +79,13 @@ type Registrar struct {
 	stats   RegistrarStats
 	nonces  map[string]time.Time // that were not answered yet, and when they end
 	ids     map[string]*sipUser
+	peers   map[string]*sipPeer
 	devices int       // SIP devices that have been looked at for a phone
 	next    time.Time // when the next phone has something to do; zero: none
 
 	ua        *sipgo.UserAgent
 	sip       *sipgo.Server
-	ca        []byte // PEM; nil until TLS is listened on
+	ca, key   []byte // PEM; nil until TLS is listened on
 	listeners []io.Closer
 	serving   sync.WaitGroup
 	stop      context.CancelFunc
@@ -66,6 +102,13 @@ type sipUser struct {
 	answered    []time.Time // the answers to challenges within the last ten minutes
 }
 
+// A sipPeer counts an address's requests.
+type sipPeer struct {
+	window      time.Time // the present window's beginning
+	requests    int       // within it
+	bannedUntil time.Time
+}
+
 // RegistrarStats count what a [Registrar] has seen.
 type RegistrarStats struct {
 	Requests int // of any kind, those below included
@@ -73,6 +116,7 @@ type RegistrarStats struct {
 	Wrong    int // with a wrong one
 	Stale    int // with one that was called stale
 	Locked   int // 403, since the SIP id was locked
+	Banned   int // not answered, since the address was
 	Contacts int // with a Contact header: they changed bindings
 
 	// MostAnswers is the largest number of answers to challenges that any SIP id
@@ -89,6 +133,7 @@ func (r *Registrar) Stats() RegistrarStats {
 
 // A sipQuery is a REGISTER as far as it matters.
 type sipQuery struct {
+	peer          string // its address, without the port
 	domain, user  string // of the To header
 	authorization string
 	contact       bool // whether it names one
@@ -109,6 +154,9 @@ func (r *Registrar) decide(now time.Time, q sipQuery) sipReply {
 	r.advance(now)
 	r.stats.Requests++
 	switch {
+	case r.bans(now, q.peer):
+		r.stats.Banned++
+		return sipReply{}
 	case r.opt.Silent:
 		return sipReply{}
 	case r.opt.Answer != 0:
@@ -117,20 +165,23 @@ func (r *Registrar) decide(now time.Time, q sipQuery) sipReply {
 		return sipReply{code: 403}
 	}
 	u := r.user(q.user)
+	password, known := r.inForce(now, q.user, u)
 	switch {
 	case r.opt.Unchallenged:
 		return r.bind(now, u, q)
+	case !known && r.opt.UnknownIs404:
+		return sipReply{code: 404}
 	case now.Before(u.lockedUntil):
 		r.stats.Locked++
 		return sipReply{code: 403}
 	case q.authorization == "":
 		return r.challenge(now, false)
 	}
-	return r.check(now, u, q)
+	return r.check(now, u, password, q)
 }
 
 // check looks at the answer to a challenge.
-func (r *Registrar) check(now time.Time, u *sipUser, q sipQuery) sipReply {
+func (r *Registrar) check(now time.Time, u *sipUser, password string, q sipQuery) sipReply {
 	answer, err := digest.ParseCredentials(q.authorization)
 	if err != nil {
 		return sipReply{code: 400}
@@ -143,7 +194,7 @@ func (r *Registrar) check(now time.Time, u *sipUser, q sipQuery) sipReply {
 		u.stale++
 		r.stats.Stale++
 		return r.challenge(now, true)
-	case !r.opt.AcceptsAnything && !r.isRight(now, answer, q.user, u):
+	case !r.opt.AcceptsAnything && !r.isRight(answer, q.user, password):
 		u.stale = 0
 		r.stats.Wrong++
 		r.countWrong(now, u)
@@ -156,8 +207,7 @@ func (r *Registrar) check(now time.Time, u *sipUser, q sipQuery) sipReply {
 
 // isRight reports whether an answer shows that its sender knows the password. No
 // answer does if none was set.
-func (r *Registrar) isRight(now time.Time, answer *digest.Credentials, user string, u *sipUser) bool {
-	password, _ := r.inForce(now, user, u)
+func (r *Registrar) isRight(answer *digest.Credentials, user, password string) bool {
 	if password == "" || answer.Username != user || answer.Realm != r.opt.Domain || !slices.Contains(r.opt.Algorithms, answer.Algorithm) {
 		return false
 	}
@@ -172,7 +222,14 @@ func (r *Registrar) isRight(now time.Time, answer *digest.Credentials, user stri
 const nonceLife = 10 * time.Minute
 
 func (r *Registrar) challenge(now time.Time, stale bool) sipReply {
-	maps.DeleteFunc(r.nonces, func(_ string, ends time.Time) bool { return now.After(ends) })
+	for nonce, ends := range r.nonces {
+		if len(r.nonces) < 10_000 {
+			break
+		}
+		if now.After(ends) {
+			delete(r.nonces, nonce)
+		}
+	}
 	nonce := rand.Text()
 	r.nonces[nonce] = now.Add(nonceLife)
 	reply := sipReply{code: 401}
@@ -191,14 +248,28 @@ func (r *Registrar) countAnswer(now time.Time, u *sipUser) {
 	r.stats.MostAnswers = max(r.stats.MostAnswers, len(u.answered))
 }
 
-// lockTime is how long a SIP id stays locked, as in Kamailio's htable example.
-const lockTime = 2 * time.Minute
-
 func (r *Registrar) countWrong(now time.Time, u *sipUser) {
 	u.wrong++
 	if r.opt.LockAfter > 0 && u.wrong >= r.opt.LockAfter {
-		u.wrong, u.lockedUntil = 0, now.Add(lockTime)
+		u.wrong, u.lockedUntil = 0, now.Add(r.opt.LockFor)
 	}
+}
+
+// bans counts a peer's request and reports whether the peer is banned.
+func (r *Registrar) bans(now time.Time, addr string) bool {
+	p := r.peers[addr]
+	if p == nil {
+		p = &sipPeer{window: now}
+		r.peers[addr] = p
+	}
+	if now.Sub(p.window) >= r.opt.BanPer {
+		p.window, p.requests = now, 0
+	}
+	p.requests++
+	if r.opt.BanOver > 0 && p.requests > r.opt.BanOver {
+		p.bannedUntil = now.Add(r.opt.BanFor)
+	}
+	return now.Before(p.bannedUntil)
 }
 
 func (r *Registrar) user(id string) *sipUser {

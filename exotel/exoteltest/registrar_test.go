@@ -26,14 +26,18 @@ const another = "Example-Pass-2"
 func newDesk(t testing.TB, users int, opt RegistrarOptions) *desk {
 	t.Helper()
 	api := New(Options{Users: users})
-	return &desk{newRegistrar(api, opt), t, api, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	r, err := newRegistrar(api, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &desk{r, t, api, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 }
 
 func (d *desk) sipID(i int) string { return exotel.SIPID(GeneratedUser(i).Devices[1].ContactURI) }
 
 // ask is one request without an answer to a challenge.
 func (d *desk) ask(user string) sipReply {
-	return d.decide(d.now, sipQuery{domain: d.opt.Domain, user: user})
+	return d.decide(d.now, sipQuery{peer: "192.0.2.1", domain: d.opt.Domain, user: user})
 }
 
 // prove asks, and answers the challenge.
@@ -44,7 +48,7 @@ func (d *desk) prove(user, password string) sipReply {
 		return reply
 	}
 	return d.decide(d.now, sipQuery{
-		domain: d.opt.Domain, user: user, authorization: d.answer(reply.challenges[0], user, password),
+		peer: "192.0.2.1", domain: d.opt.Domain, user: user, authorization: d.answer(reply.challenges[0], user, password),
 	})
 }
 
@@ -88,7 +92,7 @@ func TestRegistrarLooksAtTheWholeAnswer(t *testing.T) {
 	put(t, d.api, GeneratedUser(1), compliant)
 	right := func() string { return d.answer(d.ask(d.sipID(0)).challenges[0], d.sipID(0), compliant) }
 	send := func(user, authorization string) sipReply {
-		return d.decide(d.now, sipQuery{domain: d.opt.Domain, user: user, authorization: authorization})
+		return d.decide(d.now, sipQuery{peer: "192.0.2.1", domain: d.opt.Domain, user: user, authorization: authorization})
 	}
 	d.want(send(d.sipID(0), right()), 200)
 	d.want(send(d.sipID(1), right()), 401)
@@ -128,6 +132,9 @@ func TestRegistrarMisbehaves(t *testing.T) {
 		}
 		d.want(d.prove(d.sipID(0), password), tt.wrong)
 	}
+	d := newDesk(t, 1, RegistrarOptions{UnknownIs404: true})
+	d.want(d.prove("nobody", compliant), 404)
+	d.want(d.prove(d.sipID(0), compliant), 401)
 }
 
 func TestRegistrarLocks(t *testing.T) {
@@ -144,6 +151,24 @@ func TestRegistrarLocks(t *testing.T) {
 	if reply := d.prove(d.sipID(0), compliant); reply.code != 200 {
 		t.Errorf("still locked: %+v", reply)
 	}
+}
+
+func TestRegistrarBans(t *testing.T) {
+	d := newDesk(t, 1, RegistrarOptions{BanOver: 16})
+	put(t, d.api, GeneratedUser(0), compliant)
+	for range 60 { // two requests in 300 ms
+		d.want(d.prove(d.sipID(0), compliant), 200)
+		d.now = d.now.Add(300 * time.Millisecond)
+	}
+	for range 20 {
+		d.prove(d.sipID(0), compliant)
+	}
+	d.want(d.ask(d.sipID(0)), 0)
+	d.want(d.decide(d.now, sipQuery{peer: "192.0.2.2", domain: d.opt.Domain, user: d.sipID(0)}), 401)
+	d.now = d.now.Add(299 * time.Second)
+	d.want(d.ask(d.sipID(0)), 0)
+	d.now = d.now.Add(time.Second)
+	d.want(d.ask(d.sipID(0)), 401)
 }
 
 func TestRegistrarCaches(t *testing.T) {
@@ -168,7 +193,7 @@ func TestAContactCostsTheBinding(t *testing.T) {
 	}
 	c := d.ask(d.sipID(0)).challenges[0]
 	d.decide(d.now, sipQuery{
-		domain: d.opt.Domain, user: d.sipID(0), authorization: d.answer(c, d.sipID(0), compliant), contact: true,
+		peer: "192.0.2.1", domain: d.opt.Domain, user: d.sipID(0), authorization: d.answer(c, d.sipID(0), compliant), contact: true,
 	})
 	if reply := d.prove(d.sipID(0), compliant); len(reply.contacts) != 0 || d.stats.Contacts != 1 {
 		t.Errorf("%+v, %+v", reply, d.stats)
@@ -270,7 +295,12 @@ func TestPhonesRingUnasked(t *testing.T) {
 	})
 }
 
-func TestRegistrarListensOnWhatItKnows(t *testing.T) {
+func TestRegistrarOptionsAreChecked(t *testing.T) {
+	for _, opt := range []RegistrarOptions{{LockAfter: -1}, {BanFor: -1}, {Answer: 100}, {Answer: 700}} {
+		if _, err := NewRegistrar(New(Options{}), opt); err == nil {
+			t.Errorf("%+v: no error", opt)
+		}
+	}
 	r, err := NewRegistrar(New(Options{}), RegistrarOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package exoteltest
 
 import (
-	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -26,8 +25,10 @@ func init() { sip.SetDefaultLogger(slog.New(slog.DiscardHandler)) }
 // NewRegistrar returns a registrar of the server's SIP devices that listens
 // nowhere yet. Its phones live from now until it is closed.
 func NewRegistrar(s *Server, opt RegistrarOptions) (*Registrar, error) {
-	r := newRegistrar(s, opt)
-	var err error
+	r, err := newRegistrar(s, opt)
+	if err != nil {
+		return nil, err
+	}
 	if r.ua, err = sipgo.NewUA(); err != nil {
 		return nil, err
 	}
@@ -44,12 +45,17 @@ func NewRegistrar(s *Server, opt RegistrarOptions) (*Registrar, error) {
 }
 
 // newRegistrar returns one that only decides.
-func newRegistrar(s *Server, opt RegistrarOptions) *Registrar {
-	opt.Domain = cmp.Or(opt.Domain, s.opt.AccountSID+".voip.exotel.com")
-	if opt.Algorithms == nil {
-		opt.Algorithms = []string{"SHA-256", "MD5"}
+func newRegistrar(s *Server, opt RegistrarOptions) (*Registrar, error) {
+	if err := opt.validate(); err != nil {
+		return nil, err
 	}
-	return &Registrar{server: s, opt: opt, nonces: map[string]time.Time{}, ids: map[string]*sipUser{}}
+	return &Registrar{
+		server: s,
+		opt:    opt.withDefaults(s.opt.AccountSID),
+		nonces: map[string]time.Time{},
+		ids:    map[string]*sipUser{},
+		peers:  map[string]*sipPeer{},
+	}, nil
 }
 
 // Listen serves a transport, "udp", "tcp" or "tls", at an address such as
@@ -65,34 +71,30 @@ func (r *Registrar) Listen(transport, address string) (string, error) {
 		r.serving.Go(func() { r.sip.ServeUDP(conn) }) // ends with an error once closed
 		return conn.LocalAddr().String(), nil
 	}
-	if transport != "tcp" && transport != "tls" {
+	serve := r.sip.ServeTCP
+	var config *tls.Config
+	switch transport {
+	case "tcp":
+	case "tls":
+		serve = r.sip.ServeTLS
+		certificate, err := r.certificate()
+		if err != nil {
+			return "", err
+		}
+		config = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	default:
 		return "", fmt.Errorf("no such SIP transport: %q", transport)
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return "", err
 	}
-	r.listeners = append(r.listeners, l)
-	serve := r.sip.ServeTCP
-	if transport == "tls" {
-		serve = r.sip.ServeTLS
-		if l, err = r.secure(l); err != nil {
-			return "", err
-		}
+	if config != nil {
+		l = tls.NewListener(l, config)
 	}
+	r.listeners = append(r.listeners, l)
 	r.serving.Go(func() { serve(l) })
 	return l.Addr().String(), nil
-}
-
-// secure has a listener speak TLS, with a certificate of its own.
-func (r *Registrar) secure(l net.Listener) (net.Listener, error) {
-	ca, key, err := NewCertificate()
-	if err != nil {
-		return nil, err
-	}
-	r.ca = append(r.ca, ca...)
-	certificate, err := tls.X509KeyPair(ca, key)
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}}), err
 }
 
 // Domain returns the SIP domain of the registrar's users.
@@ -102,7 +104,7 @@ func (r *Registrar) Domain() string {
 	return r.opt.Domain
 }
 
-// CA returns the PEM certificates that vouch for the registrar, nil unless it
+// CA returns the PEM certificate that vouches for the registrar, nil unless it
 // listens on TLS.
 func (r *Registrar) CA() []byte { return r.ca }
 
@@ -124,6 +126,7 @@ func (r *Registrar) serve(req *sip.Request, tx sip.ServerTransaction) {
 		return
 	}
 	q := sipQuery{domain: to.Address.Host, user: to.Address.User, contact: req.GetHeader("Contact") != nil}
+	q.peer, _, _ = net.SplitHostPort(req.Source())
 	if h := req.GetHeader("Authorization"); h != nil {
 		q.authorization = h.Value()
 	}
@@ -144,6 +147,18 @@ func (r *Registrar) serve(req *sip.Request, tx sip.ServerTransaction) {
 var phrases = map[int]string{
 	200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
 	500: "Server Internal Error", 501: "Not Implemented", 503: "Service Unavailable",
+}
+
+// certificate returns the registrar's own, made at the first call.
+func (r *Registrar) certificate() (tls.Certificate, error) {
+	if r.ca == nil {
+		ca, key, err := NewCertificate()
+		if err != nil {
+			return tls.Certificate{}, err
+		}
+		r.ca, r.key = ca, key
+	}
+	return tls.X509KeyPair(r.ca, r.key)
 }
 
 // NewCertificate makes a certificate for this machine's loopback names, which

@@ -8,30 +8,28 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"siprotate/exotel/exoteltest"
 )
 
 // networkFaults are what a network does to half of the connections.
 var networkFaults = []struct {
 	name     string
-	up, down exoteltest.Path
+	up, down path
 }{
-	{name: "late answers", down: exoteltest.Path{Latency: 100 * time.Millisecond, Jitter: 100 * time.Millisecond}},
-	{name: "requests later than the timeout", up: exoteltest.Path{Latency: time.Second}},
-	{name: "no answer, then closed", down: exoteltest.Path{Cut: true, CutDelay: 50 * time.Millisecond}},
-	{name: "no answer", down: exoteltest.Path{Stall: true}},
-	{name: "no request arrives", up: exoteltest.Path{Stall: true}},
-	{name: "no answer, then reset", down: exoteltest.Path{Cut: true, CutDelay: 5 * time.Millisecond, Reset: true}},
-	{name: "no request, then reset", up: exoteltest.Path{Cut: true, CutDelay: 5 * time.Millisecond, Reset: true}},
-	{name: "closed late", down: exoteltest.Path{Linger: 500 * time.Millisecond}},
-	{name: "cut in an answer's header", down: exoteltest.Path{Cut: true, CutAfter: 100}},
-	{name: "cut in an answer's body", down: exoteltest.Path{Cut: true, CutAfter: 300}},
-	{name: "cut after some answers", down: exoteltest.Path{Cut: true, CutAfter: 2000}},
-	{name: "cut in a request", up: exoteltest.Path{Cut: true, CutAfter: 200}},
-	{name: "cut after some requests", up: exoteltest.Path{Cut: true, CutAfter: 1000}},
-	{name: "1 KB a second", down: exoteltest.Path{Piece: 100, Latency: 100 * time.Millisecond}},
-	{name: "byte by byte", down: exoteltest.Path{Piece: 3, Latency: 2 * time.Millisecond}},
+	{name: "late answers", down: path{Latency: 100 * time.Millisecond, Jitter: 100 * time.Millisecond}},
+	{name: "requests later than the timeout", up: path{Latency: time.Second}},
+	{name: "no answer, then closed", down: path{Cut: true, CutDelay: 50 * time.Millisecond}},
+	{name: "no answer", down: path{Stall: true}},
+	{name: "no request arrives", up: path{Stall: true}},
+	{name: "no answer, then reset", down: path{Cut: true, CutDelay: 5 * time.Millisecond, Reset: true}},
+	{name: "no request, then reset", up: path{Cut: true, CutDelay: 5 * time.Millisecond, Reset: true}},
+	{name: "closed late", down: path{Linger: 500 * time.Millisecond}},
+	{name: "cut in an answer's header", down: path{Cut: true, CutAfter: 100}},
+	{name: "cut in an answer's body", down: path{Cut: true, CutAfter: 300}},
+	{name: "cut after some answers", down: path{Cut: true, CutAfter: 2000}},
+	{name: "cut in a request", up: path{Cut: true, CutAfter: 200}},
+	{name: "cut after some requests", up: path{Cut: true, CutAfter: 1000}},
+	{name: "1 KB a second", down: path{Piece: 100, Latency: 100 * time.Millisecond}},
+	{name: "byte by byte", down: path{Piece: 3, Latency: 2 * time.Millisecond}},
 }
 
 // TestAttackNetwork runs through a network that is broken in every way, half of
@@ -45,12 +43,12 @@ func TestAttackNetwork(t *testing.T) {
 				t.Parallel()
 				r := faultless(t, i)
 				network := throughNetwork(t, r)
-				network.Set(exoteltest.Conditions{Up: s.up, Down: s.down, Share: 0.5})
+				network.Set(conditions{Up: s.up, Down: s.down, Share: 0.5})
 				p := launch{}.start(t, r.base, r.runArgs("--timeout", "400ms")...)
 				exits(t, p, 0, 3, 4)
 				r.checkRecoverable()
 				r.checkReports()
-				network.Set(exoteltest.Conditions{})
+				network.Set(conditions{})
 				r.finish()
 			})
 		}
@@ -82,10 +80,10 @@ func TestAttackAway(t *testing.T) {
 	}
 }
 
-// throughNetwork puts a network throughNetwork a run and its API.
-func throughNetwork(t *testing.T, r *rotation) *exoteltest.Network {
+// throughNetwork puts a network between a run and its API.
+func throughNetwork(t *testing.T, r *rotation) *network {
 	t.Helper()
-	network, err := exoteltest.NewNetwork(strings.TrimPrefix(r.base, "http://"))
+	network, err := newNetwork(strings.TrimPrefix(r.base, "http://"))
 	must(t, err)
 	t.Cleanup(network.Stop)
 	r.base = "http://" + network.Addr()

@@ -1,4 +1,6 @@
-package exoteltest
+//go:build linux
+
+package cli_test
 
 import (
 	"context"
@@ -10,30 +12,30 @@ import (
 	"time"
 )
 
-// A Network is a TCP forwarder on loopback between a client and a server. It
+// A network is a TCP forwarder on loopback between a client and a server. It
 // delays, stalls, trickles and cuts what passes. It is safe for concurrent use,
 // but a Start has to wait for the return of a Stop.
-type Network struct {
+type network struct {
 	server string
 
 	mu         sync.Mutex
 	address    string // where it listens
-	conditions Conditions
+	conditions conditions
 	changed    chan struct{} // closed when the conditions change
 	accepted   int
 	stop       func() // nil: stopped
 	running    sync.WaitGroup
 }
 
-// Conditions are what a [Network] does to connections. The zero Conditions do
+// conditions are what a [network] does to connections. The zero conditions do
 // nothing.
-type Conditions struct {
-	Up, Down Path    // from the client to the server, and back
+type conditions struct {
+	Up, Down path    // from the client to the server, and back
 	Share    float64 // of the connections, evenly spread, that meet this, in the order they begin; 0: all
 }
 
-// A Path is what happens to the bytes in one direction.
-type Path struct {
+// A path is what happens to the bytes in one direction.
+type path struct {
 	Latency, Jitter time.Duration // each piece of data arrives later by Latency and up to Jitter more, uniformly
 	Piece           int           // the most bytes that pass at once, with a latency each; 0: as they come
 	Stall           bool          // nothing passes
@@ -44,24 +46,24 @@ type Path struct {
 	Linger          time.Duration // the sender's end of data arrives so much later
 }
 
-// NewNetwork returns a network to the server at an address such as
-// "127.0.0.1:8080". It forwards from now on, until [Network.Stop].
-func NewNetwork(server string) (*Network, error) {
-	n := &Network{server: server, address: "127.0.0.1:0", changed: make(chan struct{})}
+// newNetwork returns a network to the server at an address such as
+// "127.0.0.1:8080". It forwards from now on, until [network.Stop].
+func newNetwork(server string) (*network, error) {
+	n := &network{server: server, address: "127.0.0.1:0", changed: make(chan struct{})}
 	return n, n.Start()
 }
 
 // Addr returns where clients connect to: a loopback address and a port, which
 // stay the same.
-func (n *Network) Addr() string {
+func (n *network) Addr() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.address
 }
 
 // Set changes the conditions, of connections under way, too. Those that came
-// first stay among those that [Conditions.Share] leaves alone, or not.
-func (n *Network) Set(c Conditions) {
+// first stay among those that [conditions.Share] leaves alone, or not.
+func (n *network) Set(c conditions) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.conditions = c
@@ -71,7 +73,7 @@ func (n *Network) Set(c Conditions) {
 
 // Start takes connections again after a Stop. Nothing happens if it does already.
 // The error is one of listening.
-func (n *Network) Start() error {
+func (n *network) Start() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.stop != nil {
@@ -105,7 +107,7 @@ func (n *Network) Start() error {
 
 // Stop ends all connections and refuses new ones. It returns once all goroutines
 // have ended; nothing else is left to be closed.
-func (n *Network) Stop() {
+func (n *network) Stop() {
 	n.mu.Lock()
 	if n.stop != nil {
 		n.stop()
@@ -117,7 +119,7 @@ func (n *Network) Stop() {
 
 // connect serves the connection of a number until both directions have ended, or
 // ctx has.
-func (n *Network) connect(ctx context.Context, number int, client *net.TCPConn) {
+func (n *network) connect(ctx context.Context, number int, client *net.TCPConn) {
 	defer client.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -145,7 +147,7 @@ func (n *Network) connect(ctx context.Context, number int, client *net.TCPConn) 
 
 // A stream is one direction of a connection.
 type stream struct {
-	network  *Network
+	network  *network
 	number   int // of the connection, from 0
 	up       bool
 	from, to *net.TCPConn
@@ -153,7 +155,7 @@ type stream struct {
 }
 
 // now returns what happens to the stream, until changed is closed.
-func (s *stream) now() (p Path, changed <-chan struct{}) {
+func (s *stream) now() (p path, changed <-chan struct{}) {
 	s.network.mu.Lock()
 	defer s.network.mu.Unlock()
 	c, n := s.network.conditions, float64(s.number)
@@ -216,11 +218,21 @@ func (s *stream) pass(ctx context.Context, data []byte) bool {
 	return true
 }
 
-func (s *stream) cut(ctx context.Context, p Path) bool {
+func (s *stream) cut(ctx context.Context, p path) bool {
 	sleep(ctx, p.CutDelay)
 	if p.Reset { // closing then sends RST instead of FIN
 		s.from.SetLinger(0)
 		s.to.SetLinger(0)
 	}
 	return false
+}
+
+// sleep reports whether the time passed before ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
 }

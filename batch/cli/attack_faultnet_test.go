@@ -1,4 +1,6 @@
-package exoteltest
+//go:build linux
+
+package cli_test
 
 import (
 	"bytes"
@@ -14,7 +16,7 @@ import (
 
 // echo serves connections that get back what they send until the test ends, and
 // returns a network to it.
-func echo(t *testing.T, c Conditions) *Network {
+func echo(t *testing.T, c conditions) *network {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,7 +34,7 @@ func echo(t *testing.T, c Conditions) *Network {
 			}()
 		}
 	}()
-	n, err := NewNetwork(listener.Addr().String())
+	n, err := newNetwork(listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +46,7 @@ func echo(t *testing.T, c Conditions) *Network {
 	return n
 }
 
-func dial(t *testing.T, n *Network) *net.TCPConn {
+func dial(t *testing.T, n *network) *net.TCPConn {
 	t.Helper()
 	conn, err := net.Dial("tcp", n.Addr())
 	if err != nil {
@@ -66,7 +68,7 @@ func swap(t *testing.T, conn *net.TCPConn, text string) (string, error) {
 }
 
 func TestNetworkPassesEverything(t *testing.T) {
-	n := echo(t, Conditions{})
+	n := echo(t, conditions{})
 	text := strings.Repeat("all of it ", 100_000)
 	back := make(chan string)
 	conn := dial(t, n)
@@ -87,17 +89,17 @@ func TestNetworkCuts(t *testing.T) {
 	const text = "0123456789"
 	tests := []struct {
 		name string
-		c    Conditions
+		c    conditions
 		want string
 		err  error
 	}{
-		{"answer", Conditions{Down: Path{Cut: true, CutAfter: 4}}, "0123", nil},
-		{"answer, at once", Conditions{Down: Path{Cut: true}}, "", nil},
-		{"answer, at its end", Conditions{Down: Path{Cut: true, CutAfter: 10}}, text, nil},
-		{"answer, in pieces", Conditions{Down: Path{Cut: true, CutAfter: 8, Piece: 3}}, "01234567", nil},
-		{"request, at once", Conditions{Up: Path{Cut: true}}, "", nil},
-		{"reset", Conditions{Down: Path{Cut: true, Reset: true}}, "", syscall.ECONNRESET},
-		{"reset by the request", Conditions{Up: Path{Cut: true, Reset: true}}, "", syscall.ECONNRESET},
+		{"answer", conditions{Down: path{Cut: true, CutAfter: 4}}, "0123", nil},
+		{"answer, at once", conditions{Down: path{Cut: true}}, "", nil},
+		{"answer, at its end", conditions{Down: path{Cut: true, CutAfter: 10}}, text, nil},
+		{"answer, in pieces", conditions{Down: path{Cut: true, CutAfter: 8, Piece: 3}}, "01234567", nil},
+		{"request, at once", conditions{Up: path{Cut: true}}, "", nil},
+		{"reset", conditions{Down: path{Cut: true, Reset: true}}, "", syscall.ECONNRESET},
+		{"reset by the request", conditions{Up: path{Cut: true, Reset: true}}, "", syscall.ECONNRESET},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,13 +115,13 @@ func TestNetworkTakesItsTime(t *testing.T) {
 	const d = 10 * time.Millisecond
 	tests := []struct {
 		name  string
-		c     Conditions
+		c     conditions
 		least time.Duration
 	}{
-		{"both ways", Conditions{Up: Path{Latency: d}, Down: Path{Latency: d}}, 2 * d},
-		{"in pieces", Conditions{Down: Path{Latency: d, Piece: 3}}, 4 * d},
-		{"silence before the cut", Conditions{Up: Path{Cut: true, CutDelay: d}}, d},
-		{"late end", Conditions{Down: Path{Linger: d}}, d},
+		{"both ways", conditions{Up: path{Latency: d}, Down: path{Latency: d}}, 2 * d},
+		{"in pieces", conditions{Down: path{Latency: d, Piece: 3}}, 4 * d},
+		{"silence before the cut", conditions{Up: path{Cut: true, CutDelay: d}}, d},
+		{"late end", conditions{Down: path{Linger: d}}, d},
 	}
 	for _, tt := range tests {
 		start := time.Now()
@@ -133,8 +135,8 @@ func TestNetworkTakesItsTime(t *testing.T) {
 // TestNetworkStallsItsShare lets the second of two connections stall, until the
 // conditions change.
 func TestNetworkStallsItsShare(t *testing.T) {
-	for name, c := range map[string]Conditions{
-		"up": {Up: Path{Stall: true}, Share: 0.5}, "down": {Down: Path{Stall: true}, Share: 0.5},
+	for name, c := range map[string]conditions{
+		"up": {Up: path{Stall: true}, Share: 0.5}, "down": {Down: path{Stall: true}, Share: 0.5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := echo(t, c)
@@ -159,7 +161,7 @@ func TestNetworkStallsItsShare(t *testing.T) {
 				t.Fatalf("%q arrived", b)
 			default:
 			}
-			n.Set(Conditions{})
+			n.Set(conditions{})
 			if b := <-arrived; b != 'x' {
 				t.Errorf("%q arrived", b)
 			}
@@ -168,9 +170,9 @@ func TestNetworkStallsItsShare(t *testing.T) {
 }
 
 func TestNetworkStopsAndStarts(t *testing.T) {
-	for name, c := range map[string]Conditions{
-		"sound": {}, "stalled": {Down: Path{Stall: true}}, "slow": {Up: Path{Latency: time.Hour}},
-		"silent": {Up: Path{Cut: true, CutDelay: time.Hour}},
+	for name, c := range map[string]conditions{
+		"sound": {}, "stalled": {Down: path{Stall: true}}, "slow": {Up: path{Latency: time.Hour}},
+		"silent": {Up: path{Cut: true, CutDelay: time.Hour}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := echo(t, c)
@@ -180,7 +182,7 @@ func TestNetworkStopsAndStarts(t *testing.T) {
 			n.Stop()
 			n.Stop() // changes nothing
 			stacks := make([]byte, 1<<20)
-			if stacks = stacks[:runtime.Stack(stacks, true)]; bytes.Contains(stacks, []byte("(*Network).connect")) {
+			if stacks = stacks[:runtime.Stack(stacks, true)]; bytes.Contains(stacks, []byte("(*network).connect")) {
 				t.Errorf("goroutines are left:\n%s", stacks)
 			}
 			if back, _ := io.ReadAll(conn); len(back) > 0 && name != "sound" {
@@ -190,7 +192,7 @@ func TestNetworkStopsAndStarts(t *testing.T) {
 				conn.Close()
 				t.Error("it takes connections after it was stopped")
 			}
-			n.Set(Conditions{})
+			n.Set(conditions{})
 			for range 2 {
 				if err := n.Start(); err != nil {
 					t.Fatal(err)
@@ -204,9 +206,9 @@ func TestNetworkStopsAndStarts(t *testing.T) {
 }
 
 func TestNetworkWithoutServer(t *testing.T) {
-	gone := echo(t, Conditions{})
+	gone := echo(t, conditions{})
 	gone.Stop()
-	n, err := NewNetwork(gone.Addr())
+	n, err := newNetwork(gone.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ var long = map[string]string{"crash.runs": "60", "attack.times": "3", "attack.aw
 // wait for programs that wait: more of them run at once than there are cores.
 func setFlags() {
 	flag.Parse()
-	values := map[string]string{"test.parallel": "8"}
+	values := map[string]string{"test.parallel": "16"}
 	if *attackLong {
 		maps.Copy(values, long)
 	}

@@ -131,6 +131,11 @@ func TestBytesAreKept(t *testing.T) {
 			records = append(records, record)
 		}
 		comma := rapid.SampledFrom(commas).Draw(t, "comma")
+		for _, record := range records[1:] {
+			if comma == "\t" { // what may be an escape there is refused in a password
+				record[2] = strings.ReplaceAll(record[2], `\`, "/")
+			}
+		}
 		ends := rapid.SliceOfN(rapid.SampledFrom(lineEnds), 1, 4).Draw(t, "line ends")
 		encoding := rapid.SampledFrom([]string{"UTF-8", "UTF-8 with mark", "UTF-16LE", "UTF-16BE"}).Draw(t, "encoding")
 

@@ -207,7 +207,7 @@ func jsonLines[T any](w io.Writer, values []T) error {
 // is named. The file is for its owner alone: it may name people.
 func (a *app) deliver(file string, text []byte) error {
 	var err error
-	if file == "" {
+	if file == "" || file == "-" {
 		_, err = a.out.Write(text)
 	} else {
 		err = maybe.WriteFile(file, text, 0o600)

@@ -125,7 +125,15 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	if o.every < 0 || o.every > 0 && o.every < time.Second {
 		return usagef("", "--every %v: want at least 1s", o.every)
 	}
-	a.warnOfLater(dir, v.Want, "that the registrar refuses the passwords of this run means nothing there")
+	if o.every == 0 && (cmd.Flags().Changed("until") || cmd.Flags().Changed("timeout")) {
+		return usagef("--every 10m looks again so often", "--until and --timeout are for --every")
+	}
+	if o.rows != "" {
+		if err := anyOf(dir, v.Want); err != nil {
+			return usage(err, "--row counts the rows of the run, and of those only what was sent can be verified")
+		}
+	}
+	later := a.warnOfLater(dir, v.Want, "that the registrar refuses the passwords of this run means nothing there")
 	if o.old != "" {
 		return a.verifyOld(cmd, r, o.old, v)
 	}
@@ -139,7 +147,7 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 		err = a.sayAdoption(dir, proved, o.format)
 	}
 	if err == nil && o.refusedTo != "" {
-		err = a.writeRefused(proved, o.refusedTo)
+		err = a.writeRefused(proved, later, o.refusedTo)
 	}
 	return cmp.Or(err, ended)
 }
@@ -159,6 +167,16 @@ func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
 	return func(e batch.Entry) bool {
 		return slices.Contains(outcomes, e.Result.Outcome) && (rows == nil || rows.Has(e.Row.Number))
 	}, nil
+}
+
+// anyOf sees that a run has one of the wanted rows.
+func anyOf(dir string, want func(batch.Entry) bool) error {
+	for entry, err := range entriesOf(dir) {
+		if err != nil || want(entry) {
+			return err
+		}
+	}
+	return errors.New("none of these rows can be verified")
 }
 
 // spread returns a choice of at most n of the wanted rows of a run.
@@ -238,9 +256,12 @@ var adoptionStates = []string{
 // format if one is given.
 func (a *app) sayAdoption(dir string, proved []batch.Entry, format string) (err error) {
 	lines := adoptionLines(proved)
-	counts, latest := map[string]int{}, time.Time{}
+	counts, latest, unclear := map[string]int{}, time.Time{}, ""
 	for _, l := range lines {
 		counts[l.state()]++
+		if l.Adoption == batch.NotClear && l.Proof == batch.ProofUnclear {
+			unclear = l.Reason
+		}
 		if l.Adoption == batch.OldRegistration && l.Until.After(latest) {
 			latest = l.Until.Time
 		}
@@ -268,6 +289,8 @@ func (a *app) sayAdoption(dir string, proved []batch.Entry, format string) (err 
 			a.say("  %5d  refused: the registrar does not take the new password", n)
 		case name == string(batch.OldRegistration):
 			a.say("  %5d  %s, the last one until %s", n, name, latest.Local().Format("15:04"))
+		case name == string(batch.NotClear) && unclear != "":
+			a.say("  %5d  %s, such as: %s", n, name, unclear)
 		default:
 			a.say("  %5d  %s", n, name)
 		}
@@ -305,13 +328,14 @@ func adoptionLines(proved []batch.Entry) (lines []adoptionLine) {
 }
 
 // writeRefused writes the rows whose password the registrar refuses as an input:
-// the API needs no old password to set another one.
-func (a *app) writeRefused(proved []batch.Entry, file string) error {
+// the API needs no old password to set another one. Rows that were rotated again
+// later are none of them: their phones have a newer password.
+func (a *app) writeRefused(proved []batch.Entry, later map[int]bool, file string) error {
 	var text bytes.Buffer
 	out := csv.NewWriter(&text)
 	out.Write([]string{"user_id", "device_id", "sip_id", "email"})
 	for _, entry := range proved {
-		if row := entry.Row; entry.Result.Proof.Verdict == batch.ProofRefused {
+		if row := entry.Row; entry.Result.Proof.Verdict == batch.ProofRefused && !later[row.Number] {
 			out.Write([]string{row.UserID, row.DeviceID, row.SIPID, row.Email})
 		}
 	}

@@ -16,12 +16,14 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"siprotate/batch/journal"
+	"siprotate/batch/rotation"
 	"siprotate/report"
 )
 
@@ -115,7 +117,8 @@ type app struct {
 	log    *slog.Logger // takes lines for people, as records for machines; nil: they are printed
 
 	groups  map[*cobra.Command][]flagGroup
-	advised bool // the closing words named the command that goes on
+	advised bool                            // the closing words named the command that goes on
+	gating  atomic.Pointer[rotation.Gating] // the gate that waits
 
 	mu      sync.Mutex           // guards what follows
 	tell    func(string)         // where lines for people go while progress is shown

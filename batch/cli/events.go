@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"time"
 
 	"golang.org/x/text/language"
@@ -24,7 +25,13 @@ func (a *app) hear(event rotation.Event) {
 		a.sayPlan(e.Plan)
 	case rotation.Working:
 		began := time.Now()
-		a.watch(func() report.Status { return status(e.Progress(), time.Since(began)) })
+		a.watch(func() report.Status {
+			s := status(e.Progress(), time.Since(began))
+			if gate := a.gating.Load(); gate != nil {
+				s.Waiting, s.Until, s.ETA = fmt.Sprintf("gate %d: %s", gate.Gate, gate.Why), gate.Until, -1
+			}
+			return s
+		})
 	case rotation.Rested:
 		a.rest()
 	case rotation.Listed:
@@ -41,13 +48,22 @@ func (a *app) hear(event rotation.Event) {
 		a.say("warning: %s no sip_id, and cannot be proved", rowsThat(e.Rows, "has", "have"))
 	case rotation.ProvingStopped:
 		what := "no more passwords are proved: " + e.Why
-		if a.working != "" {
+		switch {
+		case a.working == "":
+		case e.Gated:
+			what += "; a gate asks again while it waits"
+		default:
 			what += "; the rotation goes on"
 		}
 		a.say("warning: %s", what)
+	case rotation.Barred:
+		a.say("%s not asked about: an account gets at most two wrong answers in ten minutes; again from %s", rowsThat(e.Rows, "was", "were"), e.From.Format("15:04"))
 	case rotation.Gating:
-		a.say("gate %d after %s waits until %s at most: %s", e.Gate, count(e.Rows, "row"), e.Until.Format("15:04"), e.Why)
+		if before := a.gating.Swap(&e); before == nil {
+			a.say("gate %d after %s waits until %s at most: %s", e.Gate, count(e.Rows, "row"), e.Until.Format("15:04"), e.Why)
+		}
 	case rotation.Gated:
+		a.gating.Store(nil)
 		if e.Passed {
 			a.say("gate %d is open after %s", e.Gate, count(e.Rows, "row"))
 		} else {

@@ -69,6 +69,7 @@ var knownErrors = []struct {
 	{rotation.ErrRefused, exitUnfinished, "--refused-to FILE writes those rows as an INPUT, to set them again"},
 	{rotation.ErrNotAdopted, exitUnfinished, "`siprotate verify` asks again"},
 	{rotation.ErrUnproved, exitUnfinished, "`siprotate verify` asks again"},
+	{rotation.ErrGateClosed, exitUsage, "`siprotate resume` asks at the gate again, as the run was begun; with --waves and --gate '' it goes on without one"},
 	{rotation.ErrChanged, exitUsage, "run it again once nothing writes the file any more; nothing was sent"},
 	{account.ErrBusy, exitBusy, "both would spend the same allowance; --wait waits until the other is done, and `siprotate report` on its run directory shows how far it is"},
 	{handout.ErrBusy, exitBusy, "wait until it is done"},
@@ -166,6 +167,9 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 	}
 	if advice := adviceOf(stop); advice != "" {
 		return exitStopped, advice
+	}
+	if stop.Reason == batch.GateClosed {
+		return exitStopped, "`" + a.resumeCommand(run.Dir) + "` asks at the gate again, and takes another --gate or --gate-wait; `siprotate verify` says whose phones are not back"
 	}
 	if a.advised {
 		return exitStopped, ""

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -137,11 +136,14 @@ func (o *proveFlags) applyWaves(a *app, r *rotation.Rotation) error {
 		return usagef("", "--gate and --apart are for --waves")
 	}
 	if o.gate == "ask" {
-		if err := a.canAsk(); err != nil {
+		if err := a.canAsk("--gate proved=100%,adopted=95% asks nobody"); err != nil {
 			return err
 		}
 		r.Waves.Ask = a.askGate
 		return nil
+	}
+	if err := checkRange("gate-wait", "time", o.gateWait, time.Second, 7*24*time.Hour); err != nil {
+		return err
 	}
 	for part := range strings.SplitSeq(o.gate, ",") {
 		if part == "" {
@@ -154,6 +156,8 @@ func (o *proveFlags) applyWaves(a *app, r *rotation.Rotation) error {
 			return flagError("gate", o.gate, errors.New("want ask, or shares such as proved=100%,adopted=95%"))
 		case o.prove == "":
 			return usagef("--prove proves the passwords that a gate counts", "--gate %s needs --prove", o.gate)
+		case r.Proofs.Sample > 0:
+			return usagef("--prove proves them all", "--gate %s counts every row that was sent, and --prove=%s proves a few", o.gate, o.prove)
 		case name == "proved":
 			r.Waves.Proved = share
 		default:
@@ -175,5 +179,9 @@ func parseShare(text string) (rotation.Share, error) {
 
 // askGate asks a person whether the next wave may be sent.
 func (a *app) askGate(ctx context.Context, gate rotation.Gated) error {
-	return a.ask(ctx, fmt.Sprintf("%s sent. Send the next wave?", count(gate.Rows, "row")), "the next wave was not confirmed")
+	sent := count(gate.Rows, "row") + " sent"
+	if gate.Why != "" {
+		sent += ", " + gate.Why
+	}
+	return a.ask(ctx, sent+". Send the next wave?", "the next wave was not confirmed")
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -48,6 +49,26 @@ var momentary = map[string]bool{
 // began may be missing.
 func readSettings(h journal.Head) (s settings) {
 	_ = json.Unmarshal(h.Settings, &s)
+	return s
+}
+
+// begunWith returns the settings that guard an unfinished run in dir, its waves,
+// gates and proofs: whoever takes it up without those flags is not to walk past a
+// gate. There are none where nothing is unfinished.
+func begunWith(dir string) (s settings) {
+	v, err := journal.Read(dir, nil)
+	if err != nil {
+		return s // what is wrong with the folder shows later
+	}
+	defer v.Close()
+	if pending, _ := v.Pending(false); pending == 0 {
+		return s
+	}
+	var prove proveFlags
+	guards := pflag.NewFlagSet("", pflag.ContinueOnError)
+	prove.add(guards, guards)
+	s = readSettings(v.Info().Head)
+	maps.DeleteFunc(s.Flags, func(name, _ string) bool { return guards.Lookup(name) == nil })
 	return s
 }
 

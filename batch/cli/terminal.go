@@ -39,17 +39,17 @@ func (a *app) confirm(ctx context.Context, p rotation.Plan) error {
 }
 
 // canAsk returns an error where nobody can be asked.
-func (a *app) canAsk() error {
+func (a *app) canAsk(otherwise string) error {
 	if isTerminal(a.in) && isTerminal(a.err) {
 		return nil
 	}
-	return usagef("--yes goes ahead without asking", "cannot ask for confirmation: not a terminal")
+	return usagef(otherwise, "cannot ask for confirmation: not a terminal")
 }
 
 // ask asks a question on the terminal. The error is nil if the answer is yes, and
 // otherwise says what follows from a no. Where nobody can be asked it is an error.
 func (a *app) ask(ctx context.Context, question, no string) error {
-	if err := a.canAsk(); err != nil {
+	if err := a.canAsk("--yes goes ahead without asking"); err != nil {
 		return err
 	}
 	defer a.pause()()

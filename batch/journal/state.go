@@ -22,6 +22,7 @@ type state struct {
 	reissues map[int]int64      // rows with another password: the offset of its record
 	proofs   map[int]int64      // rows whose password was proved: the offset of the latest record
 	gates    int                // that were passed
+	closed   bool               // the latest gate stayed closed
 	beside   map[int][]int64    // rows with others that may be in force instead: their offsets, 0 for the plan's
 
 	session   sessionRecord
@@ -104,7 +105,7 @@ func (s *state) addSend(r sendRecord) {
 }
 
 func (s *state) addGate(r gateRecord) {
-	if r.Passed {
+	if s.closed = !r.Passed; r.Passed {
 		s.gates = max(s.gates, r.Gate)
 	}
 }

@@ -169,11 +169,12 @@ func (v *View) Info() Info {
 	}
 }
 
-// Gates returns how many gates were passed, as of now.
-func (v *View) Gates() int {
+// Gates returns how many gates were passed, as of now, and whether the run stands
+// at one that stayed closed.
+func (v *View) Gates() (passed int, closed bool) {
 	v.guard.Lock()
 	defer v.guard.Unlock()
-	return v.state.gates
+	return v.state.gates, v.state.closed
 }
 
 // Live reports whether another process is at work on the run.

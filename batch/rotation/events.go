@@ -31,10 +31,23 @@ type Rested struct{}
 // Nameless: so many rows have no SIP id, and cannot be proved.
 type Nameless struct{ Rows int }
 
-// ProvingStopped: no more passwords are proved. The rotation goes on.
-type ProvingStopped struct{ Why string }
+// ProvingStopped: no more passwords are proved, for now at least. The rotation goes
+// on, up to the next gate that wants proofs.
+type ProvingStopped struct {
+	Why   string
+	Gated bool // gates want proofs
+}
 
-// Gating: a gate between two waves is not open yet. It waits, at most until then.
+// Barred: so many rows were not asked about, since their accounts were given as
+// many wrong answers of late as a registrar puts up with. From is when the first of
+// them may be asked about again.
+type Barred struct {
+	Rows int
+	From time.Time
+}
+
+// Gating: a gate between two waves is not open yet, and how it stands has changed.
+// It waits, at most until then.
 type Gating struct {
 	Gate  int // counted from 1
 	Rows  int // of the waves before it
@@ -47,7 +60,7 @@ type Gated struct {
 	Gate   int // counted from 1
 	Rows   int // of the waves before it
 	Passed bool
-	Why    string
+	Why    string // how many rows are proved, or which shares are wanted
 }
 
 // Adoptions: so many of the rows that are verified have been taken up by a phone.

@@ -17,6 +17,10 @@ import (
 // execute sends what is pending of a run, and ends it. It closes the journal.
 func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal) (report.Digest, error) {
 	defer j.Close()
+	passed, closed := j.Gates()
+	if closed && len(r.Waves.Sizes) == 0 {
+		return report.Digest{}, fmt.Errorf("%s: %w", r.Dir, ErrGateClosed)
+	}
 	if err := j.Begin(r.Tool, r.Engine.RetryFailed); err != nil {
 		return report.Digest{}, r.broken(j, err)
 	}
@@ -27,7 +31,8 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 	if err != nil {
 		return report.Digest{}, r.broken(j, err)
 	}
-	waves, err := r.Waves.schedule(rows, j.Info().Columns, j.Gates(), total-pending, pending)
+	settled := total - pending - j.Counts()[batch.Invalid]
+	waves, err := r.Waves.schedule(rows, j.Info().Columns, passed, closed, settled, pending)
 	if err != nil {
 		return report.Digest{}, r.broken(j, err)
 	}
@@ -51,7 +56,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 			proofs.add(row, result)
 		}
 	}
-	c.Gates, c.Gate = waves.gates, func(ctx context.Context, sent int) error { return r.gate(ctx, j, proofs, total-pending+sent) }
+	c.Gates, c.Gate = waves.gates, func(ctx context.Context, sent int) error { return r.gate(ctx, j, proofs, settled+sent) }
 	r.Events(Working{func() Progress {
 		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})
@@ -72,13 +77,14 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 		return nil, nil
 	}
 	p := r.newProving(j, j.Info().Rows)
-	nameless := 0
+	nameless, controlled := 0, false
 	var unsent batch.Entry // the first one that has a name
 	for entry, err := range j.Entries() {
 		if err != nil {
 			return nil, err
 		}
 		row, result := entry.Row, entry.Result
+		controlled = controlled || result.Proof.Verdict != "" // the registrar tells passwords apart
 		switch {
 		case row.SIPID == "" && result.Outcome != batch.Invalid:
 			nameless++
@@ -89,7 +95,7 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 	if nameless > 0 {
 		r.Events(Nameless{nameless})
 	}
-	if unsent.Row.Number > 0 {
+	if unsent.Row.Number > 0 && !controlled {
 		p.control(ctx, unsent.Row, unsent.Result.Proof)
 	}
 	p.start(ctx)

@@ -51,8 +51,9 @@ type proving struct {
 	log    *journal.Journal
 	events func(Event)
 	limit  *rate.Limiter
-	total  int // rows that may be added
-	added  int // rows that were
+	gated  bool // gates wait for proofs
+	total  int  // rows that may be added
+	added  int  // rows that were
 
 	queue chan probe
 	done  chan struct{}
@@ -63,6 +64,9 @@ type proving struct {
 	handed  atomic.Int64           // rows that were put into the queue
 	asked   atomic.Int64           // those that are done with
 	over    atomic.Bool            // no more is proved
+	pausing atomic.Bool            // over, until somebody wants to go on
+	barred  atomic.Int64           // rows that were not asked about, since their accounts' budgets are spent
+	next    atomic.Int64           // when the first of them may be, in Unix seconds
 }
 
 // A probe is a row to be proved.
@@ -77,7 +81,7 @@ type probe struct {
 // newProving starts nothing.
 func (r Rotation) newProving(j *journal.Journal, total int) *proving {
 	return &proving{
-		Proofs: r.Proofs, log: j, events: r.Events, total: total,
+		Proofs: r.Proofs, log: j, events: r.Events, total: total, gated: r.Waves.Proved+r.Waves.Adopted > 0,
 		limit: rate.NewLimiter(rate.Every(cmp.Or(r.Proofs.Every, DefaultProofPace)), 1),
 		queue: make(chan probe, total), done: make(chan struct{}), answers: map[string][]time.Time{},
 	}
@@ -120,6 +124,7 @@ func (p *proving) idle() bool { return len(p.queue) == 0 && p.handed.Load() == p
 func (p *proving) finish() {
 	close(p.queue)
 	<-p.done
+	p.tellBarred()
 }
 
 // control is the negative control: a registrar that accepts a new password before
@@ -136,8 +141,33 @@ func (p *proving) control(ctx context.Context, row batch.Row, before batch.Proof
 }
 
 func (p *proving) stop(why string) {
+	p.pausing.Store(false)
+	p.end(cmp.Or(why, "the registrar does not want to be asked"))
+}
+
+// pause stops until goOn.
+func (p *proving) pause(why string) {
+	p.pausing.Store(true)
+	p.end(why)
+}
+
+func (p *proving) end(why string) {
 	if !p.over.Swap(true) {
-		p.events(ProvingStopped{cmp.Or(why, "the registrar does not want to be asked")})
+		p.events(ProvingStopped{why, p.gated})
+	}
+}
+
+// isPausing reports whether nothing is proved until goOn.
+func (p *proving) isPausing() bool { return p.pausing.Load() }
+
+// isOver reports whether nothing is proved any more.
+func (p *proving) isOver() bool { return p.over.Load() && !p.pausing.Load() }
+
+// goOn proves again after a registrar was of no use. Nothing may wait to be proved.
+func (p *proving) goOn() {
+	if p.pausing.Swap(false) {
+		p.unclear = 0
+		p.over.Store(false)
 	}
 }
 
@@ -153,6 +183,7 @@ func (p *proving) prove(ctx context.Context, row probe) {
 	proof, asked := p.askFresh(ctx, row)
 	switch {
 	case !asked:
+		p.noteBarred(row)
 		return
 	case proof.Verdict == registrar.Refused:
 		p.Prover.Reset() // some registrars remember credentials
@@ -171,6 +202,24 @@ func (p *proving) prove(ctx context.Context, row probe) {
 	}
 	if err != nil {
 		p.stop("a proof could not be recorded: " + err.Error())
+	}
+}
+
+// noteBarred counts a row that was not asked about, if its account's budget is why.
+func (p *proving) noteBarred(row probe) {
+	if recent := p.answers[row.sipID]; !p.over.Load() && len(recent) >= answerBudget {
+		p.barred.Add(1)
+		from := recent[len(recent)-answerBudget].Add(budgetWindow).Unix()
+		if next := p.next.Load(); next == 0 || from < next {
+			p.next.Store(from)
+		}
+	}
+}
+
+// tellBarred says how many rows could not be asked about since it said so last.
+func (p *proving) tellBarred() {
+	if rows := p.barred.Swap(0); rows > 0 {
+		p.events(Barred{int(rows), time.Unix(p.next.Swap(0), 0)})
 	}
 }
 
@@ -223,7 +272,7 @@ func (p *proving) watch(proof registrar.Proof) {
 	case proof.Stop:
 		p.stop(proof.Reason)
 	case p.unclear == unclearInARow:
-		p.stop("two proofs in a row were unclear, the latest since " + proof.Reason)
+		p.pause("two proofs in a row were unclear, the latest since " + proof.Reason)
 	}
 }
 

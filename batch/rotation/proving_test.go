@@ -23,6 +23,7 @@ type fakeRegistrar struct {
 	force map[string]string          // by SIP id: the password in force
 	phone func(sipID string) []registrar.Binding
 	stale bool                   // each question takes two answers
+	away  time.Time              // it says nothing before that
 	wrong map[string][]time.Time // by SIP id: when answers were
 	last  time.Time
 	asked int
@@ -38,6 +39,9 @@ func (f *fakeRegistrar) ProveOnce(_ context.Context, sipID, password string) (re
 	f.last = time.Now()
 	if proof, fixed := f.say[sipID]; fixed {
 		return proof, nil
+	}
+	if time.Now().Before(f.away) {
+		return registrar.Proof{Verdict: registrar.Unclear, Reason: "no answer"}, nil
 	}
 	proof := registrar.Proof{Verdict: registrar.Refused, Code: 401, Reason: "Unauthorized", Challenged: true, Answers: 1}
 	switch {

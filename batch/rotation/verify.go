@@ -50,8 +50,14 @@ func (r Rotation) Verify(ctx context.Context, v Verification) (report.Digest, er
 	if err := errors.Join(stopping, reporting); err != nil {
 		return digest, &RunError{r.Dir, err}
 	}
-	if digest.Summary.Refused > 0 && (verifying == nil || verifying == ErrUnproved) {
-		verifying = ErrRefused
+	if verifying == nil || verifying == ErrUnproved {
+		c, err := count(j, v.wants)
+		switch {
+		case err != nil:
+			return digest, err
+		case c.refused > 0:
+			verifying = ErrRefused
+		}
 	}
 	return digest, verifying
 }
@@ -64,6 +70,7 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 	p.start(ctx)
 	defer p.finish()
 	for {
+		p.goOn()
 		if err := p.round(j, v); err != nil {
 			return err
 		}
@@ -72,6 +79,7 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		}})
 		err := p.drain(ctx)
 		r.Events(Rested{})
+		p.tellBarred()
 		if err != nil {
 			return batch.InterruptedBy(ctx)
 		}
@@ -79,7 +87,7 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		switch {
 		case err != nil:
 			return err
-		case p.over.Load(), v.Every == 0 && c.accepted+c.refused < c.rows:
+		case p.isOver(), v.Every == 0 && c.accepted+c.refused < c.rows:
 			return ErrUnproved
 		case v.Every == 0:
 			return nil

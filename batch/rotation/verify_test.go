@@ -3,6 +3,7 @@ package rotation
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -142,7 +143,15 @@ func TestTheBudgetOutlivesAVerification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := rotatedRun(t, 3)
 		f := &fakeRegistrar{t: t, force: inForceFor(2), wrong: map[string][]time.Time{}}
-		r := Rotation{Dir: dir, Proofs: Proofs{Prover: f}}
+		var barred []int
+		r := Rotation{Dir: dir, Proofs: Proofs{Prover: f}, Events: func(e Event) {
+			if b, ok := e.(Barred); ok {
+				barred = append(barred, b.Rows)
+				if wait := time.Until(b.From); wait <= 0 || wait > 10*time.Minute {
+					t.Errorf("to be asked again in %v", wait)
+				}
+			}
+		}}
 		for range 4 {
 			if _, err := r.Verify(t.Context(), Verification{}); !errors.Is(err, ErrRefused) {
 				t.Error(err)
@@ -152,6 +161,32 @@ func TestTheBudgetOutlivesAVerification(t *testing.T) {
 		if f.asked != 2+4+2 {
 			t.Errorf("asked %d times", f.asked)
 		}
+		if want := []int{2, 2, 2}; !slices.Equal(barred, want) {
+			t.Errorf("%d rows were not asked about, want %d", barred, want)
+		}
+		// What becomes of other rows does not matter.
+		accepted := Verification{Want: func(e batch.Entry) bool { return e.Row.Number == 2 }}
+		if _, err := r.Verify(t.Context(), accepted); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A registrar that is away for a while ends no watch over the phones.
+func TestVerifyGoesOnAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := rotatedRun(t, 3)
+		f := &fakeRegistrar{t: t, force: inForceFor(1, 2, 3), away: time.Now().Add(25 * time.Minute), wrong: map[string][]time.Time{}}
+		renews := time.Now().Add(time.Hour)
+		f.phone = func(sipID string) []registrar.Binding {
+			end := renews
+			if time.Now().After(renews) {
+				end = renews.Add(time.Hour)
+			}
+			return []registrar.Binding{{Contact: sipID, End: end}}
+		}
+		_, err := Rotation{Dir: dir, Proofs: Proofs{Prover: f}}.Verify(t.Context(), Verification{Every: 10 * time.Minute, Until: 1, Limit: 3 * time.Hour})
+		must(t, err)
 	})
 }
 

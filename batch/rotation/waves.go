@@ -54,12 +54,20 @@ type schedule struct {
 	gates []int
 }
 
-// schedule puts the pending rows into waves.
-func (w Waves) schedule(pending iter.Seq2[batch.Row, error], columns []string, passed, settled, count int) (schedule, error) {
+// ErrGateClosed says that a run stands at a gate that stayed closed, and that
+// nothing says what has to hold there.
+var ErrGateClosed = errors.New("the run stands at a gate that stayed closed")
+
+// schedule puts the pending rows into waves. A gate that stayed closed is asked
+// before anything else, whatever the sizes of the waves are by now.
+func (w Waves) schedule(pending iter.Seq2[batch.Row, error], columns []string, passed int, closed bool, settled, count int) (schedule, error) {
 	sizes := w.left(passed, settled)
 	var s schedule
-	if len(sizes) > 0 && sizes[0] == 0 {
+	switch {
+	case len(sizes) > 0 && sizes[0] == 0:
 		sizes, s.gates = sizes[1:], []int{0}
+	case closed:
+		s.gates = []int{0}
 	}
 	sum := 0
 	if s.rows = pending; w.Apart == "" {
@@ -124,8 +132,9 @@ func inWaves(rows iter.Seq2[batch.Row, error], waves []map[int]bool) iter.Seq2[b
 
 // gate decides whether the next gate opens, and records it.
 func (r Rotation) gate(ctx context.Context, j *journal.Journal, p *proving, sent int) error {
-	gate := Gated{Gate: j.Gates() + 1, Rows: sent}
-	err := r.decide(ctx, j, p, gate)
+	passed, _ := j.Gates()
+	gate := Gated{Gate: passed + 1, Rows: sent}
+	err := r.decide(ctx, j, p, &gate)
 	gate.Passed = err == nil
 	if err != nil {
 		gate.Why = err.Error()
@@ -144,19 +153,30 @@ func (r Rotation) gate(ctx context.Context, j *journal.Journal, p *proving, sent
 }
 
 // decide returns nil once the gate may open, and why it may not.
-func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, gate Gated) error {
+func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, gate *Gated) error {
 	w := r.Waves
 	switch {
+	case w.Ask != nil && p != nil:
+		if err := p.drain(ctx); err != nil {
+			return err
+		}
+		c, err := count(j, wasSent)
+		if err != nil {
+			return err
+		}
+		gate.Why = fmt.Sprintf("%d proved, %d adopted", c.accepted, c.adopted)
+		fallthrough
 	case w.Ask != nil:
-		return w.Ask(ctx, gate)
+		return w.Ask(ctx, *gate)
 	case p == nil || w.Proved+w.Adopted == 0:
 		return nil
 	}
 	deadline := time.Now().Add(w.Wait)
-	asked := time.Now()
-	for first := true; ; first = false {
+	asked, told := time.Now(), ""
+	for {
 		// Before the journal is read: what is recorded in between counts.
-		idle, over := p.idle(), p.over.Load() || time.Now().After(deadline)
+		idle, pausing := p.idle(), p.isPausing()
+		over := p.isOver() || time.Now().After(deadline)
 		proved, adopted, err := shares(j, gate.Rows)
 		if err != nil {
 			return err
@@ -165,15 +185,18 @@ func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, ga
 			return nil
 		}
 		switch {
-		case over || idle && w.Adopted == 0:
+		case over || idle && w.Adopted == 0 && !pausing:
 			return errors.New(w.compare(proved, adopted))
-		case first:
-			r.Events(Gating{gate.Gate, gate.Rows, w.compare(proved, adopted), deadline})
-		case idle && w.Adopted > 0 && time.Since(asked) > w.lookEvery():
+		case idle && time.Since(asked) > w.lookEvery():
 			asked = time.Now()
+			p.goOn()
 			if err := p.round(j, Verification{Every: w.lookEvery()}); err != nil {
 				return err
 			}
+		}
+		if now := w.compare(proved, adopted); now != told {
+			told = now
+			r.Events(Gating{gate.Gate, gate.Rows, now, deadline})
 		}
 		select {
 		case <-time.After(gatePoll):
@@ -201,14 +224,16 @@ func (w Waves) compare(proved, adopted Share) string {
 // taken up by a phone. A row that could not be sent is neither; what is no valid
 // row does not count.
 func shares(j *journal.Journal, rows int) (proved, adopted Share, err error) {
-	c, err := count(j, func(e batch.Entry) bool {
-		return e.Result.Outcome != batch.NotAttempted && e.Result.Outcome != batch.Invalid
-	})
-	sent := Share(max(c.rows, rows-j.Counts()[batch.Invalid]))
+	c, err := count(j, wasSent)
+	sent := Share(max(c.rows, rows))
 	if err != nil || sent == 0 {
 		return 1, 1, err
 	}
 	return Share(c.accepted) / sent, Share(c.adopted) / sent, nil
+}
+
+func wasSent(e batch.Entry) bool {
+	return e.Result.Outcome != batch.NotAttempted && e.Result.Outcome != batch.Invalid
 }
 
 // A Share is a part of a whole, from 0 to 1.

@@ -30,21 +30,23 @@ func TestGatesThatAreLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		sizes           []int
 		passed, settled int
+		closed          bool
 		count           int
 		want            []int
 	}{
-		"from the start":               {[]int{5, 50}, 0, 0, 100, []int{5, 55}},
-		"no rows behind the last":      {[]int{5, 50}, 0, 0, 55, []int{5}},
-		"in the first wave":            {[]int{5, 50}, 0, 3, 97, []int{2, 52}},
-		"at a gate that stayed closed": {[]int{5, 50}, 0, 5, 95, []int{0, 50}},
-		"at a gate that opened":        {[]int{5, 50}, 1, 5, 95, []int{50}},
-		"in the second wave":           {[]int{5, 50}, 1, 15, 85, []int{40}},
-		"settled beyond a closed gate": {[]int{5, 50}, 0, 9, 91, []int{0, 46}},
-		"all gates passed":             {[]int{5, 50}, 2, 60, 40, nil},
-		"no waves":                     {nil, 0, 0, 100, nil},
-		"nothing is left to be sent":   {[]int{5}, 0, 5, 0, []int{0}},
+		"from the start":                        {[]int{5, 50}, 0, 0, false, 100, []int{5, 55}},
+		"no rows behind the last":               {[]int{5, 50}, 0, 0, false, 55, []int{5}},
+		"in the first wave":                     {[]int{5, 50}, 0, 3, false, 97, []int{2, 52}},
+		"at a gate that stayed closed":          {[]int{5, 50}, 0, 5, false, 95, []int{0, 50}},
+		"at a gate that opened":                 {[]int{5, 50}, 1, 5, false, 95, []int{50}},
+		"in the second wave":                    {[]int{5, 50}, 1, 15, false, 85, []int{40}},
+		"settled beyond a closed gate":          {[]int{5, 50}, 0, 9, false, 91, []int{0, 46}},
+		"waves of other sizes at a closed gate": {[]int{9}, 0, 2, true, 10, []int{0, 7}},
+		"all gates passed":                      {[]int{5, 50}, 2, 60, false, 40, nil},
+		"no waves":                              {nil, 0, 0, false, 100, nil},
+		"nothing is left to be sent":            {[]int{5}, 0, 5, false, 0, []int{0}},
 	} {
-		s, err := Waves{Sizes: c.sizes}.schedule(pendingRows(), nil, c.passed, c.settled, c.count)
+		s, err := Waves{Sizes: c.sizes}.schedule(pendingRows(), nil, c.passed, c.closed, c.settled, c.count)
 		if err != nil || !slices.Equal(s.gates, c.want) {
 			t.Errorf("%s: %v, want %v (%v)", name, s.gates, c.want, err)
 		}
@@ -54,7 +56,7 @@ func TestGatesThatAreLeft(t *testing.T) {
 // No two rows of a wave have the same value in the column, whatever that takes.
 func TestWavesKeepApart(t *testing.T) {
 	rows := pendingRows("desk", "desk", "", "", "hall", "desk", "hall", "yard")
-	s, err := Waves{Sizes: []int{2, 3}, Apart: "Place"}.schedule(rows, []string{"place"}, 0, 0, 8)
+	s, err := Waves{Sizes: []int{2, 3}, Apart: "Place"}.schedule(rows, []string{"place"}, 0, false, 0, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +109,7 @@ func TestAGateWaitsForPhones(t *testing.T) {
 				must(t, p.round(j, Verification{}))
 				must(t, p.drain(t.Context()))
 				began := time.Now()
-				err = r.decide(t.Context(), j, p, Gated{Gate: 1, Rows: rows})
+				err = r.decide(t.Context(), j, p, &Gated{Gate: 1, Rows: rows})
 				switch took := time.Since(began); {
 				case c.why == "" && (err != nil || took > c.opens):
 					t.Errorf("%v after %v", err, took)
@@ -140,4 +142,35 @@ func TestUnsentRowsKeepAGateClosed(t *testing.T) {
 			t.Errorf("%d rows: %v proved, %v adopted, want %v (%v)", rows, proved, adopted, want, err)
 		}
 	}
+}
+
+// A registrar that told passwords apart in an earlier session is not asked for one
+// that was never set again.
+func TestTheControlIsDoneOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, earlier := range []batch.Proof{{}, {Verdict: batch.ProofAccepted, At: time.Now()}} {
+			plan, err := journal.Create(filepath.Join(t.TempDir(), "users.run"), journal.Head{}, journal.Plain)
+			must(t, err)
+			must(t, plan.Add(provedRow(1)))
+			must(t, plan.Add(provedRow(2)))
+			j, err := plan.Seal("", nil)
+			must(t, err)
+			must(t, j.Begin("test", false))
+			row := provedRow(1)
+			row.Attempts.Count = 1
+			must(t, j.Sending(&row, time.Now()))
+			must(t, j.Finish(batch.Result{Row: 1, Outcome: batch.Rotated, Attempts: row.Attempts}))
+			if earlier.Verdict != "" {
+				must(t, j.Prove(1, earlier))
+			}
+			f := &fakeRegistrar{t: t, force: inForceFor(1), wrong: map[string][]time.Time{}}
+			p, err := Rotation{Proofs: Proofs{Prover: f}, Events: func(Event) {}}.prove(t.Context(), j)
+			must(t, err)
+			p.finish()
+			if want := map[batch.Verdict]int{"": 1 + 1, batch.ProofAccepted: 0}[earlier.Verdict]; f.asked != want {
+				t.Errorf("%q before: asked %d times, want %d", earlier.Verdict, f.asked, want)
+			}
+			must(t, j.Close())
+		}
+	})
 }

@@ -669,14 +669,17 @@ func (r *reader) check(err error) {
 	}
 }
 
-// varying is what differs each time: waits, seconds, the time of day, the date.
-var varying = regexp.MustCompile(`, waited .* for the allowance|\b\d+ (s|min)\b|\b\d\d:\d\d\b|\b\d{4}-\d\d-\d\d\b`)
+// varying is what differs each time: waits, seconds, the time of day, the date, and
+// how far proofs are when a gate begins to wait.
+var varying = regexp.MustCompile(`, waited .* for the allowance|\b\d+ (s|min)\b|\b\d\d:\d\d\b|\b\d{4}-\d\d-\d\d\b|\b\d+% (proved|adopted),`)
 
 func normalise(text string) string {
 	return varying.ReplaceAllStringFunc(text, func(found string) string {
 		switch {
 		case strings.HasPrefix(found, ", waited"): // shown from a second on
 			return ""
+		case strings.HasSuffix(found, ","):
+			return "N% so far,"
 		case strings.HasSuffix(found, "s"), strings.HasSuffix(found, "min"):
 			return "N s"
 		case strings.Contains(found, ":"):

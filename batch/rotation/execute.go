@@ -11,6 +11,7 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
+	"siprotate/exotel"
 	"siprotate/report"
 )
 
@@ -84,6 +85,9 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 			return nil, err
 		}
 		row, result := entry.Row, entry.Result
+		if answered := result.Proof.Answered; len(answered) > 0 { // also in an earlier session
+			p.answers[exotel.SIPID(row.SIPID)] = answered
+		}
 		controlled = controlled || result.Proof.Verdict != "" // the registrar tells passwords apart
 		switch {
 		case row.SIPID == "" && result.Outcome != batch.Invalid:

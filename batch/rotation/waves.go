@@ -190,7 +190,8 @@ func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, ga
 		case idle && time.Since(asked) > w.lookEvery():
 			asked = time.Now()
 			p.goOn()
-			if err := p.round(j, Verification{Every: w.lookEvery()}); err != nil {
+			unsettled := func(e batch.Entry) bool { return w.Adopted > 0 || e.Result.Proof.Verdict != batch.ProofAccepted }
+			if err := p.round(j, Verification{Want: unsettled, Every: w.lookEvery()}); err != nil {
 				return err
 			}
 		}

@@ -174,3 +174,27 @@ func TestTheControlIsDoneOnce(t *testing.T) {
 		}
 	})
 }
+
+// Wrong answers of an earlier session count for a row that is sent in this one.
+func TestTheBudgetOutlivesASession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plan, err := journal.Create(filepath.Join(t.TempDir(), "users.run"), journal.Head{}, journal.Plain)
+		must(t, err)
+		must(t, plan.Add(provedRow(1)))
+		must(t, plan.Add(provedRow(2)))
+		j, err := plan.Seal("", nil)
+		must(t, err)
+		defer j.Close()
+		must(t, j.Begin("test", false))
+		must(t, j.Prove(2, batch.Proof{Verdict: batch.ProofAccepted})) // so that no control is done
+		must(t, j.Prove(1, batch.Proof{Answered: []time.Time{time.Now(), time.Now()}}))
+		f := &fakeRegistrar{t: t, wrong: map[string][]time.Time{}}
+		p, err := Rotation{Proofs: Proofs{Prover: f}, Events: func(Event) {}}.prove(t.Context(), j)
+		must(t, err)
+		p.add(provedRow(1), batch.Result{Row: 1, Outcome: batch.Rotated})
+		p.finish()
+		if f.asked > 0 {
+			t.Errorf("asked %d times", f.asked)
+		}
+	})
+}

@@ -139,10 +139,9 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 
 // hasAny returns an error where --user or --row select no row.
 func hasAny(v *journal.View, s handout.Selection, o *credentialsFlags) error {
-	for entry, err := range v.Entries() {
-		if err != nil || s.Has(&entry.Row) {
-			return err
-		}
+	found, err := anyRow(v.Entries(), func(e batch.Entry) bool { return s.Has(&e.Row) })
+	if err != nil || found {
+		return err
 	}
 	if o.user != "" {
 		return usagef("it takes a row's user id, SIP id or email", "--user %q: no row of the run has it", o.user)

@@ -50,8 +50,10 @@ func (a *app) hear(event rotation.Event) {
 		what := "no more passwords are proved: " + e.Why
 		switch {
 		case a.working == "":
-		case e.Gated:
+		case e.Gated && e.Again:
 			what += "; a gate asks again while it waits"
+		case e.Gated:
+			what += "; the rotation goes on up to its next gate"
 		default:
 			what += "; the rotation goes on"
 		}

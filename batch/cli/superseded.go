@@ -9,8 +9,8 @@ import (
 )
 
 // warnOfLater warns that a run which lies beside the one in dir gave rows a newer
-// password, and returns which. It says nothing where one of these runs cannot be read: that is no
-// reason not to go on, and what needs the run in dir says so itself.
+// password, and returns which. It says nothing where one of these runs cannot be
+// read: that is no reason not to go on, and what needs the run in dir says so itself.
 func (a *app) warnOfLater(dir string, wants func(batch.Entry) bool, so string) (rows map[int]bool) {
 	rows, latest, err := laterRotations(dir, wants)
 	if err == nil && len(rows) > 0 {

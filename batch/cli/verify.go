@@ -129,8 +129,11 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 		return usagef("--every 10m looks again so often", "--until and --timeout are for --every")
 	}
 	if o.rows != "" {
-		if err := anyOf(dir, v.Want); err != nil {
-			return usage(err, "--row counts the rows of the run, and of those only what was sent can be verified")
+		switch found, err := anyRow(entriesOf(dir), v.Want); {
+		case err != nil:
+			return err
+		case !found:
+			return usagef("only rows that were sent can be verified", "--row %s: there is none to verify", o.rows)
 		}
 	}
 	later := a.warnOfLater(dir, v.Want, "that the registrar refuses the passwords of this run means nothing there")
@@ -169,14 +172,14 @@ func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
 	}, nil
 }
 
-// anyOf sees that a run has one of the wanted rows.
-func anyOf(dir string, want func(batch.Entry) bool) error {
-	for entry, err := range entriesOf(dir) {
+// anyRow reports whether one of the rows is wanted.
+func anyRow(entries iter.Seq2[batch.Entry, error], want func(batch.Entry) bool) (bool, error) {
+	for entry, err := range entries {
 		if err != nil || want(entry) {
-			return err
+			return err == nil, err
 		}
 	}
-	return errors.New("none of these rows can be verified")
+	return false, nil
 }
 
 // spread returns a choice of at most n of the wanted rows of a run.

@@ -74,8 +74,8 @@ func (j *Journal) look(e extent) error {
 }
 
 // missing says what is wrong with the file that the path names; nothing if it
-// is the journal, of this size. What cannot be looked at counts as lost: a rescue that was not
-// needed harms nobody.
+// is the journal, of this size. What cannot be looked at counts as lost: a rescue
+// that was not needed harms nobody.
 func (j *Journal) missing(size int64) string {
 	named, err := os.Lstat(j.folder.journal())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -36,6 +36,7 @@ type Nameless struct{ Rows int }
 type ProvingStopped struct {
 	Why   string
 	Gated bool // gates want proofs
+	Again bool // the next look of a gate, or of a verification, proves again
 }
 
 // Barred: so many rows were not asked about, since their accounts were given as

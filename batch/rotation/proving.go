@@ -153,7 +153,7 @@ func (p *proving) pause(why string) {
 
 func (p *proving) end(why string) {
 	if !p.over.Swap(true) {
-		p.events(ProvingStopped{why, p.gated})
+		p.events(ProvingStopped{Why: why, Gated: p.gated, Again: p.isPausing()})
 	}
 }
 

@@ -121,21 +121,27 @@ func TestAGateWaitsForPhones(t *testing.T) {
 	}
 }
 
-// A row of the wave that could not be sent is not proved.
-func TestUnsentRowsKeepAGateClosed(t *testing.T) {
+// begunRun returns a run at work on so many rows, of which the first one is rotated.
+func begunRun(t *testing.T, rows int) *journal.Journal {
 	plan, err := journal.Create(filepath.Join(t.TempDir(), "users.run"), journal.Head{}, journal.Plain)
 	must(t, err)
-	for n := range 4 {
+	for n := range rows {
 		must(t, plan.Add(provedRow(n+1)))
 	}
 	j, err := plan.Seal("", nil)
 	must(t, err)
-	defer j.Close()
 	must(t, j.Begin("test", false))
 	row := provedRow(1)
 	row.Attempts.Count = 1
 	must(t, j.Sending(&row, time.Now()))
 	must(t, j.Finish(batch.Result{Row: 1, Outcome: batch.Rotated, Attempts: row.Attempts}))
+	return j
+}
+
+// A row of the wave that could not be sent is not proved.
+func TestUnsentRowsKeepAGateClosed(t *testing.T) {
+	j := begunRun(t, 4)
+	defer j.Close()
 	must(t, j.Prove(1, batch.Proof{Verdict: batch.ProofAccepted, Adopted: true}))
 	for rows, want := range map[int]Share{1: 1, 2: 0.5} {
 		if proved, adopted, err := shares(j, rows); err != nil || proved != want || adopted != want {
@@ -149,17 +155,7 @@ func TestUnsentRowsKeepAGateClosed(t *testing.T) {
 func TestTheControlIsDoneOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, earlier := range []batch.Proof{{}, {Verdict: batch.ProofAccepted, At: time.Now()}} {
-			plan, err := journal.Create(filepath.Join(t.TempDir(), "users.run"), journal.Head{}, journal.Plain)
-			must(t, err)
-			must(t, plan.Add(provedRow(1)))
-			must(t, plan.Add(provedRow(2)))
-			j, err := plan.Seal("", nil)
-			must(t, err)
-			must(t, j.Begin("test", false))
-			row := provedRow(1)
-			row.Attempts.Count = 1
-			must(t, j.Sending(&row, time.Now()))
-			must(t, j.Finish(batch.Result{Row: 1, Outcome: batch.Rotated, Attempts: row.Attempts}))
+			j := begunRun(t, 2)
 			if earlier.Verdict != "" {
 				must(t, j.Prove(1, earlier))
 			}
@@ -178,20 +174,14 @@ func TestTheControlIsDoneOnce(t *testing.T) {
 // Wrong answers of an earlier session count for a row that is sent in this one.
 func TestTheBudgetOutlivesASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		plan, err := journal.Create(filepath.Join(t.TempDir(), "users.run"), journal.Head{}, journal.Plain)
-		must(t, err)
-		must(t, plan.Add(provedRow(1)))
-		must(t, plan.Add(provedRow(2)))
-		j, err := plan.Seal("", nil)
-		must(t, err)
+		j := begunRun(t, 2)
 		defer j.Close()
-		must(t, j.Begin("test", false))
-		must(t, j.Prove(2, batch.Proof{Verdict: batch.ProofAccepted})) // so that no control is done
-		must(t, j.Prove(1, batch.Proof{Answered: []time.Time{time.Now(), time.Now()}}))
+		must(t, j.Prove(1, batch.Proof{Verdict: batch.ProofAccepted})) // so that no control is done
+		must(t, j.Prove(2, batch.Proof{Answered: []time.Time{time.Now(), time.Now()}}))
 		f := &fakeRegistrar{t: t, wrong: map[string][]time.Time{}}
 		p, err := Rotation{Proofs: Proofs{Prover: f}, Events: func(Event) {}}.prove(t.Context(), j)
 		must(t, err)
-		p.add(provedRow(1), batch.Result{Row: 1, Outcome: batch.Rotated})
+		p.add(provedRow(2), batch.Result{Row: 2, Outcome: batch.Rotated})
 		p.finish()
 		if f.asked > 0 {
 			t.Errorf("asked %d times", f.asked)

@@ -54,6 +54,7 @@ type credentialsFlags struct {
 	template, name, out                          string
 	to, maxFailures                              string
 	parallel                                     int
+	damaged                                      bool
 	timeout                                      time.Duration
 }
 
@@ -78,6 +79,7 @@ func newCredentials(a *app) *cobra.Command {
 	f.StringVar(&o.user, "user", "", "only the rows of this user: a user id, an email or a SIP id")
 	f.StringVar(&o.proof, "proof", "", "only rows of whose password the SIP registrar says so: accepted, refused or unclear")
 	f.StringVar(&o.identity, "identity", "", identityUsage)
+	f.BoolVar(&o.damaged, "damaged", false, "of a damaged journal, hand out what is left: a row counts as unknown unless its rotation is on record")
 	f = groups.add("As data")
 	f.StringVar(&o.format, "format", "", "csv, jsonl, bitwarden (its JSON import) or 1password (its CSV import), on standard output (default csv)")
 	f = groups.add("As files")
@@ -117,7 +119,11 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	if err != nil {
 		return err
 	}
-	v, err := journal.Read(dir, vault)
+	read := journal.Read
+	if o.damaged {
+		read = journal.Salvage
+	}
+	v, err := read(dir, vault)
 	if err != nil {
 		return err
 	}
@@ -125,6 +131,9 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	a.warnOfLater(dir, func(e batch.Entry) bool { return e.Result.Outcome.MayBeInForce() && s.Has(&e.Row) }, "the passwords of this run are no longer in force there")
 	if err := hasAny(v, s, o); err != nil {
 		return err
+	}
+	if unread := v.Info().Unread; unread > 0 {
+		a.say("the journal is damaged: %s of the plan cannot be read; they may have been sent", count(unread, "row"))
 	}
 	var heldBack int
 	err = hand(v, s.Pick(v.Entries(), &heldBack))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -142,6 +143,8 @@ func (a *app) explain(err error) (code int, hint string) {
 	return a.explainDirectory(err)
 }
 
+const rescueHint = "rotate what the rescue file holds again: it is an INPUT"
+
 // explainRun explains why a run that had begun did not rotate every row.
 func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 	var (
@@ -154,9 +157,9 @@ func (a *app) explainRun(run *rotation.RunError) (code int, hint string) {
 	case run.Err == rotation.ErrIncomplete:
 		return exitUnfinished, ""
 	case errors.As(run, &lost) && lost.Rescue == "":
-		return exitFailure, "put the run directory back where it was and resume it"
+		return exitFailure, "if the run directory was moved: put it back and resume it"
 	case errors.As(run, &lost):
-		return exitFailure, "put the run directory back where it was and resume it; or rotate what the rescue file holds again: it is an INPUT"
+		return exitFailure, rescueHint + "; or, if the run directory was moved, put it back and resume it"
 	case stop == nil || run.Err != error(stop) || stop.Reason == batch.Broken:
 		if a.advised {
 			return exitFailure, "nothing that was sent is lost; resume the run once the cause is mended"
@@ -184,6 +187,7 @@ func (a *app) explainDirectory(err error) (code int, hint string) {
 		other    *rotation.OtherSourceError
 		stranger *rotation.AccountError
 		damage   *journal.DamageError
+		rescued  *journal.RescuedError
 		path     *fs.PathError
 	)
 	switch {
@@ -197,8 +201,14 @@ func (a *app) explainDirectory(err error) (code int, hint string) {
 		return exitUsage, "name another folder with -o; `" + a.resumeCommand(other.Dir) + "` resumes the run that is there"
 	case errors.As(err, &stranger):
 		return exitUsage, "a run can be resumed only on its own account: see the flags and the variables EXOTEL_ACCOUNT_SID, EXOTEL_REGION and EXOTEL_BASE_URL; for another account name another folder with -o"
+	case errors.As(err, &rescued):
+		return exitFailure, rescueHint
 	case errors.As(err, &damage):
-		return exitFailure, "nothing was sent; the passwords in the journal can still be read; put back an undamaged copy of the file"
+		hint = "this command sent nothing; put back an undamaged copy of the file"
+		if damage.Offset > 0 {
+			hint += "; `" + command("credentials", filepath.Dir(damage.Path), "--damaged") + "` hands out the passwords that are left"
+		}
+		return exitFailure, hint
 	case errors.As(err, &path) && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO)):
 		return exitFailure, "nothing was sent"
 	case errors.As(err, &path):

@@ -114,10 +114,14 @@ func Check(dir string) error {
 
 // openRun opens the directory of a run.
 func openRun(dir string, d disk) (*folder, error) {
-	if !Exists(dir) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrNoRun)
+	if Exists(dir) {
+		return openFolder(dir, d)
 	}
-	return openFolder(dir, d)
+	err := fmt.Errorf("%s: %w", dir, ErrNoRun)
+	if f, opening := openFolder(dir, d); opening == nil {
+		err = errors.Join(f.rescued(err), f.close())
+	}
+	return nil, err
 }
 
 // openFolder opens dir, once it is sure that it is a real folder, and that

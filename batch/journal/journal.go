@@ -71,8 +71,8 @@ func newJournal(d *folder, f file, v Vault, s *state, size int64) *Journal {
 }
 
 // Open takes up the run in dir. The error is ErrNoRun, ErrLocked, ErrUnsafe,
-// ErrUnplanned, ErrNotAJournal, ErrVault, a *DamageError, or one of the file
-// system.
+// ErrUnplanned, ErrNotAJournal, ErrVault, a *DamageError, a *RescuedError, or one
+// of the file system.
 func Open(dir string, v Vault) (*Journal, error) { return open(dir, v, osDisk{}) }
 
 func open(dir string, v Vault, d disk) (*Journal, error) {
@@ -96,7 +96,7 @@ func (d *folder) resume(v Vault) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, size, err := load(d.journal(), f)
+	s, size, err := d.load(f)
 	if err == nil {
 		err = s.checkVault(d.journal(), v)
 	}
@@ -175,7 +175,7 @@ func (j *Journal) begin(record sessionRecord) error {
 	if err := j.out.sync(end); err != nil {
 		return err
 	}
-	return j.folder.discard(unsyncedName)
+	return errors.Join(j.folder.discard(unsyncedName), j.folder.discard(rescuedName))
 }
 
 // copy makes the spare copy of the journal. The caller holds mu.
@@ -334,6 +334,9 @@ func (j *Journal) Gate(gate int, passed bool, why string) error {
 func (j *Journal) Stop(t Totals) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if err := j.look(ends); j.lost != nil {
+		return err // the file is somebody else's now
+	}
 	record := stopRecord{Type: kindStop, At: time.Now().UTC(), Totals: t}
 	_, end, err := j.append(record)
 	if err == nil {
@@ -356,7 +359,7 @@ func (j *Journal) append(record any) (from, to int64, err error) {
 // directory but for the lock. A directory that holds anything else is left as it
 // is, and an error.
 func (j *Journal) Remove(reports ...string) error {
-	own := append([]string{Name, lockName, spareName, unsyncedName, purgeName}, reports...)
+	own := append([]string{Name, lockName, spareName, unsyncedName, rescuedName, purgeName}, reports...)
 	entries, err := os.ReadDir(j.Dir())
 	if err != nil {
 		return err

@@ -59,6 +59,16 @@ func (s *scanner) damaged(at int64, what string) error {
 	return &DamageError{Path: s.path, Offset: at, What: what}
 }
 
+// load reads the folder's journal. Where it cannot, and was lost once while a run
+// worked, the error is a *RescuedError.
+func (d *folder) load(f io.Reader) (*state, int64, error) {
+	s, size, err := load(d.journal(), f)
+	if err != nil {
+		err = d.rescued(err)
+	}
+	return s, size, err
+}
+
 // load reads a journal into a state. It returns the length of the part that
 // was understood; what follows it is the torn end of a write that was cut short.
 // Records that are damaged at the end, where nothing shows that they were on
@@ -219,7 +229,7 @@ func (h *hole) examine(line []byte) (known, proof bool, err error) {
 func (s *state) apply(line []byte, at, end int64) error {
 	kind := kindOf(line)
 	if s.header.Type == "" && kind != kindHeader {
-		return ErrNotAJournal
+		return errors.New("the journal's beginning is not there")
 	}
 	if inPlan := s.planned.Type == ""; inPlan != (kind == kindHeader || kind == kindRow || kind == kindPlanned) && kind != kindResult {
 		return errMisplaced

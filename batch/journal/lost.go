@@ -189,6 +189,7 @@ func (j *Journal) Rescue(stateFolder string) (path string, err error) {
 	if counts[batch.Rotated]+counts[batch.Unknown] == 0 {
 		return "", nil
 	}
+	defer func() { j.folder.noteRescued(path) }()
 	path, err = j.rescueInto(filepath.Dir(j.Dir()))
 	if path != "" || stateFolder == "" {
 		return path, err
@@ -201,6 +202,38 @@ func (j *Journal) Rescue(stateFolder string) (path string, err error) {
 		return "", errors.Join(err, other)
 	}
 	return path, nil
+}
+
+// A file of this name in the run directory has the path of the rescue file. It is
+// there until a session takes the run up again.
+const rescuedName = ".rescued"
+
+// noteRescued leaves that file, if the folder is still there.
+func (d *folder) noteRescued(path string) {
+	if full, err := filepath.Abs(path); err == nil && path != "" {
+		_ = d.root.WriteFile(rescuedName, []byte(full), 0o600)
+	}
+}
+
+// A RescuedError says that a run cannot be read since its journal was lost while
+// it worked, and where its passwords were written then. It wraps nothing: no other
+// run may take the place of this one.
+type RescuedError struct {
+	Err    error
+	Rescue string // a path
+}
+
+func (e *RescuedError) Error() string {
+	return fmt.Sprintf("%v; it was lost while the run worked, and the passwords in force stand in %s", e.Err, e.Rescue)
+}
+
+// rescued returns the error of a journal that cannot be read, with the path of
+// the rescue file if there is one.
+func (d *folder) rescued(err error) error {
+	if path, reading := d.root.ReadFile(rescuedName); reading == nil {
+		return &RescuedError{err, string(path)}
+	}
+	return err
 }
 
 func (j *Journal) rescueInto(folder string) (path string, err error) {

@@ -105,19 +105,45 @@ func TestNothingIsSentOnceTheJournalIsLost(t *testing.T) {
 			j.looked = time.Time{}
 			row := testRow(5)
 			var lost *LostError
+			remains, _ := os.ReadFile(j.folder.journal())
 			if err := j.Sending(&row, at); !errors.As(err, &lost) || lost.Path != j.folder.journal() {
 				t.Fatalf("Sending: %v", err)
 			}
 			if err := j.Stop(Totals{}); !errors.As(err, &lost) {
 				t.Errorf("Stop: %v", err)
 			}
+			if now, _ := os.ReadFile(j.folder.journal()); !bytes.Equal(now, remains) {
+				t.Errorf("what stands in its place was written to: %d bytes instead of %d", len(now), len(remains))
+			}
 			path, err := j.Rescue("")
 			must(t, err)
 			checkRescue(t, j, path)
+			checkTold(t, j, path)
 			if got := outcomes(t, &j.View); got[3] != batch.Rotated || got[4] != batch.NotAttempted || len(got) != 30 {
 				t.Errorf("the view has %v", got)
 			}
 		})
+	}
+}
+
+// checkTold sees that a run directory whose journal can no longer be read says
+// where the passwords are, until another session takes it up.
+func checkTold(t *testing.T, j *Journal, path string) {
+	t.Helper()
+	v, err := Read(j.Dir(), Plain)
+	if err == nil { // somebody may have put it back
+		v.Close()
+		return
+	}
+	if _, missing := os.Lstat(filepath.Join(j.Dir(), rescuedName)); missing != nil || errors.Is(err, ErrUnsafe) {
+		return // it is not this folder, or not a file at all
+	}
+	var rescued *RescuedError
+	if !errors.As(err, &rescued) || rescued.Rescue != path {
+		t.Errorf("Read: %v", err)
+	}
+	if _, err := Create(j.Dir(), Head{}, Plain); err == nil {
+		t.Error("another run takes its place")
 	}
 }
 
@@ -224,6 +250,9 @@ func TestAJournalIsLookedAtAfterAFailedWrite(t *testing.T) {
 	for _, removed := range []bool{false, true} {
 		j := underWay(t)
 		j.out.file = &failing{file: j.out.file, syncs: 1 << 30}
+		if err := j.Finish(result(4, batch.Rotated)); !errors.Is(err, errDisk) {
+			t.Errorf("Finish: %v", err)
+		}
 		if removed {
 			must(t, os.RemoveAll(j.Dir()))
 		}

@@ -74,7 +74,7 @@ func (d *folder) clearUnplanned() error {
 		return err
 	}
 	defer f.Close()
-	if _, _, err := load(d.journal(), f); !errors.Is(err, ErrUnplanned) {
+	if _, _, err := d.load(f); !errors.Is(err, ErrUnplanned) {
 		return fmt.Errorf("%s holds a run already", d.journal())
 	}
 	return d.root.Remove(Name)

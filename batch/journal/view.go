@@ -55,7 +55,15 @@ func (d *folder) view(v Vault) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, size, err := load(d.journal(), f)
+	s, size, err := d.load(f)
+	if err == nil {
+		s.endSession(s.loss(d.kept(s)), time.Now())
+	}
+	return d.viewOf(f, v, s, size, err)
+}
+
+// viewOf returns the View of a journal that was loaded, or failed to.
+func (d *folder) viewOf(f file, v Vault, s *state, size int64, err error) (*View, error) {
 	if err == nil {
 		err = s.checkVault(d.journal(), v)
 	}
@@ -63,7 +71,6 @@ func (d *folder) view(v Vault) (*View, error) {
 		f.Close()
 		return nil, err
 	}
-	s.endSession(s.loss(d.kept(s)), time.Now())
 	return &View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: new(sync.Mutex)}, nil
 }
 
@@ -95,13 +102,17 @@ func ReadHead(dir string) (Head, error) {
 		return Head{}, err
 	}
 	defer f.Close()
-	line, _, _, err := newScanner(folder.journal(), f).next()
+	in := newScanner(folder.journal(), f)
+	line, _, _, err := in.next()
 	s := newState()
-	if err == nil && intact(line) {
-		err = s.apply(line, 0, 0)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return Head{}, err
+	case !intact(line):
+		return Head{}, folder.rescued(in.damaged(0, "its first record is not what was written"))
 	}
-	if err != nil || s.header.Type == "" {
-		return Head{}, fmt.Errorf("%s: %w", folder.journal(), ErrNotAJournal)
+	if err = s.apply(line, 0, 0); err != nil {
+		return Head{}, folder.rescued(fmt.Errorf("%s: %w", folder.journal(), err))
 	}
 	return s.header.Head, nil
 }
@@ -144,6 +155,7 @@ type Info struct {
 	Digest    string   // tells the input from another
 	Columns   []string // the names of the input's other columns
 	Rows      int
+	Unread    int            // rows of a damaged journal that cannot be read: see Salvage
 	Requests  int            // sent so far
 	Throttled int            // those refused for exceeding the allowance
 	Traffic   []batch.Minute // those of them that are recorded, by time
@@ -162,7 +174,7 @@ func (v *View) Info() Info {
 	defer v.guard.Unlock()
 	s := v.state
 	return Info{
-		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(),
+		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(), Unread: s.unread,
 		Requests: s.sends, Throttled: s.throttled, Traffic: s.traffic.sorted(), Waited: s.waited,
 		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why, Worked: s.worked + s.working(),
 		SessionAt: s.session.At, PID: s.session.PID,
@@ -248,6 +260,9 @@ func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 // the vault has no key for a row's password (ErrSealed), the row's Password is
 // empty and its Sealed is what stands in the journal.
 func (v *View) Entries() iter.Seq2[batch.Entry, error] {
+	if v.state.salvaged {
+		return v.salvage
+	}
 	return v.entries(func(int) bool { return true })
 }
 

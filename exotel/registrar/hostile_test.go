@@ -108,6 +108,7 @@ func endless(head func(r request) string, piece string) func(io.Writer, request,
 }
 
 func TestHostileRegistrar(t *testing.T) {
+	t.Parallel()
 	line := func(r request) string { return "SIP/2.0 200 OK\r\n" }
 	nothing := func(r request) string { return "" }
 	replaced := func(name, value string) func(io.Writer, request, int) bool {
@@ -309,6 +310,7 @@ func TestKeptConnection(t *testing.T) {
 // is not sent again, neither on another connection nor as another datagram: a
 // registrar may count each copy as a wrong password.
 func TestAnswersAreNotRepeated(t *testing.T) {
+	t.Parallel()
 	t.Run("tcp", func(t *testing.T) {
 		var mu sync.Mutex
 		answers := 0

@@ -184,6 +184,7 @@ func (k *kamailio) phone(t testing.TB, user, contact string) {
 }
 
 func TestPasswordsAgainstKamailio(t *testing.T) {
+	t.Parallel()
 	for _, algorithm := range []string{"MD5", "SHA-256"} {
 		t.Run(algorithm, func(t *testing.T) {
 			w, _ := startKamailio(t, 2, kamailio{Algorithm: algorithm})
@@ -197,6 +198,7 @@ var expires = regexp.MustCompile(`(?m)^\s*Expires: (\d+)$`)
 // TestKamailioKeepsBindings compares every field of the bindings but the one that
 // counts down.
 func TestKamailioKeepsBindings(t *testing.T) {
+	t.Parallel()
 	const proofs = 200
 	w, k := startKamailio(t, 2, kamailio{Algorithm: "MD5"})
 	w.put(t, exoteltest.GeneratedUser(0), first)

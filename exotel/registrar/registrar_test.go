@@ -3,6 +3,7 @@ package registrar_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +18,10 @@ import (
 	"siprotate/exotel/registrar"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8") // most of them wait; a flag on the command line wins
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	first  = "Example-Pass-1"

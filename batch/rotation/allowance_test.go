@@ -25,6 +25,7 @@ const allowed = 50 // a minute
 // counts, it never counts more than the allowance in any minute, and refuses
 // nothing; and in the end it holds the passwords that the journal has.
 func TestAllowanceHoldsAcrossKills(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []exoteltest.Kind{exoteltest.FixedWindow, exoteltest.SlidingWindow, exoteltest.TokenBucket} {
 		for _, headers := range []exoteltest.HeaderMode{exoteltest.NoHeaders, exoteltest.AllHeaders} {
 			t.Run(fmt.Sprintf("%v, headers %d", kind, headers), func(t *testing.T) {

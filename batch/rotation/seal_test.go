@@ -254,6 +254,7 @@ func (w *sealedWorld) plan(v journal.Vault, n int) {
 // without. At every death the run directory holds each password that may be in
 // force, and in the end exactly those that are.
 func TestSealedRunsSurviveAKillAtEveryRequest(t *testing.T) {
+	t.Parallel()
 	const rows = 3
 	faults := map[exoteltest.Fault]float64{exoteltest.ResetAfter: 0.3, exoteltest.ResetBefore: 0.2}
 	for _, unlocked := range []bool{false, true} {

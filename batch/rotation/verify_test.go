@@ -66,6 +66,7 @@ func rotatedTo(t *testing.T, rows int, rowOf func(n int) batch.Row) string {
 }
 
 func TestVerifyTellsWhichPhonesAreBack(t *testing.T) {
+	t.Parallel()
 	const rows = 200
 	var all []int
 	for n := 1; n <= rows; n++ {

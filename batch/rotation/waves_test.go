@@ -77,6 +77,7 @@ func TestWavesKeepApart(t *testing.T) {
 
 // A gate looks at the phones ten times or more before it gives up.
 func TestAGateWaitsForPhones(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		wait  time.Duration
 		opens time.Duration // so long after the proofs; 0: it stays closed

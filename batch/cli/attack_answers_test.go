@@ -114,6 +114,7 @@ func bomb() string {
 // a confirmation or a refusal, none is read without an end, and each row is
 // settled once the API answers as it should.
 func TestAttackAnswers(t *testing.T) {
+	t.Parallel()
 	packed := bomb()
 	n := tried(t, "answers without an end, and other nonsense")
 	for name, answer := range map[string]func(*peer){

@@ -25,6 +25,7 @@ func every() map[exoteltest.Fault]float64 {
 //
 //	go test -timeout 2h -run TestAttackKills ./batch/cli -crash.runs 200 -attack.rows 500
 func TestAttackKills(t *testing.T) {
+	t.Parallel()
 	kills := tried(t, "kill -9 under every fault at once")
 	choose := choices(t)
 	for i := range *crashRuns {

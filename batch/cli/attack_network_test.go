@@ -35,6 +35,7 @@ var networkFaults = []struct {
 // TestAttackNetwork runs through a network that is broken in every way, half of
 // the connections at a time, and resumes once it is sound.
 func TestAttackNetwork(t *testing.T) {
+	t.Parallel()
 	n := tried(t, "a broken network")
 	for range *attackTimes {
 		for i, s := range networkFaults {
@@ -58,6 +59,7 @@ func TestAttackNetwork(t *testing.T) {
 // TestAttackAway lets the API go away in the middle of a run, and come back. It
 // costs a run that is patient nothing but time.
 func TestAttackAway(t *testing.T) {
+	t.Parallel()
 	n := tried(t, fmt.Sprintf("the API gone for %v", *attackAway))
 	for i := range *attackTimes {
 		n.times++

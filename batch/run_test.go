@@ -437,17 +437,54 @@ func TestWindowOverEndsAThrottledRow(t *testing.T) {
 	})
 }
 
-// An interrupt that leaves the last row in doubt is told as one.
+// An interrupt that leaves the last row without a verdict is told as one.
 func TestInterruptInTheLastWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		server := &api{latency: time.Second, scripts: map[int][]error{1: {outage}}}
-		notes := newNotebook(t, 1)
-		time.AfterFunc(1200*time.Millisecond, cancel)
-		if got := stopReason(rotate(t, ctx, testConfig(), 1, nil, server, notes)); got != Interrupted {
-			t.Errorf("stopped because of %q", got)
-		}
-	})
+	for _, answer := range []error{outage, offline, throttle} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			server := &api{latency: time.Second, scripts: map[int][]error{1: {answer}}}
+			notes := newNotebook(t, 1)
+			time.AfterFunc(1200*time.Millisecond, cancel)
+			if got := stopReason(rotate(t, ctx, testConfig(), 1, nil, server, notes)); got != Interrupted {
+				t.Errorf("%v: stopped because of %q", answer, got)
+			}
+		})
+	}
+}
+
+// A request without an answer in time may be counted as long after its end as it
+// took: its slot is held for a window from then. A cut one is counted at once.
+func TestALostRequestIsCountedLater(t *testing.T) {
+	const timeout = 30 * time.Second
+	for name, c := range map[string]struct{ cut, want time.Duration }{
+		"timed out": {time.Hour, 2*timeout + time.Minute},
+		"cut":       {timeout / 2, timeout/2 + time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			config, sent := testConfig(), []time.Time(nil)
+			pacer, err := pace.New(pace.Options{Rate: pace.Rate{N: 1, Per: time.Minute}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.Pacer, config.Timeout = pacer, timeout
+			set := setterFunc(func(ctx context.Context, _ Row) (Receipt, error) {
+				if sent = append(sent, time.Now()); len(sent) > 1 {
+					return Receipt{HTTPCode: 200}, nil
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(c.cut):
+				}
+				return Receipt{}, outage
+			})
+			if err := Run(t.Context(), config, rowsOf(1, nil), set, newNotebook(t, 1)); err != nil {
+				t.Fatal(err)
+			}
+			if got := sent[1].Sub(sent[0]); got != c.want {
+				t.Errorf("%s: the next request left after %v, want %v", name, got, c.want)
+			}
+		})
+	}
 }
 
 // Whatever call of the log fails, nothing leaves after it, and nothing leaves

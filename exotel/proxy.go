@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -47,7 +48,16 @@ func isProxyURL(setting string) bool {
 		setting = "http://" + setting
 	}
 	proxy, err := url.Parse(setting)
-	return err == nil && proxy.Hostname() != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, proxy.Scheme)
+	if err != nil || proxy.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, proxy.Scheme) {
+		return false
+	}
+	if port := proxy.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return false
+		}
+	}
+	// Anything behind the port: a slip such as http//proxy:3128, whose host is http.
+	return (proxy.Path == "" || proxy.Path == "/") && proxy.RawQuery == "" && proxy.Fragment == ""
 }
 
 // proxySecrets returns what no text may show of a proxy's URL.

@@ -115,6 +115,9 @@ func TestMalformedProxySettings(t *testing.T) {
 		"user:Sample-pr0xy@proxy.example.com:3128": true, "socks5://127.0.0.1:1080": true, "10.0.0.1:3128": true, "[::1]:3128": true,
 		"::bad": false, "http://": false, "http://:3128": false, "//proxy.example.com": false, "ftp://proxy.example.com": false,
 		"http://proxy.example.com:port": false, " http://proxy.example.com": false, "http://user:Sample-pr0xy@": false, "http://a b": false,
+		"http://proxy.example.com:3128/": true, "http//proxy.example.com:3128": false, "http:/proxy.example.com:3128": false, "http//": false,
+		"http://127.0.0.1:99999": false, "proxy.example.com:0": false, "proxy.example.com:65535": true, "proxy.example.com:65536": false,
+		"http://proxy.example.com:3128/proxy.pac": false, "http://proxy.example.com:3128?a=b": false, "http://proxy.example.com:3128#a": false,
 	} {
 		if isProxyURL(setting) != want {
 			t.Errorf("%q is a proxy's URL: %v, want %v", setting, !want, want)

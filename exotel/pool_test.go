@@ -18,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -214,6 +215,48 @@ func TestBytesOnAnIdleConnection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A second answer that comes within the rest of its connection is nobody's, also
+// before anything unasked came.
+func TestASecondAnswerWithinTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const late = restTime - time.Millisecond
+		var servers sync.WaitGroup
+		c := newClient(t, "http://localhost", nil)
+		c.transport.(*pool).transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			client, server := net.Pipe()
+			servers.Go(func() {
+				defer server.Close()
+				in := bufio.NewReader(server)
+				for {
+					r, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					io.Copy(io.Discard, r.Body)
+					device := strings.Split(r.URL.Path, "/")[7]
+					io.WriteString(server, answerText(200, strings.Replace(accepting, "r1", device, 1)))
+					time.Sleep(late)
+					io.WriteString(server, answerText(200, strings.Replace(accepting, "r1", "stray", 1)))
+				}
+			})
+			return watch(ctx, client), nil
+		}
+		for _, device := range []string{"1", "2"} {
+			answer, err := c.SetPassword(t.Context(), "u", device, testPassword)
+			if err != nil || answer.RequestID != device {
+				t.Errorf("row %s: answer %+v, error %v", device, answer, err)
+			}
+			time.Sleep(late - time.Millisecond)
+		}
+		time.Sleep(restTime)
+		if c.transport.(*pool).trusts() {
+			t.Error("the server is trusted yet")
+		}
+		c.CloseIdleConnections()
+		servers.Wait()
+	})
 }
 
 func TestAnswerBeforeItsRequest(t *testing.T) {

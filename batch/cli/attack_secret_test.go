@@ -206,7 +206,7 @@ func TestAttackCore(t *testing.T) {
 		for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {
 			t.Run(fmt.Sprint(level, " ", signal), func(t *testing.T) {
 				n.times++
-				r := newRotation(t, choices(t)(n.times), exoteltest.Options{Users: *attackRows, Latency: 20 * time.Millisecond})
+				r := newRotation(t, choices(t)(n.times), exoteltest.Options{Users: *attackRows, Latency: 100 * time.Millisecond})
 				t.Parallel() // Go waits up to ten seconds for threads that do not answer
 				p := launch{
 					shell: `cd "$WORK" && ulimit -c unlimited && exec "$0" "$@"`,
@@ -217,8 +217,14 @@ func TestAttackCore(t *testing.T) {
 				}
 				must(t, p.cmd.Process.Signal(signal))
 				p.wait()
-				if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.CoreDump() {
+				status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+				if status.CoreDump() {
 					t.Error("it left a core dump")
+				}
+				// SIGQUIT interrupts. No death may look like wrong usage, for which
+				// nothing was sent.
+				if signal == syscall.SIGQUIT && status.ExitStatus() != 131 || signal != syscall.SIGQUIT && !status.Signaled() {
+					t.Errorf("it ended with %v", p.cmd.ProcessState)
 				}
 				for row, passwords := range readJournal(t, r.dir).passwords {
 					if found := leaks(p.stderr.Bytes(), passwords[0]); len(found) > 0 {

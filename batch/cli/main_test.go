@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"io"
+	"log"
 	"maps"
 	"os"
 	"os/exec"
@@ -23,6 +24,7 @@ const roleVariable = "SIPROTATE_TEST_ROLE"
 
 const (
 	program  = "program"   // siprotate itself
+	logging  = "logging"   // siprotate with a library that logs
 	bareLoop = "bare-loop" // what siprotate is measured against
 )
 
@@ -49,6 +51,10 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case program:
 		os.Exit(cli.Main())
+	case logging:
+		code := cli.Main()
+		log.Print("a library logs")
+		os.Exit(code)
 	case bareLoop:
 		os.Exit(runBareLoop(os.Args[1], os.Args[2], os.Args[3]))
 	}

@@ -96,22 +96,27 @@ func (a *app) sayPlan(p rotation.Plan) {
 		return
 	case p.Resumed:
 		a.say("resuming the run in %s: %s of %s to send", p.Dir, number(p.Left), count(p.Rows, "row"))
+		a.say("%s", place(p.Account))
 	default:
 		what := count(p.Rows, "row") + ": " + count(p.Provided, "password") + " given, " + number(p.Left-p.Provided) + " to be generated"
 		if p.Invalid > 0 {
 			what += "; invalid and skipped: " + count(p.Invalid, "row")
 		}
 		a.say("%s", what)
-		where := "account " + p.Account.SID + " at " + p.Account.Host
-		if p.Account == sandboxEndpoint.Account {
-			where = "a stand-in of the API inside the program"
-		}
-		a.say("%s, run directory %s", where, p.Dir)
+		a.say("%s, run directory %s", place(p.Account), p.Dir)
 	}
 	a.sayEstimate(p)
 	if p.Lookups.Wanted > 0 {
 		a.sayCost(p.Lookups)
 	}
+}
+
+// place says whose passwords are rotated, and where.
+func place(acc rotation.Account) string {
+	if acc == sandboxEndpoint.Account {
+		return "a stand-in of the API inside the program"
+	}
+	return "account " + acc.SID + " at " + acc.Host
 }
 
 // sayEstimate says how long the rows will take at least, and how many of them

@@ -27,9 +27,9 @@ func newResume(a *app) *cobra.Command {
 		Long: `Resume sends the rows of a run that have no verdict: those that were never
 sent, and those whose outcome is unknown, with the same passwords.
 
-Account, host, rate, workers and guards are those that the run was started with,
-unless a flag says otherwise; --stop-after counts anew. Only the credentials are
-needed.
+Account, host, rate, workers, guards and --on-finish are those that the run was
+started with, unless a flag says otherwise; --stop-after counts anew. Only the
+credentials are needed.
 
 The passwords of a sealed run are the same only with the identity that opens
 them. Without it these rows get new ones, sealed to the same recipients; one that

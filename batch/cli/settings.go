@@ -42,7 +42,7 @@ func settingsOf(e endpoint, f *pflag.FlagSet) json.RawMessage {
 
 // momentary are flags that say how to show one session, and not how to send.
 var momentary = map[string]bool{
-	"json": true, "verbose": true, "quiet": true, "log-format": true, "wait": true, "on-finish": true,
+	"json": true, "verbose": true, "quiet": true, "log-format": true, "wait": true,
 }
 
 // readSettings returns the settings of a run; those of one that another program

@@ -117,6 +117,7 @@ type app struct {
 	log    *slog.Logger // takes lines for people, as records for machines; nil: they are printed
 
 	groups  map[*cobra.Command][]flagGroup
+	runID   atomic.Pointer[string]          // the id of the run, once it is known
 	advised bool                            // the closing words named the command that goes on
 	gating  atomic.Pointer[rotation.Gating] // the gate that waits
 
@@ -170,17 +171,35 @@ func (a *app) logger(verbose bool) *slog.Logger {
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if a.log != nil {
-		return slog.New(slog.NewJSONHandler(a.err, options)).With("account", a.at.SID)
+		return slog.New(runHandler{slog.NewJSONHandler(a.err, options), &a.runID}).With("account", a.at.SID)
 	}
 	return slog.New(slog.NewTextHandler(lines{a}, options))
 }
 
 // logJSON makes what is said records for machines.
 func (a *app) logJSON() {
-	a.log = slog.New(slog.NewJSONHandler(a.err, nil))
+	a.log = slog.New(runHandler{slog.NewJSONHandler(a.err, nil), &a.runID})
 	if a.at.SID != "" {
 		a.log = a.log.With("account", a.at.SID)
 	}
+}
+
+// A runHandler adds to each record which run it is of, once that is known.
+type runHandler struct {
+	slog.Handler
+	run *atomic.Pointer[string]
+}
+
+func (h runHandler) Handle(ctx context.Context, record slog.Record) error {
+	if run := h.run.Load(); run != nil {
+		record = record.Clone()
+		record.AddAttrs(slog.String("run", *run))
+	}
+	return h.Handler.Handle(ctx, record)
+}
+
+func (h runHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return runHandler{h.Handler.WithAttrs(attrs), h.run}
 }
 
 // A lineLog is a writer that logs each line of what a command prints as a record.

@@ -21,6 +21,8 @@ func (a *app) hear(event rotation.Event) {
 		a.say("waiting: %v", e.Err)
 	case rotation.Warning:
 		a.say("warning: %s", e.Text)
+	case rotation.Opened:
+		a.runID.Store(&e.Run)
 	case rotation.Planned:
 		a.sayPlan(e.Plan)
 	case rotation.Working:

@@ -59,6 +59,7 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	if err != nil {
 		return err
 	}
+	a.runID.Store(&head.Run)
 	saved := readSettings(head)
 	if err := saved.apply(cmd.Flags()); err != nil {
 		return err

@@ -334,7 +334,7 @@ func (a *app) sayClosing(digest report.Digest, next string) {
 	case a.quiet:
 	case a.log != nil:
 		s := digest.Summary
-		a.log.Info("the run rests", "run", s.Run, "rows", s.Rows, "rotated", s.Rotated, "failed", s.Failed, "unknown", s.Unknown,
+		a.log.Info("the run rests", "rows", s.Rows, "rotated", s.Rotated, "failed", s.Failed, "unknown", s.Unknown,
 			"invalid", s.Invalid, "not_attempted", s.NotAttempted, "requests", s.Requests, "next", next)
 	default:
 		digest.Closing(a.err, report.ClosingOptions{Width: terminalWidth(a.err), Next: next})

@@ -17,6 +17,9 @@ type Waiting struct{ Err error }
 // Warning: the source may not be what it seems.
 type Warning struct{ Text string }
 
+// Opened: this is the run, by its id. It is told as soon as that is known.
+type Opened struct{ Run string }
+
 // Planned: this is what is about to be sent. An unfinished run that goes on says
 // so.
 type Planned struct{ Plan Plan }

@@ -292,6 +292,7 @@ func (r Rotation) left(v *journal.View) (Plan, error) {
 	if err := r.sameAccount(info.Head); err != nil {
 		return Plan{}, err
 	}
+	r.Events(Opened{info.Run})
 	pending, _ := v.Pending(r.Engine.RetryFailed)
 	if pending == 0 && reported(v, r.Formats) {
 		failed, _ := v.Pending(true)
@@ -367,6 +368,7 @@ func (r Rotation) write(src Source, c *checked) (*journal.Journal, error) {
 		// A plan whose sync failed would read as whole, and might not be on disk.
 		return nil, errors.Join(&PlanError{err}, p.Discard())
 	}
+	r.Events(Opened{j.Info().Run})
 	return j, nil
 }
 

@@ -48,18 +48,24 @@ func (a *app) endpoint(o accountFlags) (endpoint, error) {
 	if o.region == "" {
 		baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL")
 	}
-	if baseURL == "" || o.region != "" {
-		region, err := exotel.ParseRegion(a.setting(o.region, "EXOTEL_REGION", string(exotel.Singapore)))
-		if err != nil {
-			return endpoint{}, usage(err, "set EXOTEL_REGION or --region to the region of the account: singapore or mumbai")
-		}
-		baseURL = cmp.Or(baseURL, region.BaseURL())
+	region, err := a.region(o.region)
+	if err != nil { // also where a URL says more: the next command may come without it
+		return endpoint{}, err
 	}
+	baseURL = cmp.Or(baseURL, region.BaseURL())
 	if sid == "" {
 		return endpoint{}, usagef("set EXOTEL_ACCOUNT_SID, or give --account-sid; it stands in the dashboard's API settings",
 			"no account: its SID is not set")
 	}
 	return newEndpoint(sid, baseURL), nil
+}
+
+func (a *app) region(flag string) (exotel.Region, error) {
+	region, err := exotel.ParseRegion(a.setting(flag, "EXOTEL_REGION", string(exotel.Singapore)))
+	if err != nil {
+		return "", usage(err, "set EXOTEL_REGION or --region to the region of the account: singapore or mumbai")
+	}
+	return region, nil
 }
 
 // endpointOf returns the endpoint of a run. Where flags or the environment name

@@ -121,6 +121,8 @@ func (o *paceFlags) apply(a *app, r *rotation.Rotation) error {
 	r.Wait, r.Events, r.Tool = o.wait, a.hear, tool()
 	if r.Account.Host != sandboxHost {
 		r.State = account.Folder(a.getenv)
+	} else if _, err := a.region(""); err != nil {
+		a.say("warning: EXOTEL_REGION: %v; the sandbox has none", err)
 	}
 	return nil
 }

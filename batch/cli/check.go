@@ -35,6 +35,9 @@ API advertises, whether the state folder can be written, and which proxy is used
 	o.accountFlags.add(groups.add("Account"))
 	o.paceFlags.add(groups.add("Pace"), groups.add("Output"))
 	groups.finish(a)
+	// It tells what is wrong now, and not whether that passes.
+	o.maxAttempts = 1
+	cmd.Flags().Lookup("max-attempts").DefValue = "1"
 	return cmd
 }
 

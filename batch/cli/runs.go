@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -24,9 +26,10 @@ func newRuns(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runs [DIR]",
 		Short: "the runs in a folder, and how they stand",
-		Long: `Runs lists the run directories in a folder, the current one if none is named:
-when each began, what it rotates for whom, how it ended and what is left. It
-reads the journals alone and sends nothing.`,
+		Long: `Runs lists the run directories in a folder, the current one if none is named, or
+the one run directory that is named: when each run began, what it rotates for
+whom, how it ended and what is left. It reads the journals alone and sends
+nothing.`,
 		Example: `  siprotate runs
   siprotate runs /var/lib/siprotate --json`,
 		Args:              cobra.MaximumNArgs(1),
@@ -58,20 +61,13 @@ type runLine struct {
 	Stopped   string       `json:"stopped,omitempty"`
 }
 
-// fullRuns is how wide a terminal has to be for every column of the table.
-const fullRuns = 120
-
 func (a *app) runs(folder string, asJSON bool) error {
-	entries, err := os.ReadDir(folder)
+	dirs, err := runDirs(folder)
 	if err != nil {
 		return usage(err, "name a folder that holds run directories")
 	}
 	var lines []runLine
-	for _, entry := range entries {
-		dir := filepath.Join(folder, entry.Name())
-		if !entry.IsDir() || !journal.Exists(dir) {
-			continue
-		}
+	for _, dir := range dirs {
 		line, err := readRun(dir)
 		switch {
 		case errors.Is(err, journal.ErrUnplanned):
@@ -82,29 +78,78 @@ func (a *app) runs(folder string, asJSON bool) error {
 		}
 	}
 	slices.SortStableFunc(lines, func(x, y runLine) int { return x.StartedAt.Compare(y.StartedAt.Time) })
+	if len(lines) == 0 {
+		a.say("there is no run in %s", folder)
+		return nil
+	}
 	if asJSON {
 		return jsonLines(a.out, lines)
 	}
-	// A terminal shows what is left of each run without wrapping.
-	width := terminalWidth(a.out)
-	narrow := width > 0 && width < fullRuns
-	row := func(cells ...string) string {
-		if narrow {
-			cells = slices.Delete(cells, 2, 4) // the input, the account
-		}
-		return strings.Join(cells, "\t") + "\n"
+	return runsTable(a.out, lines, terminalWidth(a.out))
+}
+
+// runDirs returns the run directories in a folder, or the folder if it is one.
+func runDirs(folder string) (dirs []string, err error) {
+	if journal.Exists(folder) {
+		return []string{folder}, nil
 	}
-	out := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
-	fmt.Fprint(out, row("STARTED", "RUN", "INPUT", "ACCOUNT", "STATE", "ROTATED", "LEFT", "FAILED"))
+	entries, err := os.ReadDir(folder)
+	for _, entry := range entries {
+		if dir := filepath.Join(folder, entry.Name()); entry.IsDir() && journal.Exists(dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs, err
+}
+
+// yielding are the columns of the table that give way, one by one, on a terminal
+// where it would wrap: the account, and the input.
+var yielding = []int{3, 2}
+
+// runsTable writes a table for a terminal of width columns; 0: there is none.
+func runsTable(w io.Writer, lines []runLine, width int) error {
+	table := [][]string{{"STARTED", "RUN", "INPUT", "ACCOUNT", "STATE", "ROTATED", "LEFT", "FAILED"}}
 	for _, l := range lines {
 		started := "-"
 		if !l.StartedAt.IsZero() {
 			started = l.StartedAt.Local().Format("2006-01-02 15:04")
 		}
-		fmt.Fprint(out, row(started, report.Sanitize(l.Run), report.Sanitize(l.Input), report.Sanitize(l.Account), cmp.Or(l.State, "-"),
-			fmt.Sprintf("%d/%d", l.Rotated, l.Rows), strconv.Itoa(l.Left), strconv.Itoa(l.Failed)))
+		table = append(table, []string{
+			started, report.Sanitize(l.Run), report.Sanitize(l.Input), report.Sanitize(l.Account), cmp.Or(l.State, "-"),
+			fmt.Sprintf("%d/%d", l.Rotated, l.Rows), strconv.Itoa(l.Left), strconv.Itoa(l.Failed),
+		})
+	}
+	for _, column := range yielding {
+		if width == 0 || widthOf(table) <= width {
+			break
+		}
+		for i := range table {
+			table[i] = slices.Delete(table[i], column, column+1)
+		}
+	}
+	out := tabwriter.NewWriter(w, 0, 8, gap, ' ', 0)
+	for _, cells := range table {
+		fmt.Fprintln(out, strings.Join(cells, "\t"))
 	}
 	return out.Flush()
+}
+
+// gap is how many spaces stand between two columns.
+const gap = 2
+
+// widthOf returns how many columns of a terminal a table takes.
+func widthOf(table [][]string) int {
+	widest := make([]int, len(table[0]))
+	for _, cells := range table {
+		for i, cell := range cells {
+			widest[i] = max(widest[i], utf8.RuneCountInString(cell))
+		}
+	}
+	sum := gap * (len(widest) - 1)
+	for _, cells := range widest {
+		sum += cells
+	}
+	return sum
 }
 
 func readRun(dir string) (runLine, error) {

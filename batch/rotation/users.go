@@ -49,7 +49,10 @@ func (r Rotation) Ask(ctx context.Context, q exotel.Query) (*exotel.Page, error)
 		return nil, err
 	}
 	defer a.close()
-	page, err := r.lister(a).Users(ctx, q)
+	l := r.lister(a)
+	r.Events(Working{l.progress})
+	page, err := l.Users(ctx, q)
+	r.Events(Rested{})
 	if err != nil {
 		return nil, listError(ctx, err)
 	}

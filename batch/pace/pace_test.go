@@ -56,7 +56,14 @@ func TestParseRate(t *testing.T) {
 			t.Errorf("%q prints as %q, which is %v, %v", text, got, back, err)
 		}
 	}
-	for _, text := range []string{"", "50", "50/", "/m", "0/m", "-1/m", "-1/", "50/0s", "50/-1s", "1e3/m", "50/m/s", " 50/m", "50/61m", "1000001/m", "50/1us", "Unlimited"} {
+	for text, want := range map[string]string{
+		"50/min": "50/m", "50/Minutes": "50/m", "1/secs": "1/s", "5/seconds": "5/s", "600/hour": "600/h", "600/hrs": "600/h",
+	} {
+		if got, err := pace.ParseRate(text); err != nil || got.String() != want {
+			t.Errorf("%q: %v, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "50", "50/mins/s", "50/", "/m", "0/m", "-1/m", "-1/", "50/0s", "50/-1s", "1e3/m", "50/m/s", " 50/m", "50/61m", "1000001/m", "50/1us", "Unlimited"} {
 		if got, err := pace.ParseRate(text); !errors.Is(err, pace.ErrRate) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}

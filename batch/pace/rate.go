@@ -38,7 +38,7 @@ var spelledWindows = map[string]string{
 	"sec": "s", "second": "s", "min": "m", "minute": "m", "hr": "h", "hour": "h",
 }
 
-// ParseRate reads "50/m", "50/min", "5/s", "600/h", "50/5s" (a window of any duration
+// ParseRate reads "50/m", "50/min", "50/minutes", "5/s", "600/h", "50/5s" (a window of any duration
 // that [time.ParseDuration] knows) or "unlimited". Its errors are [ErrRate].
 func ParseRate(text string) (Rate, error) {
 	if text == "unlimited" {
@@ -49,7 +49,7 @@ func ParseRate(text string) (Rate, error) {
 	if err != nil {
 		return Rate{}, ErrRate
 	}
-	window = cmp.Or(spelledWindows[strings.ToLower(window)], window)
+	window = cmp.Or(spelledWindows[strings.TrimSuffix(strings.ToLower(window), "s")], window)
 	per, named := namedWindows[window]
 	if !named {
 		if per, err = time.ParseDuration(window); err != nil {

@@ -38,19 +38,18 @@ func newMan(a *app) *cobra.Command {
 // which the generator reads as Markdown.
 func completeManual(cmd *cobra.Command) {
 	cmd.DisableAutoGenTag = true // the same sources give the same pages
-	var exits strings.Builder
-	usageOfExits(&exits, cmd)
 	section := func(title, text string) {
-		_, text, _ = strings.Cut(text, ":\n")
+		_, text, found := strings.Cut(text, ":\n")
+		if !found {
+			return
+		}
 		cmd.Long += "\n\n# " + title + "\n\n```\n" + strings.TrimRight(text, "\n") + "\n```\n"
 	}
 	if cmd.Long == "" {
 		cmd.Long = cmd.Short
 	}
-	if !cmd.HasParent() || cmd.Flags().Lookup("account-sid") != nil {
-		section("ENVIRONMENT", environment)
-	}
-	section("EXIT STATUS", exits.String())
+	section("ENVIRONMENT", usageOfEnvironment(cmd, helpWidth))
+	section("EXIT STATUS", usageOfExits(cmd, helpWidth))
 	for _, sub := range cmd.Commands() {
 		completeManual(sub)
 	}

@@ -10,7 +10,7 @@ limit, and reports on every row. A run that was interrupted, in whatever way, ca
 be resumed.`
 
 const rootExample = `  siprotate run users.csv --sandbox          try it out, without an account
-  siprotate check                            are the credentials and the account right
+  siprotate check                            are account and credentials right
   siprotate users -o users.csv               list the account: a ready input
   siprotate run users.csv --dry-run          check the input, send nothing
   siprotate run users.csv                    rotate
@@ -34,6 +34,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	a.groups = map[*cobra.Command][]flagGroup{}
 	root.SetUsageFunc(a.usage)
+	root.SetHelpFunc(a.help)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(
 		newRun(a), newResume(a), newReport(a), newCredentials(a), newPurge(a), newUsers(a), newStatus(a), newRuns(a), newVerify(a), newCheck(a), newSandbox(a), newVersion(),

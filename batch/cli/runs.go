@@ -33,7 +33,7 @@ nothing.`,
 		Example: `  siprotate runs
   siprotate runs /var/lib/siprotate --json`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeRunDirs,
+		ValidArgsFunction: completeDirs,
 		RunE: a.do(func(_ *cobra.Command, args []string) error {
 			folder := "."
 			if len(args) > 0 {

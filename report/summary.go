@@ -26,7 +26,7 @@ type Summary struct {
 	Proved    int     `json:"proved"`              // rows whose password the registrar accepted
 	Refused   int     `json:"refused"`             // or refused
 	Unproved  int     `json:"unproved"`            // rows that are rotated or unknown, and neither
-	PerMinute float64 `json:"requests_per_minute"` // over the time at work; 0 if that is not known
+	PerMinute float64 `json:"requests_per_minute"` // over the time at work, a minute at least; 0 if that is not known
 
 	By *BySummary `json:"by,omitempty"` // how the rows stand by a column, where that was asked for
 }
@@ -104,11 +104,13 @@ func (s Stamp) MarshalJSON() ([]byte, error) {
 	return json.Marshal(stamp(s.Time))
 }
 
+// perMinute returns how many requests were sent a minute. A shorter time counts as
+// a minute: no more than those were sent in any.
 func perMinute(requests int, d time.Duration) float64 {
 	if d <= 0 {
 		return 0
 	}
-	return math.Round(float64(requests)/d.Minutes()*10) / 10
+	return math.Round(float64(requests)/max(d, averageFrom).Minutes()*10) / 10
 }
 
 func seconds(d time.Duration) float64 {

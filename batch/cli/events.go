@@ -61,10 +61,10 @@ func (a *app) hear(event rotation.Event) {
 		}
 		a.say("warning: %s", what)
 	case rotation.Barred:
-		a.say("%s not asked about: an account gets at most two wrong answers in ten minutes; again from %s", rowsThat(e.Rows, "was", "were"), e.From.Format("15:04"))
+		a.say("%s not asked about: an account gets at most two wrong answers in ten minutes; again from %s", rowsThat(e.Rows, "was", "were"), clockUp(e.From))
 	case rotation.Gating:
 		if before := a.gating.Swap(&e); before == nil {
-			a.say("gate %d after %s waits until %s at most: %s", e.Gate, count(e.Rows, "row"), e.Until.Format("15:04"), e.Why)
+			a.say("gate %d after %s waits until %s at most: %s", e.Gate, count(e.Rows, "row"), clockUp(e.Until), e.Why)
 		}
 	case rotation.Gated:
 		a.gating.Store(nil)
@@ -131,11 +131,14 @@ func (a *app) sayEstimate(p rotation.Plan) {
 	if p.Takes < time.Minute {
 		about = "less than a minute"
 	}
-	a.say("%s at %v: %s, until %s", count(p.Left, "row"), p.Rate, about, time.Now().Add(p.Takes).Format("15:04"))
+	a.say("%s at %v: %s, until %s", count(p.Left, "row"), p.Rate, about, clockUp(time.Now().Add(p.Takes)))
 	if p.Fit < p.Left {
 		a.say("%s of %s fit into %v; the others stay for the next run", number(p.Fit), count(p.Left, "row"), p.Window)
 	}
 }
+
+// clockUp says by which minute of the day a time is over.
+func clockUp(t time.Time) string { return t.Add(time.Minute - 1).Format("15:04") }
 
 // sayCost says what looking up takes, as far as that is known without a request.
 func (a *app) sayCost(cost directory.Cost) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"siprotate/report"
 )
@@ -27,5 +28,20 @@ func TestPause(t *testing.T) {
 	a.rest()
 	if goOn(); shown() {
 		t.Error("the progress is shown after the end of the work")
+	}
+}
+
+// What is over at a time is not said to be over a minute before.
+func TestClockUp(t *testing.T) {
+	for exact, want := range map[string]string{
+		"03:46:00": "03:46", "03:46:00.000000001": "03:47", "03:46:59.9": "03:47", "23:59:30": "00:00",
+	} {
+		at, err := time.Parse("15:04:05", exact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := clockUp(at); got != want {
+			t.Errorf("%s is over by %s, want %s", exact, got, want)
+		}
 	}
 }

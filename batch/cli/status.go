@@ -18,6 +18,7 @@ import (
 
 	"siprotate/batch/directory"
 	"siprotate/batch/journal"
+	"siprotate/batch/rotation"
 	"siprotate/exotel"
 	"siprotate/report"
 )
@@ -78,7 +79,13 @@ func (a *app) status(ctx context.Context, o *statusFlags) error {
 	case !slices.Contains(statusFormats, o.format):
 		return flagError("format", o.format, errors.New("want one of "+strings.Join(statusFormats, ", ")))
 	}
-	e, err := a.endpoint(o.accountFlags)
+	var e endpoint
+	var err error
+	if o.offline && a.setting(o.sid, "EXOTEL_ACCOUNT_SID") == "" {
+		e, err = endpointIn(o.history)
+	} else {
+		e, err = a.endpoint(o.accountFlags)
+	}
 	if err != nil {
 		return err
 	}
@@ -104,6 +111,32 @@ func (a *app) status(ctx context.Context, o *statusFlags) error {
 		return err
 	}
 	return a.checkAges(lines, o.maxAge)
+}
+
+// endpointIn returns the endpoint of all runs in a folder. Those of the built-in
+// stand-in count only where there are no others.
+func endpointIn(folder string) (e endpoint, err error) {
+	dirs, err := runDirs(folder)
+	if err != nil {
+		return e, usage(err, "--history wants the folder that holds run directories, such as . for the current one")
+	}
+	for _, dir := range dirs {
+		head, err := journal.ReadHead(dir)
+		found := endpoint{rotation.Account{SID: head.Account, Host: head.Host}, readSettings(head).BaseURL}
+		switch {
+		case err != nil:
+			return e, err
+		case e.Account == (rotation.Account{}), e.Host == sandboxHost:
+			e = found
+		case found.Host != sandboxHost && found.Account != e.Account:
+			return e, usagef("name one with --account-sid or EXOTEL_ACCOUNT_SID, and --region or --base-url",
+				"the runs in %s are of several accounts: %s at %s, %s at %s", folder, e.SID, e.Host, found.SID, found.Host)
+		}
+	}
+	if e.SID == "" {
+		return e, usagef("--history wants the folder that holds run directories, such as . for the current one", "there is no run in %s", folder)
+	}
+	return e, nil
 }
 
 // checkAges says how the devices stand, and whether that is an error.

@@ -129,7 +129,7 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	}
 	defer v.Close()
 	a.warnOfLater(dir, func(e batch.Entry) bool { return e.Result.Outcome.MayBeInForce() && s.Has(&e.Row) }, "the passwords of this run are no longer in force there")
-	if err := hasAny(v, s, o); err != nil {
+	if err := hasAny(dir, s, o, v.Info().Rows); err != nil {
 		return err
 	}
 	if unread := v.Info().Unread; unread > 0 {
@@ -146,16 +146,20 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	return err
 }
 
-// hasAny returns an error where --user or --row select no row.
-func hasAny(v *journal.View, s handout.Selection, o *credentialsFlags) error {
-	found, err := anyRow(v.Entries(), func(e batch.Entry) bool { return s.Has(&e.Row) })
+// hasAny returns an error where --user or --row select no row of so many. It looks
+// without opening a password.
+func hasAny(dir string, s handout.Selection, o *credentialsFlags, rows int) error {
+	if o.user == "" && o.rows == "" {
+		return nil
+	}
+	found, err := anyRow(entriesOf(dir), func(e batch.Entry) bool { return s.Has(&e.Row) })
 	if err != nil || found {
 		return err
 	}
 	if o.user != "" {
 		return usagef("it takes a row's user id, SIP id or email", "--user %q: no row of the run has it", o.user)
 	}
-	return usagef("", "--row %s: the run has rows 1 to %d", o.rows, v.Info().Rows)
+	return usagef("", "--row %s: the run has rows 1 to %d", o.rows, rows)
 }
 
 // selection checks which rows are asked for.

@@ -266,7 +266,7 @@ const maxAllRuns = 100
 
 // readHistory reads the runs in a folder, with errors for the user.
 func (a *app) readHistory(folder string, acc rotation.Account) (*journal.History, error) {
-	h, err := journal.ReadHistory(folder, acc.SID, acc.Host)
+	h, err := journal.ReadHistory(folder, acc.SID, acc.Host, "")
 	switch {
 	case err == nil:
 		a.say("history: %s of the account in %s", count(h.Runs, "run"), folder)

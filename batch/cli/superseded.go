@@ -23,25 +23,29 @@ func (a *app) warnOfLater(dir string, wants func(batch.Entry) bool, so string) (
 // rotated later: after their answer came, or where none came, after the run began.
 func laterRotations(dir string, wants func(batch.Entry) bool) (rows map[int]bool, latest journal.Rotation, err error) {
 	rows = map[int]bool{}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, latest, err
+	}
+	head, err := journal.ReadHead(dir)
+	if err != nil {
+		return nil, latest, err
+	}
+	others, err := journal.ReadHistory(filepath.Dir(dir), head.Account, head.Host, filepath.Base(dir))
+	if err != nil || others.Runs == 0 {
+		return nil, latest, err
+	}
 	v, err := journal.Read(dir, nil)
 	if err != nil {
 		return nil, latest, err
 	}
 	defer v.Close()
-	if dir, err = filepath.Abs(dir); err != nil {
-		return nil, latest, err
-	}
-	info := v.Info()
-	past, err := journal.ReadHistory(filepath.Dir(dir), info.Account, info.Host)
-	if err != nil {
-		return nil, latest, err
-	}
+	began := v.Info().StartedAt
 	for entry, err := range v.Entries() {
 		if err != nil {
 			return nil, latest, err
 		}
-		last, rotated := past.Last(entry.Row.UserID, entry.Row.DeviceID)
-		if !rotated || filepath.Base(last.Run) == filepath.Base(dir) || !last.At.After(cmp.Or(entry.Result.Finished, info.StartedAt)) || !wants(entry) {
+		last, rotated := others.Last(entry.Row.UserID, entry.Row.DeviceID)
+		if !rotated || !last.At.After(cmp.Or(entry.Result.Finished, began)) || !wants(entry) {
 			continue
 		}
 		if rows[entry.Row.Number] = true; last.At.After(latest.At) {

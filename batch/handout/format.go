@@ -1,6 +1,7 @@
 package handout
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/csv"
 	"encoding/json"
@@ -147,15 +148,18 @@ func (l jsonLines) Write(c *Credential) error { return l.out.Encode(toObject(c, 
 
 func (jsonLines) Close() error { return nil }
 
-// A vaultExport is what Bitwarden imports as "Bitwarden (json)": an unencrypted
+// The vaultExport is what Bitwarden imports as "Bitwarden (json)": an unencrypted
 // export of an individual vault.
 //
 // Source: bitwarden.com/help/condition-bitwarden-import, "Condition a JSON".
-type vaultExport struct {
-	Encrypted bool        `json:"encrypted"`
-	Folders   []string    `json:"folders"`
-	Items     []vaultItem `json:"items"`
-}
+// The items stand between the two, a comma between each.
+const (
+	vaultExport = `{
+  "encrypted": false,
+  "folders": [],
+  "items": [`
+	vaultEnd = "]\n}\n"
+)
 
 type vaultItem struct {
 	Type     int          `json:"type"`
@@ -193,11 +197,16 @@ const (
 type bitwarden struct {
 	to      io.Writer
 	columns []string
-	export  vaultExport
+	text    bytes.Buffer // of one item
+	out     *json.Encoder
+	items   int
 }
 
 func newBitwarden(w io.Writer, columns []string) Writer {
-	return &bitwarden{w, columns, vaultExport{Folders: []string{}, Items: []vaultItem{}}}
+	b := &bitwarden{to: w, columns: columns}
+	b.out = newEncoder(&b.text)
+	b.out.SetIndent("    ", "  ")
+	return b
 }
 
 func (b *bitwarden) Write(c *Credential) error {
@@ -211,14 +220,27 @@ func (b *bitwarden) Write(c *Credential) error {
 	for _, f := range details(c, b.columns) {
 		item.Fields = append(item.Fields, vaultField{f.name, f.value, vaultTextField})
 	}
-	b.export.Items = append(b.export.Items, item)
-	return nil
+	before := ",\n    "
+	if b.items == 0 {
+		before = vaultExport + before[1:]
+	}
+	b.items++
+	b.text.Reset()
+	b.text.WriteString(before)
+	if err := b.out.Encode(item); err != nil {
+		return err
+	}
+	_, err := b.to.Write(bytes.TrimSuffix(b.text.Bytes(), []byte("\n")))
+	return err
 }
 
 func (b *bitwarden) Close() error {
-	out := newEncoder(b.to)
-	out.SetIndent("", "  ")
-	return out.Encode(b.export)
+	end := "\n  " + vaultEnd
+	if b.items == 0 {
+		end = vaultExport + vaultEnd
+	}
+	_, err := io.WriteString(b.to, end)
+	return err
 }
 
 // newOnePassword writes what 1Password imports as a CSV of logins. The first line

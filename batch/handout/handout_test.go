@@ -103,6 +103,28 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// Memory stays flat: what is handed out is not kept until the end.
+func TestBitwardenStreams(t *testing.T) {
+	var text bytes.Buffer
+	w := Bitwarden.New(&text, columns)
+	for c, err := range pick(everything) {
+		must(t, err)
+		before := text.Len()
+		must(t, w.Write(&c))
+		if text.Len() == before {
+			t.Errorf("row %d is kept until the end", c.Row.Number)
+		}
+	}
+	must(t, w.Close())
+
+	text.Reset()
+	must(t, Bitwarden.New(&text, columns).Close())
+	const none = "{\n  \"encrypted\": false,\n  \"folders\": [],\n  \"items\": []\n}\n"
+	if text.String() != none {
+		t.Errorf("without a row: %s", text.String())
+	}
+}
+
 // The passwords, as each format's own parser reads them.
 func TestPasswordsSurviveTheirParsers(t *testing.T) {
 	want := []string{awkward + "-1", awkward + "-3", "Sample-before-3", awkward + "-5"}

@@ -29,12 +29,12 @@ type History struct {
 var ErrRun = errors.New("this is the directory of a single run, not a folder of them")
 
 // ReadHistory reads the runs of an account at a host in the run directories that
-// folder holds. Other folders, other accounts' runs, and plans that were never
-// finished count for nothing. A run that cannot be read is an error, since what
-// it rotated would seem never rotated; the errors are otherwise those of
-// [Read], less ErrVault, and ErrRun. No
-// password is opened.
-func ReadHistory(folder, account, host string) (*History, error) {
+// folder holds, but for the one named except, if any. Other folders, other
+// accounts' runs, and plans that were never finished count for nothing. A run that
+// cannot be read is an error, since what it rotated would seem never rotated; the
+// errors are otherwise those of [Read], less ErrVault, and ErrRun. No password is
+// opened.
+func ReadHistory(folder, account, host, except string) (*History, error) {
 	if Exists(folder) {
 		return nil, fmt.Errorf("%s: %w", folder, ErrRun)
 	}
@@ -45,7 +45,7 @@ func ReadHistory(folder, account, host string) (*History, error) {
 	h := &History{latest: map[string]Rotation{}}
 	for _, entry := range entries {
 		dir := filepath.Join(folder, entry.Name())
-		if !entry.IsDir() || !Exists(dir) {
+		if !entry.IsDir() || entry.Name() == except || !Exists(dir) {
 			continue
 		}
 		if err := h.add(dir, account, host); err != nil {

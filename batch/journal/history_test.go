@@ -55,7 +55,7 @@ func TestTheLatestRotationCounts(t *testing.T) {
 	_, err := journal.Create(in("unplanned.run"), journal.Head{Account: "acc", Host: "api.example"}, journal.Plain)
 	must(t, err)
 
-	h, err := journal.ReadHistory(folder, "acc", "api.example")
+	h, err := journal.ReadHistory(folder, "acc", "api.example", "")
 	must(t, err)
 	if h.Runs != 2 {
 		t.Errorf("%d runs", h.Runs)
@@ -68,7 +68,12 @@ func TestTheLatestRotationCounts(t *testing.T) {
 			t.Errorf("device %s: %+v", device, got)
 		}
 	}
-	if h, err := journal.ReadHistory(folder, "acc", "elsewhere"); err != nil || h.Runs != 0 {
+	h, err = journal.ReadHistory(folder, "acc", "api.example", "a.run")
+	must(t, err)
+	if last, _ := h.Last("ab1", "1"); h.Runs != 1 || last.Run != in("b.run") {
+		t.Errorf("but for a.run: %d runs, the last %+v", h.Runs, last)
+	}
+	if h, err := journal.ReadHistory(folder, "acc", "elsewhere", ""); err != nil || h.Runs != 0 {
 		t.Errorf("at another host: %+v: %v", h, err)
 	}
 }
@@ -77,14 +82,17 @@ func TestAHistoryThatCannotBeRead(t *testing.T) {
 	folder := t.TempDir()
 	dir := filepath.Join(folder, "a.run")
 	writeRun(t, dir, "acc", noon, batch.Rotated)
-	if _, err := journal.ReadHistory(dir, "acc", "api.example"); !errors.Is(err, journal.ErrRun) {
+	if _, err := journal.ReadHistory(dir, "acc", "api.example", ""); !errors.Is(err, journal.ErrRun) {
 		t.Errorf("of a run directory: %v", err)
 	}
-	if _, err := journal.ReadHistory(filepath.Join(folder, "missing"), "acc", "api.example"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := journal.ReadHistory(filepath.Join(folder, "missing"), "acc", "api.example", ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of no folder: %v", err)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, journal.Name), []byte("damaged\n"), 0o600))
-	if _, err := journal.ReadHistory(folder, "acc", "api.example"); err == nil {
+	if _, err := journal.ReadHistory(folder, "acc", "api.example", ""); err == nil {
 		t.Error("a damaged journal counts for nothing")
+	}
+	if h, err := journal.ReadHistory(folder, "acc", "api.example", "a.run"); err != nil || h.Runs != 0 {
+		t.Errorf("a run that is left out is read: %+v: %v", h, err)
 	}
 }

@@ -86,7 +86,7 @@ func TestAPurgeTakesThePasswordsAndNothingElse(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(dir, Name)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v: %v", info.Mode(), err)
 	}
-	h, err := ReadHistory(filepath.Dir(dir), "acc", "h")
+	h, err := ReadHistory(filepath.Dir(dir), "acc", "h", "")
 	must(t, err)
 	if _, known := h.Last("user1", "490001"); h.Runs != 1 || !known {
 		t.Errorf("%d runs in the history", h.Runs)

@@ -12,6 +12,7 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
+	"siprotate/batch/pace"
 	"siprotate/batch/rotation"
 	"siprotate/report"
 )
@@ -74,17 +75,37 @@ func (f *follower) look(r rotation.Rotation) error {
 	f.live = v.Live() // before the rows: a run that ended since is seen once more
 	f.failed, f.done = nil, 0
 	f.digest, err = r.Render(io.Discard, report.Format{Name: "progress", New: func(io.Writer) report.View { return f }})
+	if err != nil {
+		return err
+	}
+	pacer, err := pacerOf(r.Pace, v)
+	if err != nil {
+		return err
+	}
 	s := f.digest.Summary
+	shown := status(rotation.Progress{Total: s.Rows, Done: f.done, Failed: f.done - s.Rotated, Allowance: pacer}, f.digest.Run.Took)
+	shown.Requests = s.Requests
+	if shown.Allowance == 0 && s.PerMinute > 0 {
+		shown.ETA = time.Duration(float64(s.Rows-f.done) / s.PerMinute * float64(time.Minute))
+	}
+	f.status.Store(&shown)
 	f.took = time.Since(began)
-	status := report.Status{
-		Total: s.Rows, Done: f.done, Failed: f.done - s.Rotated,
-		Requests: s.Requests, Took: f.digest.Run.Took, ETA: -1,
+	return nil
+}
+
+// pacerOf returns a pacer that stands as the run's, as far as its journal tells.
+func pacerOf(o pace.Options, v *journal.View) (*pace.Pacer, error) {
+	if o.Rate == (pace.Rate{}) {
+		o.Rate = rotation.DefaultRate
+		for _, m := range v.Info().Traffic { // the API may have said that it allows more
+			o.Rate.N = max(o.Rate.N, m.First+m.Again)
+		}
 	}
-	if s.PerMinute > 0 {
-		status.ETA = time.Duration(float64(s.Rows-f.done) / s.PerMinute * float64(time.Minute))
+	p, err := pace.New(o)
+	if err == nil {
+		p.Prime(v.Recent(), v.Held())
 	}
-	f.status.Store(&status)
-	return err
+	return p, err
 }
 
 // Begin is a part of [report.View].

@@ -154,6 +154,7 @@ func (a *app) report(ctx context.Context, dir string, o *reportFlags) error {
 	if rate, given := set.Flags["rate"]; given && rate != "auto" {
 		r.Pace.Rate, _ = pace.ParseRate(rate) // it was read before, when the run began
 	}
+	r.Pace.Even = set.Flags["even"] == "true"
 	if o.follow {
 		return a.follow(ctx, r)
 	}

@@ -207,7 +207,6 @@ func TestAttackCore(t *testing.T) {
 			t.Run(fmt.Sprint(level, " ", signal), func(t *testing.T) {
 				n.times++
 				r := newRotation(t, choices(t)(n.times), exoteltest.Options{Users: *attackRows, Latency: 100 * time.Millisecond})
-				t.Parallel() // Go waits up to ten seconds for threads that do not answer
 				p := launch{
 					shell: `cd "$WORK" && ulimit -c unlimited && exec "$0" "$@"`,
 					env:   []string{"WORK=" + t.TempDir(), "GOTRACEBACK=" + level},
@@ -216,6 +215,7 @@ func TestAttackCore(t *testing.T) {
 					time.Sleep(time.Millisecond)
 				}
 				must(t, p.cmd.Process.Signal(signal))
+				t.Parallel() // Go waits up to ten seconds for threads that do not answer
 				p.wait()
 				status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 				if status.CoreDump() {

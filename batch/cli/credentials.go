@@ -129,7 +129,11 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	}
 	defer v.Close()
 	a.warnOfLater(dir, func(e batch.Entry) bool { return e.Result.Outcome.MayBeInForce() && s.Has(&e.Row) }, "the passwords of this run are no longer in force there")
-	if err := hasAny(dir, s, o, v.Info().Rows); err != nil {
+	entries := entriesOf(dir) // no password of theirs is opened
+	if o.damaged {
+		entries = v.Entries()
+	}
+	if err := hasAny(entries, s, o, v.Info().Rows); err != nil {
 		return err
 	}
 	if unread := v.Info().Unread; unread > 0 {
@@ -146,13 +150,12 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	return err
 }
 
-// hasAny returns an error where --user or --row select no row of so many. It looks
-// without opening a password.
-func hasAny(dir string, s handout.Selection, o *credentialsFlags, rows int) error {
+// hasAny returns an error where --user or --row select no row of so many.
+func hasAny(entries iter.Seq2[batch.Entry, error], s handout.Selection, o *credentialsFlags, rows int) error {
 	if o.user == "" && o.rows == "" {
 		return nil
 	}
-	found, err := anyRow(entriesOf(dir), func(e batch.Entry) bool { return s.Has(&e.Row) })
+	found, err := anyRow(entries, func(e batch.Entry) bool { return s.Has(&e.Row) })
 	if err != nil || found {
 		return err
 	}

@@ -85,8 +85,8 @@ func (f *follower) look(r rotation.Rotation) error {
 	s := f.digest.Summary
 	shown := status(rotation.Progress{Total: s.Rows, Done: f.done, Failed: f.done - s.Rotated, Allowance: pacer}, f.digest.Run.Took)
 	shown.Requests = s.Requests
-	if shown.Allowance == 0 && s.PerMinute > 0 {
-		shown.ETA = time.Duration(float64(s.Rows-f.done) / s.PerMinute * float64(time.Minute))
+	if shown.Allowance == 0 && s.Requests > 0 {
+		shown.ETA = time.Duration(float64(s.Rows-f.done) / float64(s.Requests) * float64(shown.Took))
 	}
 	f.status.Store(&shown)
 	f.took = time.Since(began)

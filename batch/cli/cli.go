@@ -66,6 +66,9 @@ func Main() int {
 			switch {
 			case first.IsZero():
 				first = time.Now()
+				if a.isDumb() {
+					fmt.Fprintln(stderr) // behind the ^C that stands there
+				}
 				cancel(caught)
 			case time.Since(first) >= sameSignal:
 				a.abandon()

@@ -181,7 +181,7 @@ func (a *app) watch(status func() report.Status) {
 	if a.quiet || a.log != nil {
 		return
 	}
-	moving := isTerminal(a.err) && a.getenv("TERM") != "dumb"
+	moving := isTerminal(a.err) && !a.isDumb()
 	p := report.NewProgress(a.err, moving, func() int { return terminalWidth(a.err) }, status)
 	p.Start()
 	a.mu.Lock()

@@ -106,10 +106,10 @@ func (a *app) explain(err error) (code int, hint string) {
 		return exitOK, ""
 	case errors.As(err, &run):
 		return a.explainRun(run)
-	case errors.As(err, &caught):
-		return caught.code(), ""
 	case errors.As(err, &told):
 		return told.code, told.hint
+	case errors.As(err, &caught):
+		return caught.code(), ""
 	case errors.As(err, new(*rotation.PlanError)):
 		return exitFailure, "nothing was sent"
 	}
@@ -236,7 +236,8 @@ func withAdvice(err error, hint string) string {
 // is not said again.
 func (a *app) complain(err error) int {
 	code, hint := a.explain(err)
-	silent := code == exitOK || errors.Is(err, rotation.ErrIncomplete) || errors.Is(err, errTooOld) || code > exitSignal
+	silent := code == exitOK || errors.Is(err, rotation.ErrIncomplete) || errors.Is(err, errTooOld) ||
+		code > exitSignal && errors.As(err, new(*rotation.RunError))
 	switch {
 	case a.log != nil && !(silent && hint == ""):
 		a.log.Error(sanitizeLines("", err.Error()), "hint", sanitizeLines("", hint), "exit_code", code)

@@ -290,7 +290,11 @@ func (a *app) preview(p rotation.Plan, err error) error {
 // conclude rotates, says how that ended, and passes its error on.
 func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, rotate func(context.Context) (report.Digest, error)) error {
 	a.work(r.Dir)
-	finishing := context.AfterFunc(ctx, func() { a.say("finishing the requests under way; interrupt again to stop at once") })
+	finishing := context.AfterFunc(ctx, func() {
+		if a.runID.Load() != nil { // before, there is no password to wait for
+			a.say("finishing the requests under way; interrupt again to stop at once")
+		}
+	})
 	digest, ended := rotate(ctx)
 	finishing()
 	a.work("")
@@ -298,6 +302,9 @@ func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, r
 	if ended != nil && !errors.As(ended, new(*rotation.RunError)) {
 		if errors.Is(ended, rotation.ErrNothing) {
 			a.say("%v", ended)
+		}
+		if caught, ok := errors.AsType[*signalError](ended); ok {
+			return &commandError{ended, caught.code(), "no password was sent"}
 		}
 		return ended
 	}

@@ -29,13 +29,14 @@ func (r *run) attempts(row *Row) (last Receipt, err error) {
 		}
 	}()
 	admit := r.taking // a row's first request leaves only while rows are taken up
+	var failed error  // what the last request ended with
 	for n := 1; ; n++ {
 		sent := row.Attempts.Count
 		receipt, err := r.attempt(admit, row)
 		if row.Attempts.Count == sent {
-			return last, err
+			return last, cut(err, failed)
 		}
-		last, admit = receipt, r.sending
+		last, failed, admit = receipt, err, r.sending
 		row.Attempts.add(err)
 		wait, again, reissue := r.next(row, n, err)
 		if !again {
@@ -49,9 +50,28 @@ func (r *run) attempts(row *Row) (last Receipt, err error) {
 			admit = r.taking
 		}
 		if err := sleep(r.sending, wait); err != nil {
-			return last, err
+			return last, cut(err, failed)
 		}
 	}
+}
+
+// A cutError is what ended the wait for a row's next request. The reason why the
+// row has no verdict is what its last one ended with.
+type cutError struct {
+	error
+	failed error
+}
+
+func (e *cutError) Unwrap() error  { return e.error }
+func (e *cutError) Reason() string { return note(e.failed) }
+
+// cut returns the error of a row whose wait for another request ended with err. A
+// fatal one is a better reason than that of the last request.
+func cut(err, failed error) error {
+	if failed == nil || IsFatal(err) {
+		return err
+	}
+	return &cutError{err, failed}
 }
 
 // attempt waits for a slot, records the request and sends it. A request whose

@@ -394,6 +394,9 @@ func TestInterruptDrains(t *testing.T) {
 		if diff := cmp.Diff(want, outcomesOf(notes)); diff != "" {
 			t.Error(diff)
 		}
+		if got := notes.results[3].Note; got != "offline" {
+			t.Errorf("row 3 has no verdict because of %q: not the API's last word", got)
+		}
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("took %v", took)
 		}
@@ -431,8 +434,8 @@ func TestWindowOverEndsAThrottledRow(t *testing.T) {
 		if got := stopReason(rotate(t, t.Context(), config, 1, nil, server, notes)); got != WindowOver {
 			t.Errorf("stopped because of %q", got)
 		}
-		if got := notes.results[1].Outcome; got != NotAttempted {
-			t.Errorf("row 1 is %v", got)
+		if got := notes.results[1]; got.Outcome != NotAttempted || got.Note != "throttle" {
+			t.Errorf("row 1 is %v: %s", got.Outcome, got.Note)
 		}
 	})
 }

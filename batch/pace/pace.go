@@ -97,7 +97,7 @@ const (
 type Stats struct {
 	Requests  int           // slots taken
 	Throttled int           // requests refused for exceeding the allowance
-	Waited    time.Duration // time in which at least one caller wanted a slot and there was none
+	Waited    time.Duration // time in which at least one caller wanted a slot and the allowance had none
 }
 
 // State is a moment's view of a Pacer.
@@ -138,21 +138,23 @@ func (p *Pacer) Take(ctx context.Context) (Slot, error) {
 		return Slot{}, context.Cause(ctx)
 	}
 	defer func() { <-p.turn }()
-	began := time.Now()
-	for now := began; ; now = time.Now() {
+	for {
 		if ctx.Err() != nil {
 			return Slot{}, context.Cause(ctx)
 		}
+		now := time.Now()
 		slot, wait, changed := p.tryTake(now)
 		if wait.Reason == Free {
-			p.waited(now.Sub(began))
 			return slot, nil
 		}
 		if wait.Reason == Held && wait.Until.Sub(now) > MaxHold {
 			return Slot{}, &HoldError{wait.Until}
 		}
-		if err := sleep(ctx, wait.Until, now, changed); err != nil {
-			p.waited(time.Since(began))
+		err := sleep(ctx, wait.Until, now, changed)
+		if wait.Reason != Starting {
+			p.waited(time.Since(now))
+		}
+		if err != nil {
 			return Slot{}, err
 		}
 	}

@@ -70,6 +70,21 @@ func TestParseRate(t *testing.T) {
 	}
 }
 
+// The first requests wait for answers: that is no wait for the allowance, of which
+// nothing is used up.
+func TestTheSlowStartIsNoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(t, perMinute(50))
+		first := take(t, p)
+		time.AfterFunc(time.Second, func() { first.Done(pace.Feedback{}) })
+		start := time.Now()
+		take(t, p).Done(pace.Feedback{})
+		if took, waited := time.Since(start), p.State().Waited; took == 0 || waited != 0 {
+			t.Errorf("the second request left after %v, of which %v were waited for the allowance", took, waited)
+		}
+	})
+}
+
 func TestTheZeroRateIsRefused(t *testing.T) {
 	if _, err := pace.New(pace.Options{}); !errors.Is(err, pace.ErrRate) {
 		t.Error(err)

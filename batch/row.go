@@ -45,10 +45,11 @@ type Attempts struct {
 
 // A Minute is the requests of one minute of a run.
 type Minute struct {
-	Start     time.Time // in UTC
-	First     int       // first requests of rows that left in it
-	Again     int       // further ones
-	Throttled int       // answers in it that refused a request for exceeding the allowance
+	Start     time.Time     // in UTC
+	First     int           // first requests of rows that left in it
+	Again     int           // further ones
+	Throttled int           // answers in it that refused a request for exceeding the allowance
+	Waited    time.Duration // in it between two requests, where none left for a second or more
 }
 
 // A Receipt is what the API said in answer to one request, in its own

@@ -10,11 +10,12 @@ import (
 
 // The chart's measures, in units of its view box.
 const (
-	chartWidth, chartHeight   = 760, 250
+	chartWidth, chartHeight   = 760, 262
 	chartLeft, chartRight     = 44, 12
-	chartTop, chartBottom     = 22, 44
+	chartTop, chartBottom     = 22, 56
 	maxColumns, maxBreaks     = 120, 8
-	breakWidth                = 26 // of a gap in time
+	breakWidth                = 26   // of a gap in time
+	laneTop, laneHeight       = 3, 8 // of the waits, below the plot
 	maxColumnWidth, columnGap = 72, 0.15
 	plotWidth                 = chartWidth - chartLeft - chartRight
 	plotHeight                = chartHeight - chartTop - chartBottom
@@ -23,7 +24,7 @@ const (
 
 // A chart is requests over time, laid out for the page's template. Heights are
 // requests a minute. Minutes without a request are pauses; a long row of them is
-// a break in the axis.
+// a break in the axis. Below the plot is a lane of the waits.
 type chart struct {
 	Width, Height          int
 	Left, Right, Top, Base float64 // of the plot
@@ -33,7 +34,7 @@ type chart struct {
 	Ticks, Grid            []tick
 	Allowance              *tick // nil if it is not known
 	Again, Throttled       bool  // whether there are any
-	Pauses                 bool
+	Waits                  bool
 }
 
 // A column is the requests of one or more minutes.
@@ -44,6 +45,7 @@ type column struct {
 	AgainY, AgainHeight float64
 	Middle              float64
 	Pause               bool
+	WaitX, WaitWidth    float64 // as much of the column's time as was waited
 }
 
 // A gap is a long time without a request.
@@ -126,13 +128,17 @@ func (c *chart) place(stretches [][]batch.Minute) {
 		for len(s) > 0 {
 			n := min(c.Per, len(s))
 			col := column{Minute: s[0], X: round(x + step*columnGap/2), Width: round(step * (1 - columnGap)), Middle: round(x + step/2)}
+			col.Waited = waited(s[0])
 			for _, m := range s[1:n] {
 				col.First += m.First
 				col.Again += m.Again
 				col.Throttled += m.Throttled
+				col.Waited += waited(m)
 			}
 			col.Pause = col.First+col.Again+col.Throttled == 0
-			c.Pauses = c.Pauses || col.Pause
+			share := min(1, col.Waited.Minutes()/float64(n))
+			col.WaitX, col.WaitWidth = round(x+step*(1-share)), round(step*share)
+			c.Waits = c.Waits || col.WaitWidth > 0
 			c.Again = c.Again || col.Again > 0
 			c.Throttled = c.Throttled || col.Throttled > 0
 			c.Columns = append(c.Columns, col)
@@ -140,6 +146,14 @@ func (c *chart) place(stretches [][]batch.Minute) {
 			x += step
 		}
 	}
+}
+
+// waited returns how much of a minute was waited: all of one without a request.
+func waited(m batch.Minute) time.Duration {
+	if m.First+m.Again == 0 {
+		return time.Minute
+	}
+	return m.Waited
 }
 
 // scale gives the columns their heights.
@@ -204,5 +218,9 @@ func (c *chart) PlotHeight() float64 { return plotHeight }
 // MiddleY is the plot's middle.
 func (c *chart) MiddleY() float64 { return chartTop + plotHeight/2 }
 
+// LaneTop and LaneHeight are where the waits stand.
+func (c *chart) LaneTop() float64    { return c.Base + laneTop }
+func (c *chart) LaneHeight() float64 { return laneHeight }
+
 // TickEnd is where a tick of the time axis ends.
-func (c *chart) TickEnd() float64 { return c.Base + 5 }
+func (c *chart) TickEnd() float64 { return c.Base + laneTop + laneHeight + 3 }

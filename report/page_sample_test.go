@@ -17,7 +17,7 @@ func pageRun(n int) Run {
 	took := time.Duration(n/50+1) * time.Minute
 	var traffic []batch.Minute
 	for left := n; left > 0; left -= 50 {
-		traffic = append(traffic, batch.Minute{Start: start.UTC().Add(time.Duration(len(traffic)) * time.Minute), First: min(left, 50)})
+		traffic = append(traffic, batch.Minute{Start: start.UTC().Add(time.Duration(len(traffic)) * time.Minute), First: min(left, 50), Waited: 45 * time.Second})
 	}
 	traffic[len(traffic)-1].Again, traffic[len(traffic)-1].Throttled = n/20+4, 4
 	return Run{

@@ -295,7 +295,7 @@ func TestChart(t *testing.T) {
 		minutes := []batch.Minute{{Start: at, First: 50}}
 		for _, gap := range gaps {
 			at = at.Add(time.Duration(gap) * time.Minute)
-			minutes = append(minutes, batch.Minute{Start: at, First: 40, Again: 5})
+			minutes = append(minutes, batch.Minute{Start: at, First: 40, Again: 5, Waited: 45 * time.Second})
 		}
 		c := newChart(minutes, 50)
 		requests := 0
@@ -303,6 +303,11 @@ func TestChart(t *testing.T) {
 			requests += col.First + col.Again
 			if col.X < c.Left || col.X+col.Width > c.Right+1 || col.AgainY < c.Top || col.FirstY > c.Base {
 				t.Errorf("%s: a column leaves the frame: %+v", name, col)
+			}
+		}
+		for _, col := range c.Columns {
+			if col.WaitX < c.Left || col.WaitX+col.WaitWidth > c.Right+1 {
+				t.Errorf("%s: a wait leaves the frame: %+v", name, col)
 			}
 		}
 		if want := 50 + 45*len(gaps); requests != want {
@@ -314,6 +319,25 @@ func TestChart(t *testing.T) {
 	}
 	if newChart(nil, 50) != nil {
 		t.Error("a chart of nothing")
+	}
+}
+
+// A wait is drawn as long as it was, also in a minute with requests.
+func TestChartDrawsWaits(t *testing.T) {
+	at := start.UTC()
+	minutes := []batch.Minute{{Start: at, First: 50, Waited: 57 * time.Second}, {Start: at.Add(2 * time.Minute), First: 50}}
+	c := newChart(minutes, 50)
+	var widths []float64
+	for _, col := range c.Columns {
+		widths = append(widths, col.WaitWidth)
+	}
+	if diff := cmp.Diff([]float64{maxColumnWidth * .95, maxColumnWidth, 0}, widths); diff != "" || !c.Waits {
+		t.Error(diff)
+	}
+	run := pageRun(3)
+	run.Traffic = minutes
+	if text, _ := rendered(t, ReportHTML, run, nil); strings.Count(text, `<rect class="wait"`) != 2 || !strings.Contains(text, "50 first requests, 57 s of waiting") {
+		t.Error("the page draws no waits")
 	}
 }
 

@@ -513,8 +513,8 @@ func TestLongRows(t *testing.T) {
 	}
 }
 
-// The minutes have every request and every 429, in the run as it goes and when it
-// is read again.
+// The minutes have every request, every 429 and every wait, in the run as it goes
+// and when it is read again.
 func TestTraffic(t *testing.T) {
 	j := planned(t, 2)
 	begin(t, j)
@@ -530,7 +530,15 @@ func TestTraffic(t *testing.T) {
 	request(1, 1, minute, false)
 	request(1, 2, minute.Add(59*time.Second), true)
 	request(2, 1, minute.Add(61*time.Second), false)
-	want := []batch.Minute{{Start: minute, First: 1, Again: 1}, {Start: minute.Add(time.Minute), First: 1, Throttled: 1}}
+	request(2, 2, minute.Add(61500*time.Millisecond), false)
+	request(2, 3, minute.Add(5*time.Minute), false)
+	begin(t, j) // what is between two sessions is no wait
+	request(2, 4, minute.Add(5*time.Minute+30*time.Second), false)
+	want := []batch.Minute{
+		{Start: minute, First: 1, Again: 1, Waited: time.Minute},
+		{Start: minute.Add(time.Minute), First: 1, Again: 1, Throttled: 1, Waited: time.Second + 58500*time.Millisecond},
+		{Start: minute.Add(5 * time.Minute), Again: 2},
+	}
 	if diff := cmp.Diff(want, j.Info().Traffic); diff != "" {
 		t.Error(diff)
 	}

@@ -61,7 +61,7 @@ func (s standing) outcome() batch.Outcome { return batch.Outcome(s & outcomeBits
 func newState() *state {
 	return &state{
 		flights: map[int]sendRecord{}, lost: map[int]sendRecord{}, reissues: map[int]int64{},
-		proofs: map[int]int64{}, beside: map[int][]int64{}, traffic: traffic{},
+		proofs: map[int]int64{}, beside: map[int][]int64{}, traffic: traffic{minutes: map[int64]*batch.Minute{}},
 	}
 }
 
@@ -81,6 +81,7 @@ func (s *state) addSession(r sessionRecord, at int64) {
 	// No more than what is recorded has left before this session; what may have
 	// left besides is spent by now.
 	s.mark = markRecord{Sends: s.sends}
+	s.traffic.latest = time.Time{}
 	if r.Verify {
 		return // how the run stands stays as it was
 	}

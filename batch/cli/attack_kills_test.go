@@ -20,7 +20,7 @@ func every() map[exoteltest.Fault]float64 {
 }
 
 // TestAttackKills kills runs under every fault at once, at random requests and at
-// random instants, and resumes them. A 429 costs a wait of more than a second, so
+// random instants, and resumes them. Every third is sealed. A 429 costs a wait of more than a second, so
 // that a plain go test has fewer rows than a real run:
 //
 //	go test -timeout 2h -run TestAttackKills ./batch/cli -crash.runs 200 -attack.rows 500
@@ -35,6 +35,9 @@ func TestAttackKills(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			r := newRotation(t, rng, exoteltest.Options{Users: *attackRows, Faults: every(), SlowBy: time.Minute})
+			if i%3 == 0 {
+				r.seal()
+			}
 			// A slow answer exceeds the timeout. On a busy machine so do ten others in
 			// a row, for which a run would stop: that is not what is tried here.
 			r.maxAttempts, r.retryFailed, r.flags = 1, true, []string{"--timeout", "400ms", "--max-failures", "1000000"}

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -170,25 +171,31 @@ func leaks(text []byte, secret string) (found []string) {
 }
 
 // TestAttackSecrets runs against an API that answers with the secrets it was sent,
-// in every encoding, and searches every byte that was written anywhere.
+// in every encoding, and searches every byte that was written anywhere. What is
+// sealed may stand nowhere at all.
 func TestAttackSecrets(t *testing.T) {
 	t.Parallel()
 	n := tried(t, "secrets sent back, and looked for everywhere")
 	for _, c := range []struct {
 		name   string
 		places int
+		sealed bool
 	}{
-		{"plain", asHTTP},
-		{"plain", anyhow},
-		{"JSON", asHTTP},
-		{"quoted", asHTTP},
-		{"URL query", asHTTP},
-		{"base64", asHTTP},
+		{"plain", asHTTP, false},
+		{"plain", anyhow, false},
+		{"JSON", asHTTP, false},
+		{"quoted", asHTTP, false},
+		{"URL query", asHTTP, false},
+		{"base64", asHTTP, false},
+		{"plain", asHTTP, true},
 	} {
 		n.times++
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newLeakTest(t, encodings[c.name], c.places)
+			if c.sealed {
+				s.key = newKey(t)
+			}
 			for _, args := range s.sessions() {
 				s.session(args)
 			}
@@ -244,6 +251,7 @@ type leakTest struct {
 	base   string
 	folder string // with the only folders that the program can know of
 	output bytes.Buffer
+	key    *key // that its runs are sealed to; nil: they are not
 }
 
 const leakRows = 120
@@ -280,14 +288,19 @@ func (s *leakTest) sessions() [][]string {
 		return `"` + strings.ReplaceAll(fmt.Sprintf(canaryPassword, i), `"`, `""`) + `"`
 	}))
 	how := []string{"-v", "--json", "--rate", "unlimited", "--max-attempts", "1", "--timeout", "200ms", "--max-failures", "1000"}
-	return [][]string{
-		append([]string{"run", input, "--yes"}, how...),
-		append([]string{"resume", "users.run", "--retry-failed"}, how...),
-		{"report", "users.run"},
-		append([]string{"run", input, "--yes", "--base-url", "http://127.0.0.1:1", "-o", "dead.run"}, how...),
-		append([]string{"run", input, "--yes", "-o", "users.run/report.csv"}, how...),
-		{"run", input, "--account-sid", "a/b"},
+	run := append([]string{"run", input, "--yes"}, how...)
+	resume := append([]string{"resume", "users.run", "--retry-failed"}, how...)
+	sessions := [][]string{run, resume}
+	if s.key != nil {
+		run = append(run, "--seal-to", s.key.recipient())
+		sessions = [][]string{run, resume, slices.Concat(resume, []string{"--identity", s.key.file})}
 	}
+	return append(sessions,
+		[]string{"report", "users.run"},
+		slices.Concat(run, []string{"--base-url", "http://127.0.0.1:1", "-o", "dead.run"}),
+		slices.Concat(run, []string{"-o", "users.run/report.csv"}),
+		[]string{"run", input, "--account-sid", "a/b"},
+	)
 }
 
 // session runs the program, with its streams and folders in those of the test.
@@ -326,7 +339,7 @@ func (s *leakTest) search() {
 		text, err := os.ReadFile(path)
 		must(s.t, err)
 		s.lacks(path, text, []string{canaryToken})
-		if name := entry.Name(); name == "journal.jsonl" || name == "credentials.csv" {
+		if name := entry.Name(); s.key == nil && (name == "journal.jsonl" || name == "credentials.csv") {
 			mayHold++
 			s.mode(path, info, 0o600)
 			for _, password := range passwords {
@@ -337,7 +350,11 @@ func (s *leakTest) search() {
 		s.lacks(path, text, passwords)
 		return nil
 	}))
-	if mayHold != 4 || shown < leakRows {
+	if s.key != nil {
+		if len(passwords) < 2*leakRows {
+			s.t.Errorf("the search looked for %d passwords of two runs", len(passwords))
+		}
+	} else if mayHold != 4 || shown < leakRows {
 		s.t.Errorf("the search found %d passwords in the %d files of two runs that may hold them", shown, mayHold)
 	}
 	for place, text := range map[string][]byte{"its output": s.output.Bytes(), "what the system shows": s.api.shown.Bytes()} {
@@ -352,8 +369,13 @@ func (s *leakTest) search() {
 func (s *leakTest) passwords() (all []string) {
 	s.t.Helper()
 	for _, run := range []string{"users.run", "dead.run"} {
-		for _, passwords := range readJournal(s.t, filepath.Join(s.folder, "work", run)).passwords {
-			all = append(all, passwords...)
+		for row, passwords := range readJournal(s.t, filepath.Join(s.folder, "work", run)).passwords {
+			for _, password := range passwords {
+				if s.key != nil {
+					password = s.key.open(s.t, row, password)
+				}
+				all = append(all, password)
+			}
 		}
 	}
 	return all

@@ -28,7 +28,8 @@ func choices(t *testing.T) func(i int) *rand.Rand {
 	return func(i int) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(i))) }
 }
 
-// TestCrash kills runs while they send, each a few times, and resumes them.
+// TestCrash kills runs while they send, each a few times, and resumes them. Every
+// third is sealed.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	choose := choices(t)
@@ -37,6 +38,9 @@ func TestCrash(t *testing.T) {
 			t.Parallel()
 			rng := choose(i)
 			r := newRotation(t, rng, exoteltest.Options{Users: 200 + rng.IntN(200), Faults: faults})
+			if i%3 == 0 {
+				r.seal()
+			}
 			for range 1 + rng.IntN(4) {
 				r.killSending()
 			}

@@ -15,6 +15,7 @@ import (
 // for which device, and can kill a process at a chosen request.
 type recorder struct {
 	*exoteltest.Server
+	underWay sync.RWMutex // each request holds it for reading
 
 	mu        sync.Mutex
 	sent      map[string]map[string]int // by device and password: how many times
@@ -33,12 +34,20 @@ func newRecorder(o exoteltest.Options) *recorder {
 // ServeHTTP lets the stand-in answer. The request that kills is answered only
 // after its sender is dead, so that the sender cannot be done before.
 func (c *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.underWay.RLock()
+	defer c.underWay.RUnlock()
 	body, err := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if err == nil {
 		c.record(deviceOf(r.URL.Path), string(body))
 	}
 	c.Server.ServeHTTP(w, r)
+}
+
+// waitIdle returns once no request is under way: one can outlive its program.
+func (c *recorder) waitIdle() {
+	c.underWay.Lock()
+	defer c.underWay.Unlock()
 }
 
 func (c *recorder) record(device, body string) {

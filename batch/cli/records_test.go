@@ -75,6 +75,11 @@ func readCSV(tb testing.TB, path string) (lines []map[string]string) {
 	tb.Helper()
 	text, err := os.ReadFile(path)
 	must(tb, err)
+	return parseCSV(tb, path, text)
+}
+
+func parseCSV(tb testing.TB, path string, text []byte) (lines []map[string]string) {
+	tb.Helper()
 	records, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
 	must(tb, err)
 	if len(records) == 0 {

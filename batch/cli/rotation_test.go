@@ -28,6 +28,10 @@ type rotation struct {
 	maxAttempts int
 	retryFailed bool     // rows can fail, and are sent again by resume
 	flags       []string // further ones of run and resume
+
+	key      *key // that it is sealed to; nil: it is not
+	sessions int
+	renewed  bool // a session had to give rows new passwords, or may have had to
 }
 
 // faults go wrong with one request in ten. None of them is a verdict against a
@@ -115,6 +119,8 @@ func (r *rotation) command(j written) func() *process {
 	} else if j.sealed && (j.confirmedRows() == r.rows || r.rng.IntN(2) == 0) {
 		args = []string{"resume", r.dir}
 	}
+	r.sessions++
+	args = append(args, r.sealArgs(args[0] == "resume", j.sealed)...)
 	args = append(args, "--rate", "unlimited", "--workers", "16", "--max-attempts", strconv.Itoa(r.maxAttempts))
 	args = append(args, r.flags...)
 	return func() *process { return launch{}.start(r.t, r.base, args...) }
@@ -123,10 +129,24 @@ func (r *rotation) command(j written) func() *process {
 // noteConfirmed has the recorder know what the journal confirms: nothing may be
 // sent for those rows any more.
 func (r *rotation) noteConfirmed() written {
-	j := readJournal(r.t, r.dir)
+	j := r.journal()
 	for row, yes := range j.rotated {
 		if yes {
 			r.api.confirm(device(row))
+		}
+	}
+	return j
+}
+
+// journal reads the run's journal, with its passwords opened.
+func (r *rotation) journal() written {
+	r.t.Helper()
+	j := readJournal(r.t, r.dir)
+	if r.key != nil {
+		for row, passwords := range j.passwords {
+			for i := range passwords {
+				passwords[i] = r.key.open(r.t, row, passwords[i])
+			}
 		}
 	}
 	return j
@@ -141,7 +161,8 @@ func (r *rotation) checkRecoverable() {
 	for h := range r.api.Passwords() {
 		held[h.UserID+"/"+h.DeviceID] = h.Password
 	}
-	j := readJournal(r.t, r.dir)
+	r.checkHidden()
+	j := r.journal()
 	r.api.mu.Lock()
 	defer r.api.mu.Unlock()
 	for row := 1; row <= r.rows; row++ {
@@ -183,13 +204,11 @@ func (r *rotation) finish() {
 func (r *rotation) checkEnd() {
 	r.t.Helper()
 	r.checkReports()
+	r.checkHidden()
 	if s := readSummary(r.t, r.dir); s.Rotated != r.rows {
 		r.t.Errorf("%d of %d rows are rotated, and the program says it is done", s.Rotated, r.rows)
 	}
-	credentials := map[string]string{}
-	for _, line := range readCSV(r.t, filepath.Join(r.dir, "credentials.csv")) {
-		credentials[line["user_id"]+"/"+line["device_id"]] = line["password"]
-	}
+	credentials := r.credentials()
 	for h := range r.api.Passwords() {
 		if credentials[h.UserID+"/"+h.DeviceID] != h.Password {
 			r.t.Errorf("device %s holds another password than credentials.csv has", h.DeviceID)
@@ -198,16 +217,41 @@ func (r *rotation) checkEnd() {
 	r.api.mu.Lock()
 	defer r.api.mu.Unlock()
 	for row := 1; row <= r.rows; row++ {
-		if n := len(r.api.sent[device(row)]); n != 1 {
+		if n := len(r.api.sent[device(row)]); n != 1 && !r.renewed || n == 0 {
 			r.t.Errorf("row %d: %d different passwords were sent", row, n)
 		}
-		if given := givenToHalf(row - 1); given != "" && credentials[device(row)] != given {
+		if given := givenToHalf(row - 1); given != "" && !r.renewed && credentials[device(row)] != given {
 			r.t.Errorf("row %d has another password than its input", row)
 		}
 	}
 	if len(r.api.resent) > 0 {
 		r.t.Errorf("%d requests came for devices that were confirmed, such as %s", len(r.api.resent), r.api.resent[0])
 	}
+}
+
+// credentials returns the passwords in force by device, as the run's own file of
+// them says.
+func (r *rotation) credentials() map[string]string {
+	r.t.Helper()
+	var lines []map[string]string
+	if r.key == nil {
+		lines = readCSV(r.t, filepath.Join(r.dir, "credentials.csv"))
+	} else {
+		text, err := os.ReadFile(filepath.Join(r.dir, "credentials.csv.age"))
+		must(r.t, err)
+		lines = parseCSV(r.t, "credentials.csv.age", r.key.decrypt(r.t, text))
+	}
+	all := map[string]string{}
+	for _, line := range lines {
+		password := line["password"]
+		if sealed := line["sealed"]; sealed != "" {
+			row, err := strconv.Atoi(line["row"])
+			must(r.t, err)
+			password = r.key.open(r.t, row, sealed)
+		}
+		all[line["user_id"]+"/"+line["device_id"]] = password
+	}
+	return all
 }
 
 // checkReports checks that the reports add up, with each other and with what was
@@ -231,7 +275,7 @@ func (r *rotation) checkReports() {
 		}
 		attempts += tries
 	}
-	s, j := readSummary(r.t, r.dir), readJournal(r.t, r.dir)
+	s, j := readSummary(r.t, r.dir), r.journal()
 	counts := map[string]int{
 		"rotated": s.Rotated, "failed": s.Failed, "unknown": s.Unknown, "invalid": s.Invalid, "not_attempted": s.NotAttempted,
 	}

@@ -61,7 +61,7 @@ func browse(t *testing.T, run Run, entries iter.Seq2[batch.Entry, error]) *brows
 	t.Cleanup(end)
 	ctx, closePage := chromedp.NewContext(allocator, chromedp.WithListener(p.listen))
 	t.Cleanup(closePage)
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, hangTimeout)
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // waits for the browser's end
 		cancel()
@@ -70,6 +70,9 @@ func browse(t *testing.T, run Run, entries iter.Seq2[batch.Entry, error]) *brows
 	p.do(chromedp.Navigate(p.url())) // Chromium tells the listener everything from the start on
 	return p
 }
+
+// hangTimeout is longer than any page takes, also where all is slow.
+const hangTimeout = 4 * time.Minute
 
 func chromiumPath() (string, error) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

@@ -152,7 +152,7 @@ func (d Digest) reasons(b *bytes.Buffer, width int) {
 	for _, g := range shown {
 		code := g.code() + strings.Repeat(" ", codeWidth-uniseg.StringWidth(g.code()))
 		hang(b, fmt.Sprintf("  %*s  %s  ", countWidth, rows(g.Rows), code), g.reason(), width)
-		hang(b, strings.Repeat(" ", countWidth+4), g.who(), width)
+		hang(b, strings.Repeat(" ", countWidth+4), g.Who(), width)
 	}
 	if left := d.Groups[len(shown):]; len(left) > 0 {
 		sum := 0
@@ -216,8 +216,8 @@ func (g Group) reason() string {
 	return cmp.Or(g.Message, "no reason given")
 }
 
-// who returns whom it met first.
-func (g Group) who() string {
+// Who returns whom it met first, and how many others.
+func (g Group) Who() string {
 	who := strings.Join(g.Examples, "; ")
 	if more := g.Rows - len(g.Examples); more > 0 {
 		who += fmt.Sprintf("; and %d more", more)

@@ -130,7 +130,7 @@ func TestGroupsOfTheSample(t *testing.T) {
 	}
 	var got []string
 	for _, g := range counts.sorted() {
-		got = append(got, fmt.Sprintf("%s|%s|%s|%s", g.Outcome, g.code(), g.reason(), g.who()))
+		got = append(got, fmt.Sprintf("%s|%s|%s|%s", g.Outcome, g.code(), g.reason(), g.Who()))
 	}
 	want := []string{
 		`failed|404 10801|User not found: =HYPERLINK("x")\r\n\x1b[2J|agent2@example.com, line 3; agent5@example.com, line 6`,

@@ -46,7 +46,7 @@ func sampleRun() Run {
 		Took:       58*time.Minute + 1500*time.Millisecond,
 		Requests:   11,
 		Throttled:  1,
-		Traffic:    []batch.Minute{{Start: start.UTC().Truncate(time.Minute), First: 8}, {Start: start.UTC().Add(time.Hour).Truncate(time.Minute), Again: 3, Throttled: 1}},
+		Traffic:    []batch.Minute{{Start: start.UTC().Truncate(time.Minute), First: 8, Waited: 40 * time.Second}, {Start: start.UTC().Add(time.Hour).Truncate(time.Minute), Again: 3, Throttled: 1}},
 		Waited:     40*time.Minute + 250*time.Millisecond,
 		Stopped:    "the API said \x1b[31mno\x1b[0m",
 	}

@@ -36,6 +36,34 @@ func TestOptionalFilesAreGolden(t *testing.T) {
 	}
 }
 
+// The golden page has the names of its style and script in their place.
+func TestPageIsGolden(t *testing.T) {
+	run := sampleRun()
+	run.By, run.Allowance = "team", 50
+	entries := sampleEntries()
+	for n := 9; n <= 16; n++ { // enough of one kind not to name them all
+		entries = append(entries, entry(n, batch.Failed, entries[1].Result.Receipt, ""))
+	}
+	text, _ := rendered(t, ReportHTML, run, entries)
+	golden(t, ReportHTML.File, withoutAssets(text))
+}
+
+func TestAgesPageIsGolden(t *testing.T) {
+	var b strings.Builder
+	err := WriteAgesPage(&b, "exampleaccount", "api.example.com", start, []string{"rotated", "old", "never"}, []DeviceAge{
+		{DeviceID: "490031", SIPID: "agent1", Email: "agent1@example.com", State: "never"},
+		{DeviceID: "490032", SIPID: "agent2", Email: "agent2@example.com", State: "rotated", RotatedAt: start, Run: "users.run"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "ages.html", withoutAssets(b.String()))
+}
+
+func withoutAssets(page string) string {
+	return strings.NewReplacer(pageStyle, "page.css", pageScript, "page.js", hash(pageStyle), "'hash of page.css'", hash(pageScript), "'hash of page.js'").Replace(page)
+}
+
 func TestByName(t *testing.T) {
 	var files []string
 	for _, name := range Names() {

@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"siprotate/batch/rotation"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestStatusFormatsAreGolden leaves out what depends on the time and its zone: the
+// table, and the page, which report has a golden file of.
+func TestStatusFormatsAreGolden(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	lines := []statusLine{
+		{UserID: "user1", DeviceID: "490031", SIPID: "agent1", Email: `"agent, 1"@example.com`, State: neverState},
+		{UserID: "user2", DeviceID: "490032", SIPID: "agent2", Email: "agent2@example.com", State: oldState, RotatedAt: at, Run: "march.run"},
+		{UserID: "user3", DeviceID: "490033", SIPID: "agent3", State: rotatedState, RotatedAt: at.AddDate(0, 6, 0), Run: "september.run"},
+	}
+	for _, format := range []string{"csv", "jsonl", "prometheus", "summary"} {
+		var got strings.Builder
+		noError(t, (&statusFlags{format: format}).encode(&got, lines, endpoint{Account: rotation.Account{SID: "exampleaccount", Host: "api.example.com"}}, 0))
+		path := filepath.Join("testdata", "status."+format)
+		if *update {
+			noError(t, os.WriteFile(path, []byte(got.String()), 0o644))
+		}
+		want, err := os.ReadFile(path)
+		noError(t, err)
+		if diff := cmp.Diff(string(want), got.String()); diff != "" {
+			t.Errorf("%s: %s", format, diff)
+		}
+	}
+}

@@ -39,6 +39,7 @@ type browserPage struct {
 // browse opens a run's report.html in Chromium.
 func browse(t *testing.T, run Run, entries iter.Seq2[batch.Entry, error]) *browserPage {
 	t.Helper()
+	t.Parallel() // a browser begins slowly
 	chromium, err := chromiumPath()
 	if err != nil {
 		t.Skip("skipped: the page is not tested without Chromium:", err)

@@ -48,8 +48,8 @@ func completeManual(cmd *cobra.Command) {
 	if cmd.Long == "" {
 		cmd.Long = cmd.Short
 	}
-	section("ENVIRONMENT", usageOfEnvironment(cmd, helpWidth))
-	section("EXIT STATUS", usageOfExits(cmd, helpWidth))
+	section("ENVIRONMENT", usageOfEnvironment(cmd, proseWidth))
+	section("EXIT STATUS", usageOfExits(cmd, proseWidth))
 	for _, sub := range cmd.Commands() {
 		completeManual(sub)
 	}

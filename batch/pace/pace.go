@@ -138,13 +138,14 @@ func (p *Pacer) Take(ctx context.Context) (Slot, error) {
 		return Slot{}, context.Cause(ctx)
 	}
 	defer func() { <-p.turn }()
-	for {
+	var waited time.Duration
+	for now := time.Now(); ; now = time.Now() {
 		if ctx.Err() != nil {
 			return Slot{}, context.Cause(ctx)
 		}
-		now := time.Now()
 		slot, wait, changed := p.tryTake(now)
 		if wait.Reason == Free {
+			p.waited(waited)
 			return slot, nil
 		}
 		if wait.Reason == Held && wait.Until.Sub(now) > MaxHold {
@@ -152,9 +153,10 @@ func (p *Pacer) Take(ctx context.Context) (Slot, error) {
 		}
 		err := sleep(ctx, wait.Until, now, changed)
 		if wait.Reason != Starting {
-			p.waited(time.Since(now))
+			waited += time.Since(now)
 		}
 		if err != nil {
+			p.waited(waited)
 			return Slot{}, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -256,6 +257,9 @@ func (a *app) templateWay(o *credentialsFlags) (way, error) {
 			return failure(err, fmt.Sprintf("%s written before; the same command again writes the rest", count(w.Changed, "file")))
 		}
 		a.say("%s in %s: %s written, %s as they should be", count(w.Files, "file"), o.out, number(w.Changed), number(w.Files-w.Changed))
+		if info, err := os.Stat(o.out); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+			a.say("warning: the folder %s has mode %#o: others may look into it, though not into the files", o.out, info.Mode().Perm())
+		}
 		return nil
 	}, nil
 }

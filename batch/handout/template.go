@@ -19,6 +19,7 @@ import (
 	"text/template"
 	"unicode"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
 	"siprotate/exotel"
@@ -154,8 +155,8 @@ type Written struct {
 }
 
 // Write makes the files of the credentials in dir, which is made with mode 0700
-// if it is not there. Each is replaced atomically, has mode 0600, and is left alone
-// if it is already as it should be.
+// if it is not there, and stays as it is if it is. Each is replaced atomically, has
+// mode 0600, and is left alone if it is already as it should be.
 //
 // Everything is made once before the first file is written: a column that is not
 // there is an error, as is a name that is no plain path within dir, that two
@@ -276,7 +277,7 @@ type named struct {
 // claim gives a name to a row. File systems that take no notice of case or of
 // the way an accent is written take two names for one.
 func claim(names map[string]named, name string, row int) error {
-	key := strings.ToLower(norm.NFC.String(name))
+	key := norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
 	other, taken := names[key]
 	switch {
 	case !taken:

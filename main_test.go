@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/csv"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -29,6 +31,7 @@ import (
 	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/ssh"
 	"golang.org/x/text/encoding/unicode"
 
 	"siprotate/batch/cli"
@@ -91,6 +94,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"outcomes": outcomes,
 	"mode":     mode,
 	"agekey":   writeAgeKey,
+	"otherkey": writeOtherKey,
 	"hides":    hides,
 }
 
@@ -253,6 +257,34 @@ func writeAgeKey(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text.Bytes(), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0])+".pub", []byte("# sample\n"+id.Recipient().String()+"\n"), 0o644))
 	ts.Setenv(args[1], id.Recipient().String())
+}
+
+// writeOtherKey writes a fresh identity of another kind to a file, and its recipient
+// as agekey does:
+//
+//	otherkey ssh|post-quantum FILE VARIABLE
+func writeOtherKey(ts *testscript.TestScript, _ bool, args []string) {
+	var identity []byte
+	var recipient string
+	switch args[0] {
+	case "ssh":
+		public, private, err := ed25519.GenerateKey(nil)
+		ts.Check(err)
+		block, err := ssh.MarshalPrivateKey(private, "")
+		ts.Check(err)
+		key, err := ssh.NewPublicKey(public)
+		ts.Check(err)
+		identity, recipient = pem.EncodeToMemory(block), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+	case "post-quantum":
+		id, err := age.GenerateHybridIdentity()
+		ts.Check(err)
+		identity, recipient = []byte(id.String()+"\n"), id.Recipient().String()
+	default:
+		ts.Fatalf("no kind of key: %q", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), identity, 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1])+".pub", []byte(recipient+"\n"), 0o644))
+	ts.Setenv(args[2], recipient)
 }
 
 // hides wants no byte of any file of a run directory to tell the password of a

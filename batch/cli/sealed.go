@@ -33,6 +33,9 @@ func (a *app) sealTo(ctx context.Context, args []string) (journal.Vault, error) 
 		return nil, nil
 	}
 	recipients, err := vault.Recipients(args)
+	if errors.Is(err, vault.ErrMixed) {
+		return nil, usage(fmt.Errorf("--seal-to: %w", err), "seal to age1pq1… recipients alone, or to none of them; nothing was sent")
+	}
 	if err != nil {
 		return nil, usage(fmt.Errorf("--seal-to: %w", err), "nothing was sent")
 	}

@@ -24,7 +24,7 @@ const maxKeyFile = 1 << 20
 //
 // A recipient is an age1… or age1pq1… key, or an SSH public key of the type
 // ssh-ed25519 or ssh-rsa. Any other is an error, and so is one that needs a
-// plugin. No error quotes a line of a file, which might be a secret key.
+// plugin, or a mixture (ErrMixed). No error quotes a line of a file, which might be a secret key.
 func Recipients(args []string) ([]string, error) {
 	var all []string
 	for _, arg := range args {
@@ -37,6 +37,10 @@ func Recipients(args []string) ([]string, error) {
 				all = append(all, line)
 			}
 		}
+	}
+	postQuantum := func(line string) bool { return strings.HasPrefix(line, postQuantumRecipient) }
+	if slices.ContainsFunc(all, func(line string) bool { return postQuantum(line) != postQuantum(all[0]) }) {
+		return nil, ErrMixed
 	}
 	return all, nil
 }

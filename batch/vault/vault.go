@@ -36,6 +36,9 @@ var (
 	ErrIdentity = errors.New("the identity is of none of the recipients")
 	// ErrMoved says that a sealed password is not that of the row where it stands.
 	ErrMoved = errors.New("the sealed password is not this row's")
+	// ErrMixed says that some recipients are post-quantum ones, and others are not:
+	// age takes one kind alone.
+	ErrMixed = errors.New("post-quantum recipients and others do not go together")
 )
 
 // A Sealer is a vault that seals to recipients. Without identities it opens only
@@ -49,8 +52,7 @@ type Sealer struct {
 }
 
 // New returns a vault for the recipients, which are those of [Recipients]. It
-// seals a text to see that they go together: age does not mix post-quantum
-// recipients with others.
+// seals a text to see that they go together.
 func New(recipients []string) (*Sealer, error) {
 	s := &Sealer{lines: slices.Clone(recipients)}
 	for _, line := range recipients {

@@ -366,6 +366,55 @@ func checkSent(t *testing.T, where string, text []byte, sent map[int]string, loa
 	return true
 }
 
+// A rotation counts as one only where its password is on record: not where a
+// record that is gone may have given the row another one.
+func TestSalvageDoubtsAPasswordThatMayBeGone(t *testing.T) {
+	const hole = "bad"
+	reissue := reissueRecord{Type: kindReissue, Row: 1, Reissued: 1, Password: "Another-one-1"}
+	end := func(o batch.Outcome, attempts, reissued int) resultRecord {
+		r := result(1, o)
+		r.Attempts.Count, r.Attempts.Reissued = attempts, reissued
+		return toResultRecord(kindResult, r)
+	}
+	j := planned(t, 1)
+	begin(t, j)
+	must(t, j.Close())
+	plan, err := os.ReadFile(j.folder.journal())
+	must(t, err)
+	for name, c := range map[string]struct {
+		records []any
+		want    batch.Outcome
+	}{
+		"nothing is gone":              {[]any{reissue, end(batch.Rotated, 2, 1)}, batch.Rotated},
+		"before":                       {[]any{hole, reissue, end(batch.Rotated, 2, 1)}, batch.Rotated},
+		"sent once":                    {[]any{hole, end(batch.Rotated, 1, 0)}, batch.Rotated},
+		"sent once, with another one":  {[]any{reissue, hole, end(batch.Rotated, 1, 1)}, batch.Rotated},
+		"the one that was drawn":       {[]any{hole, end(batch.Rotated, 1, 1)}, batch.Unknown},
+		"perhaps a failure, and one":   {[]any{hole, end(batch.Rotated, 2, 0)}, batch.Unknown},
+		"perhaps one more":             {[]any{reissue, hole, end(batch.Rotated, 3, 1)}, batch.Unknown},
+		"after a failure, none":        {[]any{reissue, end(batch.Failed, 2, 1), end(batch.Rotated, 3, 0)}, batch.Rotated},
+		"after a failure, one":         {[]any{reissue, end(batch.Failed, 2, 1), hole, end(batch.Rotated, 3, 1)}, batch.Unknown},
+		"after a failure, perhaps one": {[]any{reissue, end(batch.Failed, 2, 1), hole, end(batch.Rotated, 3, 0)}, batch.Unknown},
+		"after a failure, not the one": {[]any{reissue, end(batch.Failed, 2, 1), end(batch.Rotated, 3, 1)}, batch.Unknown},
+		"its end":                      {[]any{reissue, hole}, batch.Unknown},
+		"after a failure, its end":     {[]any{reissue, end(batch.Failed, 2, 1), hole}, batch.Unknown},
+	} {
+		text := bytes.Clone(plan)
+		for _, r := range c.records {
+			if r == hole {
+				text = append(text, "bad\n"...)
+				continue
+			}
+			text = add(t, text, r)
+		}
+		s, _, err := salvage("journal.jsonl", bytes.NewReader(text))
+		must(t, err)
+		if got := s.outcome(1); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 // A journal whose unsynced end is garbage can be resumed. The rows concerned are
 // in doubt until they are sent again, and nothing of the file is cut.
 func TestGarbageAtTheEnd(t *testing.T) {

@@ -42,20 +42,20 @@ func Salvage(dir string, v Vault) (*View, error) {
 // leaves out what does not fit, since records before it are gone.
 type salvager struct {
 	*state
-	hole  int64               // where the latest line stands that is not what was written
-	drawn map[int]reissueDraw // by row
-	gone  map[int]bool        // rows whose password is in no record
-	read  int                 // rows of the plan
+	hole  int64         // where the latest line stands that is not what was written
+	given map[int]given // by row
+	gone  map[int]bool  // rows whose password is in no record
+	read  int           // rows of the plan
 }
 
-// A reissueDraw is the latest record of another password for a row.
-type reissueDraw struct {
-	count int // of passwords drawn for the row since it was last given up
-	at    int64
+// A given is the latest record of a row's password.
+type given struct {
+	reissued int // passwords that were drawn since the row was planned, or failed
+	at       int64
 }
 
 func salvage(path string, r io.Reader) (*state, int64, error) {
-	s := salvager{state: newState(), drawn: map[int]reissueDraw{}, gone: map[int]bool{}}
+	s := salvager{state: newState(), given: map[int]given{}, gone: map[int]bool{}}
 	s.salvaged = true
 	in := newScanner(path, r)
 	for {
@@ -103,12 +103,14 @@ func (s *salvager) add(line []byte, at int64) {
 	var r struct { // what the records below have in common
 		Row      int           `json:"row"`
 		Reissued int           `json:"reissued"`
+		Attempts int           `json:"attempts"`
 		Outcome  batch.Outcome `json:"outcome"`
 	}
 	switch kind {
 	case kindRow:
 		_ = json.Unmarshal(line, &r)
 		s.read++
+		s.given[r.Row] = given{0, at}
 		for s.rows() < r.Row {
 			s.addRow()
 		}
@@ -123,13 +125,16 @@ func (s *salvager) add(line []byte, at int64) {
 	switch kind {
 	case kindReissue:
 		_ = json.Unmarshal(line, &r)
-		s.drawn[r.Row] = reissueDraw{r.Reissued, at}
+		s.given[r.Row] = given{r.Reissued, at}
 	case kindResult:
 		_ = json.Unmarshal(line, &r)
-		drawn := s.drawn[r.Row]
-		s.gone[r.Row] = r.Reissued != drawn.count || drawn.count > 0 && s.hole > drawn.at
+		last := s.given[r.Row]
+		// A row that was sent once has what was planned or drawn before that. One
+		// that was sent more often may have failed in between, and draws are
+		// counted anew then.
+		s.gone[r.Row] = r.Reissued != last.reissued || r.Attempts > 1 && s.hole > last.at
 		if r.Outcome == batch.Failed {
-			delete(s.drawn, r.Row) // counted anew, should it be sent again
+			s.given[r.Row] = given{0, last.at}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -412,6 +413,33 @@ func TestSalvageDoubtsAPasswordThatMayBeGone(t *testing.T) {
 		if got := s.outcome(1); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// A hostile journal of a damaged run costs no more than its bytes, and tells no row
+// twice; rows of which only an event is left count as rows that cannot be read.
+func TestSalvageOfOddRows(t *testing.T) {
+	j := planned(t, 4)
+	begin(t, j)
+	must(t, j.Close())
+	text, err := os.ReadFile(j.folder.journal())
+	must(t, err)
+	text = zeroed(t, text, `"type":"planned"`)
+	for _, row := range []int{-1, 0, 1, 2, 200_000_000} {
+		text = add(t, text, rowRecord{Type: kindRow, Row: row, Password: "Not-the-one"})
+	}
+	text = add(t, text, sendRecord{Type: kindSend, Row: 6, Attempts: 1})
+	must(t, os.WriteFile(j.folder.journal(), text, 0o600))
+	v, err := Salvage(j.Dir(), Plain)
+	must(t, err)
+	defer v.Close()
+	var got []string
+	for entry, err := range v.Entries() {
+		must(t, err)
+		got = append(got, entry.Row.Password.Reveal())
+	}
+	if want := []string{"Pass-word-1", "Pass-word-2", "Pass-word-3", "Pass-word-4"}; !slices.Equal(got, want) || v.Info().Unread != 2 || !v.Info().Endless {
+		t.Errorf("got %q, %d unread", got, v.Info().Unread)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // a journal whose first record is not whole stays a *DamageError.
 func Salvage(dir string, v Vault) (*View, error) {
 	view, err := Read(dir, v)
-	if damage := (*DamageError)(nil); !errors.As(err, &damage) {
+	if !errors.As(err, new(*DamageError)) && !errors.As(err, new(*RescuedError)) {
 		return view, err
 	}
 	d, err := openRun(dir, osDisk{})
@@ -46,6 +46,7 @@ type salvager struct {
 	given map[int]given // by row
 	gone  map[int]bool  // rows whose password is in no record
 	read  int           // rows of the plan
+	most  int           // the highest number of a row in any record
 }
 
 // A given is the latest record of a row's password.
@@ -66,7 +67,11 @@ func salvage(path string, r io.Reader) (*state, int64, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		line, at = cutDamage(line, at)
+		whole, start := cutDamage(line, at)
+		if start > at {
+			s.hole = at
+		}
+		line, at = whole, start
 		switch {
 		case at == 0 && (!intact(line) || s.apply(line, 0, 0) != nil):
 			return nil, 0, in.damaged(0, "its first record is not what was written")
@@ -77,7 +82,7 @@ func salvage(path string, r io.Reader) (*state, int64, error) {
 		}
 	}
 	s.planEnd = in.offset
-	s.unread = max(s.planned.Rows, s.rows()) - s.read
+	s.unread = max(s.planned.Rows, s.most) - s.read
 	for i := range s.standing {
 		switch outcome := s.outcome(i + 1); {
 		case outcome == batch.Invalid, outcome == batch.Rotated && !s.gone[i+1]:
@@ -88,6 +93,9 @@ func salvage(path string, r io.Reader) (*state, int64, error) {
 	s.endSession(loss{}, time.Now())
 	return s.state, in.offset, nil
 }
+
+// shortestRow is less than the bytes of any row of a plan.
+const shortestRow = int64(len(`{"type":"row","row":1,"line":2,"crc":"00000000"}`))
 
 // cutDamage cuts what comes before an intact record off a line: the line end
 // before it may be gone.
@@ -106,9 +114,15 @@ func (s *salvager) add(line []byte, at int64) {
 		Attempts int           `json:"attempts"`
 		Outcome  batch.Outcome `json:"outcome"`
 	}
+	if err := json.Unmarshal(line, &r); err != nil || int64(r.Row) > at/shortestRow {
+		return // there is no room before it for so many rows
+	}
+	s.most = max(s.most, r.Row)
 	switch kind {
 	case kindRow:
-		_ = json.Unmarshal(line, &r)
+		if r.Row <= s.rows() {
+			return
+		}
 		s.read++
 		s.given[r.Row] = given{0, at}
 		for s.rows() < r.Row {
@@ -124,15 +138,14 @@ func (s *salvager) add(line []byte, at int64) {
 	}
 	switch kind {
 	case kindReissue:
-		_ = json.Unmarshal(line, &r)
 		s.given[r.Row] = given{r.Reissued, at}
 	case kindResult:
-		_ = json.Unmarshal(line, &r)
 		last := s.given[r.Row]
 		// A row that was sent once has what was planned or drawn before that. One
 		// that was sent more often may have failed in between, and draws are
-		// counted anew then.
-		s.gone[r.Row] = r.Reissued != last.reissued || r.Attempts > 1 && s.hole > last.at
+		// counted anew then. A sealed password may be replaced without a count.
+		again := r.Attempts > 1 || s.header.Vault != Plain.Name()
+		s.gone[r.Row] = r.Reissued != last.reissued || again && s.hole > last.at
 		if r.Outcome == batch.Failed {
 			s.given[r.Row] = given{0, last.at}
 		}
@@ -143,6 +156,7 @@ func (s *salvager) add(line []byte, at int64) {
 func (v *View) salvage(yield func(batch.Entry, error) bool) {
 	plan := newScanner(v.folder.journal(), io.NewSectionReader(v.at, 0, v.state.planEnd))
 	results := newLineReader(v.folder.journal(), v.at)
+	last := 0
 	for {
 		line, at, _, err := plan.next()
 		if errors.Is(err, io.EOF) {
@@ -154,8 +168,11 @@ func (v *View) salvage(yield func(batch.Entry, error) bool) {
 		case err != nil:
 			yield(batch.Entry{}, err)
 			return
-		case !intact(line) || kindOf(line) != kindRow || json.Unmarshal(line, &planned) != nil || planned.Password == "":
-			continue // a row that was never to be sent has no password
+		case !intact(line) || kindOf(line) != kindRow || json.Unmarshal(line, &planned) != nil || planned.Row <= last || planned.Row > v.state.rows():
+			continue
+		}
+		if last = planned.Row; planned.Password == "" {
+			continue // it was never to be sent
 		}
 		entry, err := v.entry(planned.Row, line, results)
 		if !yield(entry, err) || err != nil {

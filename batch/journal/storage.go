@@ -47,8 +47,10 @@ func (d *folder) noteUnsynced() {
 
 // kept reports whether what the last session wrote is still there.
 func (d *folder) kept(s *state) bool {
-	if _, err := d.root.Lstat(unsyncedName); !errors.Is(err, fs.ErrNotExist) {
-		return false
+	for _, note := range []string{unsyncedName, rescuedName} { // of a lost journal, an older copy may stand there
+		if _, err := d.root.Lstat(note); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
 	}
 	return s.session.Storage.kept(storageOf(d.path))
 }

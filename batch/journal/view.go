@@ -156,6 +156,7 @@ type Info struct {
 	Columns   []string // the names of the input's other columns
 	Rows      int
 	Unread    int            // rows of a damaged journal that cannot be read: see Salvage
+	Endless   bool           // nor can how many rows it had: Unread is the least
 	Requests  int            // sent so far
 	Throttled int            // those refused for exceeding the allowance
 	Traffic   []batch.Minute // those of them that are recorded, by time
@@ -174,7 +175,7 @@ func (v *View) Info() Info {
 	defer v.guard.Unlock()
 	s := v.state
 	return Info{
-		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(), Unread: s.unread,
+		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(), Unread: s.unread, Endless: s.planned.Type == "",
 		Requests: s.sends, Throttled: s.throttled, Traffic: s.traffic.sorted(), Waited: s.waited,
 		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why, Worked: s.worked + s.working(),
 		SessionAt: s.session.At, PID: s.session.PID,

@@ -137,7 +137,7 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	if err := hasAny(entries, s, o, v.Info().Rows); err != nil {
 		return err
 	}
-	if info := v.Info(); info.Endless {
+	if info := v.Info(); info.EndUnread {
 		a.say("the journal is damaged: %s of the plan cannot be read, and perhaps more; they may have been sent", count(info.Unread, "row"))
 	} else if info.Unread > 0 {
 		a.say("the journal is damaged: %s of the plan cannot be read; they may have been sent", count(info.Unread, "row"))

@@ -370,7 +370,7 @@ func checkSent(t *testing.T, where string, text []byte, sent map[int]string, loa
 // A rotation counts as one only where its password is on record: not where a
 // record that is gone may have given the row another one.
 func TestSalvageDoubtsAPasswordThatMayBeGone(t *testing.T) {
-	const hole = "bad"
+	const hole, joined = "bad\n", "bad" // the line end is gone, too
 	reissue := reissueRecord{Type: kindReissue, Row: 1, Reissued: 1, Password: "Another-one-1"}
 	end := func(o batch.Outcome, attempts, reissued int) resultRecord {
 		r := result(1, o)
@@ -392,6 +392,7 @@ func TestSalvageDoubtsAPasswordThatMayBeGone(t *testing.T) {
 		"sent once, with another one":  {[]any{reissue, hole, end(batch.Rotated, 1, 1)}, batch.Rotated},
 		"the one that was drawn":       {[]any{hole, end(batch.Rotated, 1, 1)}, batch.Unknown},
 		"perhaps a failure, and one":   {[]any{hole, end(batch.Rotated, 2, 0)}, batch.Unknown},
+		"its line end as well":         {[]any{reissue, joined, end(batch.Rotated, 3, 1)}, batch.Unknown},
 		"perhaps one more":             {[]any{reissue, hole, end(batch.Rotated, 3, 1)}, batch.Unknown},
 		"after a failure, none":        {[]any{reissue, end(batch.Failed, 2, 1), end(batch.Rotated, 3, 0)}, batch.Rotated},
 		"after a failure, one":         {[]any{reissue, end(batch.Failed, 2, 1), hole, end(batch.Rotated, 3, 1)}, batch.Unknown},
@@ -402,8 +403,8 @@ func TestSalvageDoubtsAPasswordThatMayBeGone(t *testing.T) {
 	} {
 		text := bytes.Clone(plan)
 		for _, r := range c.records {
-			if r == hole {
-				text = append(text, "bad\n"...)
+			if damage, ok := r.(string); ok {
+				text = append(text, damage...)
 				continue
 			}
 			text = add(t, text, r)
@@ -412,6 +413,23 @@ func TestSalvageDoubtsAPasswordThatMayBeGone(t *testing.T) {
 		must(t, err)
 		if got := s.outcome(1); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+
+	// A sealed password that nobody could open is replaced without a count.
+	header, rest, _ := bytes.Cut(plan, []byte("\n"))
+	var h headerRecord
+	must(t, json.Unmarshal(header, &h))
+	h.Vault = "age"
+	text := append(append(add(t, nil, h), rest...), hole...)
+	s, _, err := salvage("journal.jsonl", bytes.NewReader(add(t, text, end(batch.Rotated, 1, 0))))
+	must(t, err)
+	if got := s.outcome(1); got != batch.Unknown {
+		t.Errorf("sealed: %v", got)
+	}
+	for _, text := range [][]byte{nil, rest, append([]byte("x"), plan...)} {
+		if _, _, err := salvage("journal.jsonl", bytes.NewReader(text)); !errors.As(err, new(*DamageError)) {
+			t.Errorf("without a header: %v", err)
 		}
 	}
 }
@@ -438,7 +456,7 @@ func TestSalvageOfOddRows(t *testing.T) {
 		must(t, err)
 		got = append(got, entry.Row.Password.Reveal())
 	}
-	if want := []string{"Pass-word-1", "Pass-word-2", "Pass-word-3", "Pass-word-4"}; !slices.Equal(got, want) || v.Info().Unread != 2 || !v.Info().Endless {
+	if want := []string{"Pass-word-1", "Pass-word-2", "Pass-word-3", "Pass-word-4"}; !slices.Equal(got, want) || v.Info().Unread != 2 || !v.Info().EndUnread {
 		t.Errorf("got %q, %d unread", got, v.Info().Unread)
 	}
 }

@@ -55,6 +55,9 @@ func (s *scanner) next() (line []byte, at int64, whole bool, err error) {
 	}
 }
 
+// notTheFirst is what is wrong with a journal that does not say whose it is.
+const notTheFirst = "its first record is not what was written"
+
 func (s *scanner) damaged(at int64, what string) error {
 	return &DamageError{Path: s.path, Offset: at, What: what}
 }

@@ -150,6 +150,26 @@ func checkTold(t *testing.T, j *Journal, path string) {
 	}
 }
 
+func TestWhatIsLeftOfALostJournalIsSalvaged(t *testing.T) {
+	j := underWay(t)
+	must(t, losses["middle overwritten"](j.Dir()))
+	_, err := j.Rescue("")
+	must(t, err)
+	v, err := Salvage(j.Dir(), Plain)
+	must(t, err)
+	defer v.Close()
+	read := 0
+	for entry, err := range v.Entries() {
+		must(t, err)
+		if read++; read == 1 && entry.Result.Outcome != batch.Rotated {
+			t.Errorf("row 1 is %v", entry.Result.Outcome)
+		}
+	}
+	if unread := v.Info().Unread; unread == 0 || read+unread != 30 {
+		t.Errorf("%d rows are read, %d are not", read, unread)
+	}
+}
+
 func checkRescue(t *testing.T, j *Journal, path string) {
 	t.Helper()
 	if filepath.Dir(path) != filepath.Dir(j.Dir()) || !strings.HasPrefix(filepath.Base(path), "x.run.rescued-") {

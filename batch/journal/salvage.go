@@ -73,13 +73,16 @@ func salvage(path string, r io.Reader) (*state, int64, error) {
 		}
 		line, at = whole, start
 		switch {
-		case at == 0 && (!intact(line) || s.apply(line, 0, 0) != nil):
-			return nil, 0, in.damaged(0, "its first record is not what was written")
 		case !intact(line):
 			s.hole = at
 		case at > 0:
 			s.add(line, at)
+		default:
+			_ = s.apply(line, 0, 0)
 		}
+	}
+	if s.header.Type == "" {
+		return nil, 0, in.damaged(0, notTheFirst)
 	}
 	s.planEnd = in.offset
 	s.unread = max(s.planned.Rows, s.most) - s.read

@@ -109,7 +109,7 @@ func ReadHead(dir string) (Head, error) {
 	case err != nil && !errors.Is(err, io.EOF):
 		return Head{}, err
 	case !intact(line):
-		return Head{}, folder.rescued(in.damaged(0, "its first record is not what was written"))
+		return Head{}, folder.rescued(in.damaged(0, notTheFirst))
 	}
 	if err = s.apply(line, 0, 0); err != nil {
 		return Head{}, folder.rescued(fmt.Errorf("%s: %w", folder.journal(), err))
@@ -156,7 +156,7 @@ type Info struct {
 	Columns   []string // the names of the input's other columns
 	Rows      int
 	Unread    int            // rows of a damaged journal that cannot be read: see Salvage
-	Endless   bool           // nor can how many rows it had: Unread is the least
+	EndUnread bool           // nor can the end of its plan: there may be more of them
 	Requests  int            // sent so far
 	Throttled int            // those refused for exceeding the allowance
 	Traffic   []batch.Minute // those of them that are recorded, by time
@@ -175,7 +175,7 @@ func (v *View) Info() Info {
 	defer v.guard.Unlock()
 	s := v.state
 	return Info{
-		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(), Unread: s.unread, Endless: s.planned.Type == "",
+		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(), Unread: s.unread, EndUnread: s.planned.Type == "",
 		Requests: s.sends, Throttled: s.throttled, Traffic: s.traffic.sorted(), Waited: s.waited,
 		StartedAt: s.startedAt, StoppedAt: s.stoppedAt, Stopped: s.why, Worked: s.worked + s.working(),
 		SessionAt: s.session.At, PID: s.session.PID,

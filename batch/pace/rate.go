@@ -38,8 +38,9 @@ var spelledWindows = map[string]string{
 	"sec": "s", "second": "s", "min": "m", "minute": "m", "hr": "h", "hour": "h",
 }
 
-// ParseRate reads "50/m", "50/min", "50/minutes", "5/s", "600/h", "50/5s" (a window of any duration
-// that [time.ParseDuration] knows) or "unlimited". Its errors are [ErrRate].
+// ParseRate reads "50/m", "50/min", "50/minutes", "5/s", "600/h", "50/5s" (a window
+// of any duration that [time.ParseDuration] knows) or "unlimited". Its errors are
+// [ErrRate].
 func ParseRate(text string) (Rate, error) {
 	if text == "unlimited" {
 		return Unlimited, nil

@@ -24,7 +24,8 @@ const maxKeyFile = 1 << 20
 //
 // A recipient is an age1… or age1pq1… key, or an SSH public key of the type
 // ssh-ed25519 or ssh-rsa. Any other is an error, and so is one that needs a
-// plugin, or a mixture (ErrMixed). No error quotes a line of a file, which might be a secret key.
+// plugin, or a mixture ([ErrMixed]). No error quotes a line of a file, which might
+// be a secret key.
 func Recipients(args []string) ([]string, error) {
 	var all []string
 	for _, arg := range args {

@@ -574,7 +574,7 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		var text []byte
 		for _, object := range []string{a, b, c, d} {
-			text = appendSummed(text, []byte(object))
+			text = appendObject(text, object)
 		}
 		s, err := loadBytes(text)
 		if err != nil {
@@ -585,4 +585,9 @@ func FuzzRecords(f *testing.F) {
 			s.outcome(row)
 		}
 	})
+}
+
+// appendObject appends an object that lacks its closing brace as an intact line.
+func appendObject(text []byte, object string) []byte {
+	return append(appendSum(append(text, object...), []byte(object)), '\n')
 }

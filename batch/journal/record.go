@@ -2,8 +2,9 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"hash/crc32"
 	"time"
 
@@ -231,29 +232,28 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // appendLine appends a record as a line with its checksum. Text that JSON
 // could escape for a browser's sake stays as it is, for whoever reads a journal.
 func appendLine(buf []byte, record any) ([]byte, error) {
-	var object bytes.Buffer
-	encoder := json.NewEncoder(&object)
+	line := bytes.NewBuffer(buf)
+	encoder := json.NewEncoder(line)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(record); err != nil {
 		return buf, err
 	}
-	return appendSummed(buf, bytes.TrimSuffix(object.Bytes(), []byte("}\n"))), nil
+	open := bytes.TrimSuffix(line.Bytes(), []byte("}\n"))
+	return append(appendSum(open, open[len(buf):]), '\n'), nil
 }
 
-// appendSummed appends an object that lacks its closing brace as a line.
-func appendSummed(buf, object []byte) []byte {
-	return append(append(append(buf, object...), sumOf(object)...), '\n')
-}
-
-// sumOf returns what ends the line of an object that lacks its closing brace.
-func sumOf(object []byte) string {
-	return fmt.Sprintf(`%s%08x"}`, sumMember, crc32.Checksum(object, castagnoli))
+// appendSum appends what ends the line of an object that lacks its closing brace.
+func appendSum(buf, object []byte) []byte {
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(object, castagnoli))
+	return append(hex.AppendEncode(append(buf, sumMember...), sum[:]), `"}`...)
 }
 
 // intact reports whether line, without its line end, is what was written.
 func intact(line []byte) bool {
+	var sum [sumLength]byte
 	at := len(line) - sumLength
-	return at >= 0 && string(line[at:]) == sumOf(line[:at])
+	return at >= 0 && bytes.Equal(line[at:], appendSum(sum[:0], line[:at]))
 }
 
 const lineStart = `{"type":"`

@@ -118,7 +118,7 @@ func TestAPasswordThatCannotBeOpenedIsAnError(t *testing.T) {
 	two, _ := safe{}.Seal("r", 2, testRow(2).Password)
 	lines := strings.SplitAfter(string(text), "\n")
 	object, _, _ := strings.Cut(strings.Replace(lines[1], one, two, 1), sumMember)
-	lines[1] = string(appendSummed(nil, []byte(object)))
+	lines[1] = string(appendObject(nil, object))
 	must(t, os.WriteFile(path, []byte(strings.Join(lines, "")), 0o600))
 	v, err := Read(dir, safe{})
 	must(t, err)

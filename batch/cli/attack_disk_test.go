@@ -34,16 +34,16 @@ func TestAttackFileLimit(t *testing.T) {
 const diskRows = 200
 
 // step is the distance of the sizes that a disk is tried with.
-func step() int { return max(1, diskRows/10 / *attackTimes) }
+func step() int { return max(1, diskRows/5 / *attackTimes) }
 
 // TestAttackDiskWhilePlanning fills the disk before the plan is whole.
 func TestAttackDiskWhilePlanning(t *testing.T) {
 	t.Parallel()
 	n := tried(t, "no room for a large plan, at one of its pieces")
-	for blocks := 1; blocks < 400; blocks += 128 { // a piece is 64 KiB
+	for blocks := 1; blocks < 300; blocks += 128 { // a piece is 64 KiB
 		t.Run(strconv.Itoa(blocks), func(t *testing.T) {
 			n.times++
-			r := faultlessOf(t, blocks, 2000)
+			r := faultlessOf(t, blocks, 1000)
 			shell := fmt.Sprintf(`trap "" XFSZ; ulimit -f %d; exec "$0" "$@"`, blocks)
 			p := launch{shell: shell}.start(t, r.base, r.runArgs()...)
 			exits(t, p, 1)

@@ -137,7 +137,7 @@ func refuseInput(t *testing.T, l launch, input string, memory int64) {
 func TestAttackGrowing(t *testing.T) {
 	n := tried(t, "an input that grows while it is read")
 	choose := choices(t)
-	for i := range 6 * *attackTimes {
+	for i := range 3 * *attackTimes {
 		n.times++
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()

@@ -18,7 +18,7 @@ import (
 func TestAttackSignals(t *testing.T) {
 	n := tried(t, "SIGINT and SIGTERM at random instants, once or twice")
 	choose := choices(t)
-	for i := range 12 * *attackTimes {
+	for i := range 6 * *attackTimes {
 		n.times++
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()

@@ -23,7 +23,7 @@ func TestAttackWaves(t *testing.T) {
 	t.Parallel()
 	n := tried(t, "kill -9 between wave, gate and proof")
 	choose := choices(t)
-	for i := range 8 * *attackTimes {
+	for i := range 4 * *attackTimes {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			const rows = 30
 			r := newRotation(t, choose(i), exoteltest.Options{Users: rows})

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	crashRuns = flag.Int("crash.runs", 8, "how many runs the crash tests kill and resume")
+	crashRuns = flag.Int("crash.runs", 4, "how many runs the crash tests kill and resume")
 	crashSeed = flag.Uint64("crash.seed", 0, "of the choices of the crash tests; 0: another one each time")
 )
 
@@ -67,7 +67,7 @@ func (r *rotation) killSending() {
 // good as none: nothing was sent, and the same command starts it anew.
 func TestCrashWhilePlanning(t *testing.T) {
 	t.Parallel()
-	const rows, planned = 4000, 600_000 // the size of the plan in bytes, rather less
+	const rows, planned = 1500, 220_000 // the size of the plan in bytes, rather less
 	rng := choices(t)(0)
 	r := newRotation(t, rng, exoteltest.Options{Users: rows})
 	for unplanned := 0; unplanned < 3; unplanned++ {
@@ -84,7 +84,7 @@ func TestCrashWhilePlanning(t *testing.T) {
 // that is there is whole, and the next one takes no further request.
 func TestCrashWhileReporting(t *testing.T) {
 	t.Parallel()
-	r := newRotation(t, choices(t)(0), exoteltest.Options{Users: 3000})
+	r := newRotation(t, choices(t)(0), exoteltest.Options{Users: 1000})
 	for _, name := range []string{".credentials.csv.tmp", ".report.csv.tmp", "credentials.csv", "report.csv"} {
 		r.killWriting(name, 0)
 		r.wholeReports()

@@ -31,7 +31,7 @@ const (
 var attackLong = flag.Bool("attack.long", false, "run the attacks and the crash tests at length, which takes some minutes")
 
 // long is what -attack.long says of the flags that are not given.
-var long = map[string]string{"crash.runs": "60", "attack.times": "3", "attack.away": "10s", "test.parallel": "8"}
+var long = map[string]string{"crash.runs": "60", "attack.times": "6", "attack.away": "10s", "test.parallel": "8"}
 
 // setFlags gives those flags their values that are not given. Most of these tests
 // wait for programs that wait: more of them run at once than there are cores.

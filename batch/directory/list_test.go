@@ -149,6 +149,7 @@ func TestWhatCannotBeSettledIsReported(t *testing.T) {
 }
 
 func TestAListingEnds(t *testing.T) {
+	t.Parallel()
 	if _, err := List(t.Context(), endless{}); err == nil {
 		t.Error("an endless listing ended well")
 	}

@@ -84,6 +84,7 @@ func TestEveryCutOfTheWholeFile(t *testing.T) {
 // A byte that is not what was written is damage, or else, at the end, a loss of
 // what stands there: it is never passed over.
 func TestEveryFlippedByteIsFound(t *testing.T) {
+	t.Parallel()
 	text := small(t)
 	second := bytes.LastIndex(text, []byte(`{"type":"stop"`)) // a session begins behind it
 	for i := range text {
@@ -298,6 +299,7 @@ func rotated(t *testing.T) (text []byte, sent map[int]string) {
 // unless the sector held the only copy; then the row is in doubt. What is refused
 // can be salvaged.
 func TestNoBadSectorLosesARow(t *testing.T) {
+	t.Parallel()
 	text, sent := rotated(t)
 	events := bytes.Index(text, []byte(`{"type":"session"`))
 	chance := rand.New(rand.NewPCG(1, 2))

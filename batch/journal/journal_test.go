@@ -383,6 +383,7 @@ func TestRefusedRowsAreNeverPending(t *testing.T) {
 }
 
 func TestASecondProcessIsRefused(t *testing.T) {
+	t.Parallel()
 	j := planned(t, 1)
 	if _, err := Open(j.Dir(), Plain); !errors.Is(err, ErrLocked) {
 		t.Errorf("Open: %v", err)

@@ -93,6 +93,7 @@ func underWay(t *testing.T) *Journal {
 }
 
 func TestNothingIsSentOnceTheJournalIsLost(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("open files cannot be removed")
 	}

@@ -136,6 +136,7 @@ func TestAPurgedCrashKeepsItsDoubts(t *testing.T) {
 }
 
 func TestALockedRunIsNotPurged(t *testing.T) {
+	t.Parallel()
 	j := planned(t, 1)
 	if err := Purge(j.Dir(), true); !errors.Is(err, ErrLocked) {
 		t.Error(err)

@@ -119,7 +119,7 @@ func TestRealServers(t *testing.T) {
 		t.Skip("takes seconds of real time")
 	}
 	table := []server{
-		{"nginx 600r/m burst=9", 600, 9, false, 110, 10 * time.Second},
+		{"nginx 600r/m burst=9", 600, 9, false, 80, 7 * time.Second},
 	}
 	evens := []bool{false}
 	if *real {

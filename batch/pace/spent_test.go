@@ -72,6 +72,7 @@ func (w *world) busiestSince(began time.Time, window time.Duration) int {
 // What is remembered of many requests is bounded, and too much of it is counted
 // rather than too little.
 func TestSpentIsBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, rate := range []pace.Rate{pace.Unlimited, {N: 1_000_000, Per: time.Second}} {
 			p := newPacer(t, pace.Options{Rate: rate})

@@ -224,7 +224,9 @@ func textOf(value any) string {
 func (o object) succeeded() bool { return o.text("code") == "200" && o.text("status") == success }
 
 // readBody fills the answer from the body around a single response, and returns
-// a problem if it does not say how the request ended.
+// a problem if it does not say how the request ended. It is lenient with the
+// error's details: the code and the status decide, and details in an unknown shape
+// shall not put them in doubt.
 func (a *Answer) readBody(b body) (problem string) {
 	a.RequestID = b.text("request_id")
 	if b.hasException {
@@ -236,12 +238,7 @@ func (a *Answer) readBody(b body) (problem string) {
 	if b.shape != oneShape {
 		return problemIncomplete
 	}
-	return a.readResponse(b.responses[0])
-}
-
-// readResponse is lenient with the error's details: the code and the status
-// decide, and details in an unknown shape shall not put them in doubt.
-func (a *Answer) readResponse(r object) (problem string) {
+	r := b.responses[0]
 	a.Code, a.Status = r.text("code"), r.text("status")
 	details, _ := r.child("error_data")
 	a.ErrorCode = details.text("code")

@@ -24,29 +24,22 @@ const (
 )
 
 // classify says how a request ended that was answered with a single response,
-// and in our words why there is no verdict.
+// and in our words why there is no verdict. What keeps the body from saying so
+// matters only if the HTTP status leaves it to the body.
 func (r *reply) classify() (c class, doubt string) {
 	problem := r.problem
 	if problem == "" {
 		problem = r.answer.readBody(r.body)
 	}
-	if r.doubt != "" {
+	a := r.answer
+	switch {
+	case r.doubt != "":
 		return noVerdict, r.doubt
-	}
-	return classify(r.answer, problem)
-}
-
-// classify does so for an answer that does not contradict itself. The problem is
-// what keeps the body from saying how the request ended; it matters only if the
-// HTTP status leaves it to the body.
-func classify(a Answer, problem string) (c class, doubt string) {
-	if a.HTTPCode != http.StatusOK {
+	case a.HTTPCode != http.StatusOK:
 		return classifyBy(a, a.HTTPCode, "")
-	}
-	if problem != "" {
+	case problem != "":
 		return noVerdict, problem
-	}
-	if a.Code == "200" && a.Status == success {
+	case a.Code == "200" && a.Status == success:
 		return accepted, ""
 	}
 	// A sibling of this API answers HTTP 200 with an inner 409 and "failure": so

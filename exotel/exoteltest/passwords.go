@@ -29,7 +29,24 @@ func (s *Server) Password(userID, deviceID string) (password string, known bool)
 	if d == nil || !d.SIP() {
 		return "", false
 	}
-	return s.account.passwords[[2]string{userID, deviceID}], true
+	return u.passwords[deviceID], true
+}
+
+// SIPPassword returns the password of the device with the SIP id, which may stand
+// with or without "sip:", empty if none was set, and whether there is such a
+// device.
+func (s *Server) SIPPassword(sipID string) (password string, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := contactKey(sipID)
+	for _, u := range s.account.byName[key] {
+		for _, d := range u.Devices {
+			if d.SIP() && contactKey(d.ContactURI) == key {
+				return u.passwords[d.ID], true
+			}
+		}
+	}
+	return "", false
 }
 
 // Passwords ranges over the account's SIP devices in the order their users were
@@ -41,7 +58,7 @@ func (s *Server) Passwords() iter.Seq[DevicePassword] {
 	for _, u := range s.account.users {
 		for _, d := range u.Devices {
 			if d.SIP() {
-				all = append(all, DevicePassword{u.ID, d.ID, exotel.SIPID(d.ContactURI), s.account.passwords[[2]string{u.ID, d.ID}]})
+				all = append(all, DevicePassword{u.ID, d.ID, exotel.SIPID(d.ContactURI), u.passwords[d.ID]})
 			}
 		}
 	}

@@ -123,20 +123,3 @@ func (r *Registrar) ring(ctx context.Context) {
 		}
 	}
 }
-
-// SIPPassword returns the password of the device with the SIP id, which may stand
-// with or without "sip:", empty if none was set, and whether there is such a
-// device.
-func (s *Server) SIPPassword(sipID string) (password string, known bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := contactKey(sipID)
-	for _, u := range s.account.byName[key] {
-		for _, d := range u.Devices {
-			if d.SIP() && contactKey(d.ContactURI) == key {
-				return s.account.passwords[[2]string{u.ID, d.ID}], true
-			}
-		}
-	}
-	return "", false
-}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"testing/iotest"
 )
 
 // Transport returns an in-memory connection to the server: the request runs in
@@ -60,7 +61,7 @@ func (t transport) response(r *http.Request, a answer) *http.Response {
 	t.server.setHeader(header, a)
 	var body io.Reader = bytes.NewReader(a.body)
 	if a.delivery == cut {
-		body = io.MultiReader(bytes.NewReader(a.body[:len(a.body)/2]), brokenOff{})
+		body = io.MultiReader(bytes.NewReader(a.body[:len(a.body)/2]), iotest.ErrReader(io.ErrUnexpectedEOF))
 	}
 	return &http.Response{
 		Status:        strconv.Itoa(a.status) + " " + http.StatusText(a.status),
@@ -74,11 +75,6 @@ func (t transport) response(r *http.Request, a answer) *http.Response {
 		Request:       r,
 	}
 }
-
-// A brokenOff is the end of a body that came before its time.
-type brokenOff struct{}
-
-func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // connectionReset returns the error of a read from a connection that the peer
 // reset.

@@ -36,8 +36,8 @@ const (
 	// just dropped ends in doubt, so they are left well before.
 	idleTimeout = 30 * time.Second
 
-	dialTimeout      = 30 * time.Second
-	handshakeTimeout = 10 * time.Second
+	dialTimeout      = 30 * time.Second // with the TLS handshake
+	handshakeTimeout = 10 * time.Second // within a proxy's tunnel
 
 	// An endless header ends here, in bytes, and so does a chain of heads that
 	// only announce another one.
@@ -98,11 +98,8 @@ func newPool(base, proxy *url.URL, connections int) *pool {
 		transport.Proxy = http.ProxyURL(proxy)
 		transport.OnProxyConnectResponse = checkConnect
 	} else {
-		transport.DialContext = dialPlain
-		transport.TLSClientConfig.ServerName = base.Hostname()
-		transport.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			return dialTLS(ctx, network, address, transport.TLSClientConfig)
-		}
+		transport.DialContext = watched(dialer.DialContext)
+		transport.DialTLSContext = watched((&tls.Dialer{NetDialer: &dialer, Config: transport.TLSClientConfig}).DialContext)
 	}
 	return &pool{transport: transport, base: base, rest: restTime, slots: make(chan struct{}, connections)}
 }
@@ -360,27 +357,17 @@ func (c *watchedConn) findHead(p []byte) {
 
 var dialer = net.Dialer{Timeout: dialTimeout}
 
-func dialPlain(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return watch(ctx, conn), nil
-}
+type dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-func dialTLS(ctx context.Context, network, address string, config *tls.Config) (net.Conn, error) {
-	conn, err := dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
+// watched returns a dial whose connections are watched.
+func watched(connect dial) dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := connect(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return watch(ctx, conn), nil
 	}
-	secure := tls.Client(conn, config)
-	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	defer cancel()
-	if err := secure.HandshakeContext(handshake); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return watch(ctx, secure), nil
 }
 
 // watch completes the watchedConn that the context holds.

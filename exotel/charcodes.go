@@ -10,33 +10,28 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+var numberOrGap = regexp.MustCompile(`[0-9]+|[^0-9]+`)
+
 // decodeNumbers reads rows of bytes in decimal, as Go, Java and JavaScript print
 // them, and in binary.
 func decodeNumbers(text string, least int) string {
 	if strings.Count(text, " ")+strings.Count(text, ",") < least-1 {
 		return text
 	}
-	var b strings.Builder
-	b.Grow(len(text))
-	for i := 0; i < len(text); {
-		n := len(text[i:]) - len(strings.TrimLeft(text[i:], "0123456789"))
-		if n == 0 {
-			if !strings.ContainsRune(` ,;[]"`+"\t\r\n", rune(text[i])) {
-				b.WriteByte(0) // what stands apart is not read together
-			}
-			i++
-			continue
+	return numberOrGap.ReplaceAllStringFunc(text, func(found string) string {
+		if strings.Trim(found, " ,;[]\"\t\r\n") == "" {
+			return ""
 		}
 		base := 10
-		if n == 8 {
+		if len(found) == 8 {
 			base = 2
 		}
-		if code, err := strconv.ParseUint(text[i:i+n], base, 8); err == nil {
-			b.WriteByte(byte(code))
+		code, err := strconv.ParseUint(found, base, 8)
+		if err != nil {
+			return "\x00" // what stands apart is not read together
 		}
-		i += n
-	}
-	return b.String()
+		return string([]byte{byte(code)})
+	})
 }
 
 var codePoint = regexp.MustCompile(`(?i)[\s,;"]*u\+([0-9a-f]{4,6})`)
@@ -47,8 +42,8 @@ func decodeCodePoints(text string, _ int) string {
 		return text
 	}
 	return codePoint.ReplaceAllStringFunc(text, func(found string) string {
-		char, _ := strconv.ParseUint(found[strings.IndexByte(found, '+')+1:], 16, 32)
-		return string(rune(char))
+		_, digits, _ := strings.Cut(found, "+")
+		return string(hexRune(digits))
 	})
 }
 
@@ -60,11 +55,10 @@ func decodeQuotedPrintable(text string, _ int) string {
 		return text
 	}
 	return quotedByte.ReplaceAllStringFunc(text, func(found string) string {
-		char, ok := parseHex(found, 1, 2)
-		if !ok {
+		if strings.HasSuffix(found, "\n") {
 			return ""
 		}
-		return string([]byte{byte(char)})
+		return hexByte(found[1:])
 	})
 }
 

@@ -7,11 +7,11 @@ import (
 	"encoding/hex"
 	"html"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // The decoders undo the encodings in which servers, proxies and net/http repeat
@@ -25,103 +25,59 @@ var rareDecoders = [...]func(text string, least int) string{decodeBase32, decode
 
 func decodeHTML(text string, _ int) string { return html.UnescapeString(text) }
 
+var percent = regexp.MustCompile(`(?i)%(?:[0-9a-f]{2}|u[0-9a-f]{4})`)
+
 func decodePercent(text string, _ int) string {
 	if !strings.Contains(text, "%") {
 		return text
 	}
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		if text[i] == '%' {
-			if char, ok := parseHex(text, i+1, 2); ok {
-				b.WriteByte(byte(char))
-				i += 2
-				continue
-			}
-			if char, ok := parseHex(text, i+2, 4); ok && text[i+1]|0x20 == 'u' {
-				b.WriteRune(rune(char))
-				i += 5
-				continue
-			}
+	return percent.ReplaceAllStringFunc(text, func(found string) string {
+		if found[1]|0x20 == 'u' {
+			return string(hexRune(found[2:]))
 		}
-		b.WriteByte(text[i])
-	}
-	return b.String()
+		return hexByte(found[1:])
+	})
 }
 
-// parseHex reads so many hexadecimal digits from there.
-func parseHex(text string, from, digits int) (uint64, bool) {
-	if from+digits > len(text) {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(text[from:from+digits], 16, 32)
-	return n, err == nil
+// hexRune returns the character that has that number. The digits were checked.
+func hexRune(digits string) rune {
+	char, _ := strconv.ParseUint(digits, 16, 32)
+	return rune(char)
 }
+
+func hexByte(digits string) string { return string([]byte{byte(hexRune(digits))}) }
+
+// An escape has the number of a character, or of two that make up one, or is one
+// of those without. Texts turned to upper case are read as well.
+var escape = regexp.MustCompile(`(?i)\\(?:(?-i:U)00(?:0[0-9a-f]|10)[0-9a-f]{4}|ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|x[0-9a-f]{2}|[0-3][0-7]{2}|[abfnrtv\\])?`)
+
+var shortEscape = strings.NewReplacer(
+	`\a`, "\a", `\b`, "\b", `\f`, "\f", `\n`, "\n", `\r`, "\r", `\t`, "\t", `\v`, "\v", `\\`, `\`, `\`, "",
+)
 
 // decodeEscapes undoes the escapes of JSON, JavaScript and Go, and the doubled
 // quotes of CSV.
 func decodeEscapes(text string, _ int) string {
-	if !strings.ContainsRune(text, '"') && !strings.ContainsRune(text, '\\') {
+	if !strings.ContainsAny(text, `"\`) {
 		return text
 	}
 	text = strings.ReplaceAll(text, `""`, `"`)
-	var b strings.Builder
-	for i := 0; i < len(text); {
-		if text[i] != '\\' || i+1 == len(text) {
-			b.WriteByte(text[i])
-			i++
-			continue
+	return escape.ReplaceAllStringFunc(text, func(found string) string {
+		if len(found) < len(`\x41`) {
+			return shortEscape.Replace(found)
 		}
-		i += decodeEscape(&b, text[i:])
-	}
-	return b.String()
-}
-
-// escapeDigits are how many digits such an escape may have. Texts turned to upper
-// case are read as well.
-var escapeDigits = map[byte][]int{'x': {2}, 'X': {2}, 'u': {4}, 'U': {8, 4}}
-
-// decodeEscape writes the character of the escape that the text begins with, and
-// returns the escape's length.
-func decodeEscape(b *strings.Builder, text string) int {
-	kind := text[1]
-	if end := strings.IndexByte(text[:min(len(text), len(`\u{10ffff}`))], '}'); end > 3 && kind|0x20 == 'u' && text[2] == '{' {
-		if char, ok := parseHex(text, 3, end-3); ok {
-			b.WriteRune(rune(char))
-			return end + 1
+		digits := strings.Trim(found[2:], "{}")
+		switch {
+		case found[1] <= '3':
+			char, _ := strconv.ParseUint(found[1:], 8, 8)
+			return string([]byte{byte(char)})
+		case found[1]|0x20 == 'x':
+			return hexByte(digits)
+		case len(digits) > len("0010ffff"):
+			return string(utf16.DecodeRune(hexRune(digits[:4]), hexRune(digits[6:])))
 		}
-	}
-	for _, digits := range escapeDigits[kind] {
-		if char, ok := parseHex(text, 2, digits); ok && char <= utf8.MaxRune {
-			return digits + 2 + writeChar(b, kind, char, text[digits+2:])
-		}
-	}
-	if char, err := strconv.ParseUint(text[1:min(4, len(text))], 8, 8); err == nil && len(text) >= 4 {
-		b.WriteByte(byte(char))
-		return 4
-	}
-	if i := strings.IndexByte("abfnrtv", kind); i >= 0 {
-		b.WriteByte("\a\b\f\n\r\t\v"[i])
-	} else {
-		b.WriteByte(kind)
-	}
-	return 2
-}
-
-// writeChar writes a character by its number, and returns how much of the rest it
-// took as the other half of a pair.
-func writeChar(b *strings.Builder, kind byte, char uint64, rest string) int {
-	if kind == 'x' || kind == 'X' {
-		b.WriteByte(byte(char))
-		return 0
-	}
-	if low, ok := parseHex(rest, 2, 4); ok && strings.EqualFold(rest[:2], `\u`) && utf16.IsSurrogate(rune(char)) {
-		if pair := utf16.DecodeRune(rune(char), rune(low)); pair != utf8.RuneError {
-			b.WriteRune(pair)
-			return 6
-		}
-	}
-	b.WriteRune(rune(char))
-	return 0
+		return string(hexRune(digits))
+	})
 }
 
 // A codeBytes says what a byte is in an encoding.

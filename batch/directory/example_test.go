@@ -64,7 +64,7 @@ func ExampleDevices() {
 		return
 	}
 	fmt.Println("excluded:", excluded)
-	for row := range directory.Devices("all devices", users, directory.Options{}).Rows() {
+	for row := range directory.Devices("all devices", "all", users).Rows() {
 		fmt.Println(row.Number, row.UserID, row.DeviceID, row.SIPID, row.Extra)
 	}
 	// Output:

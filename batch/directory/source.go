@@ -1,9 +1,6 @@
 package directory
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"strconv"
@@ -12,29 +9,17 @@ import (
 	"siprotate/exotel"
 )
 
-// Options say how users become rows.
-type Options struct {
-	// CheckID says why an id cannot be sent, in an error whose text follows the
-	// name of a column. What it quotes must have no control characters. Nil takes
-	// every id.
-	CheckID func(id string) error
-
-	// Digest is the source's, where what tells it from another is how its users
-	// were selected. If it is empty, the digest is that of the devices.
-	Digest string
-}
-
 // A Source is a row for each SIP device of some users. It can be read any number
 // of times, and by several goroutines at once. It never yields an error.
 type Source struct {
-	name  string
-	users []exotel.User
-	o     Options
+	name, digest string
+	users        []exotel.User
 }
 
-// Devices returns the source of the users' SIP devices. The users are not copied.
-func Devices(name string, users []exotel.User, o Options) *Source {
-	return &Source{name, users, o}
+// Devices returns the source of the users' SIP devices. The digest says how the
+// users were selected. They are not copied.
+func Devices(name, digest string, users []exotel.User) *Source {
+	return &Source{name, digest, users}
 }
 
 // Name returns the name that the source was given.
@@ -45,18 +30,8 @@ func (s *Source) Columns() []string {
 	return []string{"first_name", "last_name", "role", "available", "verified"}
 }
 
-// Digest returns what tells the source from another one: its option, or the
-// SHA-256 of its devices' ids in hex, in the order of the rows.
-func (s *Source) Digest() (string, error) {
-	if s.o.Digest != "" {
-		return s.o.Digest, nil
-	}
-	sum := sha256.New()
-	for row := range s.Rows() {
-		io.WriteString(sum, batch.DeviceKey(row.UserID, row.DeviceID)+"\n")
-	}
-	return fmt.Sprintf("%x", sum.Sum(nil)), nil
-}
+// Digest returns the digest that the source was given.
+func (s *Source) Digest() (string, error) { return s.digest, nil }
 
 // Rows ranges over the devices, in the order of the users. A row has the values
 // as the API has them, save that the SIP id has no "sip:" and no domain. An id
@@ -69,7 +44,7 @@ func (s *Source) Rows() iter.Seq2[batch.Row, error] {
 			u := &s.users[i]
 			for d := range SIPDevices(u) {
 				number++
-				if !yield(s.row(number, u, d), nil) {
+				if !yield(rowOf(number, u, d), nil) {
 					return
 				}
 			}
@@ -77,17 +52,14 @@ func (s *Source) Rows() iter.Seq2[batch.Row, error] {
 	}
 }
 
-func (s *Source) row(number int, u *exotel.User, d *exotel.Device) batch.Row {
+func rowOf(number int, u *exotel.User, d *exotel.Device) batch.Row {
 	row := batch.Row{
 		Number: number, Line: number + 1,
 		UserID: u.ID, DeviceID: d.ID, SIPID: exotel.SIPID(d.ContactURI), Email: u.Email,
 		Extra: []string{u.FirstName, u.LastName, u.Role, strconv.FormatBool(d.Available), strconv.FormatBool(d.Verified)},
 	}
-	if s.o.CheckID == nil {
-		return row
-	}
 	for _, id := range []struct{ column, value string }{{columnUser, u.ID}, {columnDevice, d.ID}} {
-		if err := s.o.CheckID(id.value); err != nil {
+		if err := exotel.CheckID(id.value); err != nil {
 			row.Faults = append(row.Faults, batch.Fault{Column: id.column, Text: err.Error()})
 		}
 	}

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 // moment.
 type Everybody struct {
 	*directory.Source // no devices before the account was listed
-	options           directory.Options
+	digest            string
 	selection         Selection
 	excluded          []batch.Row // of the selection's Exclude
 }
@@ -53,8 +54,8 @@ func NewEverybody(s Selection) (*Everybody, error) {
 		}
 	}
 	digest := sha256.Sum256(fmt.Appendf(nil, "all devices, exclude %s, older than %v", excluded, s.Young))
-	e.options = directory.Options{CheckID: exotel.CheckID, Digest: fmt.Sprintf("%x", digest)}
-	e.Source = directory.Devices("all devices of the account", nil, e.options)
+	e.digest = hex.EncodeToString(digest[:])
+	e.Source = directory.Devices("all devices of the account", e.digest, nil)
 	return e, nil
 }
 
@@ -87,6 +88,6 @@ func (e *Everybody) choose(users []exotel.User) (left Selected, err error) {
 			return known && time.Since(last.At) < s.Young
 		})
 	}
-	e.Source = directory.Devices(e.Name(), users, e.options)
+	e.Source = directory.Devices(e.Name(), e.digest, users)
 	return left, nil
 }

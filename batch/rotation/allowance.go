@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"siprotate/batch"
 	"siprotate/batch/account"
 	"siprotate/batch/pace"
 )
@@ -100,13 +98,4 @@ func (a *allowance) close() error {
 	l := a.lease
 	a.lease = nil
 	return l.Return(a.Spent())
-}
-
-// lister returns what lists the account's users within the allowance.
-func (r Rotation) lister(a *allowance) *lister {
-	return &lister{
-		client: r.Client, pacer: a.Pacer,
-		timeout: cmp.Or(r.Engine.Timeout, batch.DefaultTimeout), attempts: cmp.Or(r.Engine.MaxAttempts, batch.DefaultAttempts),
-		logger: cmp.Or(r.Engine.Logger, slog.New(slog.DiscardHandler)),
-	}
 }

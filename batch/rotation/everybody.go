@@ -59,27 +59,17 @@ func NewEverybody(s Selection) (*Everybody, error) {
 	return e, nil
 }
 
-// list lists the account for a source of everybody.
+// list lists the account for a source of everybody, and selects its devices.
 func (r Rotation) list(ctx context.Context, a *allowance, e *Everybody) error {
 	users, err := aside(a, func() ([]exotel.User, error) { return r.everybody(ctx, a) })
 	if err != nil {
 		return err
 	}
-	left, err := e.choose(users)
-	if err != nil {
-		return err
-	}
-	r.Events(left)
-	return nil
-}
-
-// choose selects devices of the users.
-func (e *Everybody) choose(users []exotel.User) (left Selected, err error) {
 	s := e.selection
-	left = Selected{Excluded: -1, Young: -1, Age: s.Young}
+	left := Selected{Excluded: -1, Young: -1, Age: s.Young}
 	if s.Exclude != nil {
 		if users, left.Excluded, err = directory.Exclude(users, s.Exclude.Name(), e.excluded); err != nil {
-			return left, err
+			return err
 		}
 	}
 	if s.History != nil {
@@ -89,5 +79,6 @@ func (e *Everybody) choose(users []exotel.User) (left Selected, err error) {
 		})
 	}
 	e.Source = directory.Devices(e.Name(), e.digest, users)
-	return left, nil
+	r.Events(left)
+	return nil
 }

@@ -1,7 +1,9 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
 	"time"
 
 	"siprotate/batch"
@@ -49,14 +51,8 @@ func (r Rotation) Ask(ctx context.Context, q exotel.Query) (*exotel.Page, error)
 		return nil, err
 	}
 	defer a.close()
-	l := r.lister(a)
-	r.Events(Working{l.progress})
-	page, err := l.Users(ctx, q)
-	r.Events(Rested{})
-	if err != nil {
-		return nil, listError(ctx, err)
-	}
-	return page, nil
+	page, _, err := ask(ctx, r, a, func(l *lister) (*exotel.Page, error) { return l.Users(ctx, q) })
+	return page, err
 }
 
 // toAsk returns the account's allowance, with what was spent of it before.
@@ -92,37 +88,41 @@ func usersOf(index *directory.Index, emails []string) (users []exotel.User, err 
 
 // everybody lists the account.
 func (r Rotation) everybody(ctx context.Context, a *allowance) ([]exotel.User, error) {
-	l := r.lister(a)
-	r.Events(Working{l.progress})
-	listing, err := directory.List(ctx, l)
-	r.Events(Rested{})
+	listing, requests, err := ask(ctx, r, a, func(l *lister) (directory.Listing, error) { return directory.List(ctx, l) })
 	if err != nil {
-		return nil, listError(ctx, err)
+		return nil, err
 	}
-	r.Events(Listed{listing, int(l.requests.Load())})
+	r.Events(Listed{listing, requests})
 	return listing.Users, nil
 }
 
 // find looks up what is wanted.
 func (r Rotation) find(ctx context.Context, a *allowance, wanted *directory.Wanted) (*directory.Index, error) {
-	l := r.lister(a)
-	r.Events(Working{l.progress})
-	result, err := directory.Resolve(ctx, l, wanted)
-	r.Events(Rested{})
+	result, requests, err := ask(ctx, r, a, func(l *lister) (directory.Result, error) { return directory.Resolve(ctx, l, wanted) })
 	if err != nil {
-		return nil, listError(ctx, err)
+		return nil, err
 	}
-	r.Events(LookedUp{result, wanted.Cost().Wanted, int(l.requests.Load())})
+	r.Events(LookedUp{result, wanted.Cost().Wanted, requests})
 	return result.Index, nil
 }
 
-// listError returns why a listing ended, which is the end of ctx if that has
-// come.
-func listError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return batch.InterruptedBy(ctx)
+// ask gets an answer from the account's users, and tells how far that is.
+func ask[T any](ctx context.Context, r Rotation, a *allowance, get func(*lister) (T, error)) (answer T, requests int, err error) {
+	l := &lister{
+		client: r.Client, pacer: a.Pacer,
+		timeout: cmp.Or(r.Engine.Timeout, batch.DefaultTimeout), attempts: cmp.Or(r.Engine.MaxAttempts, batch.DefaultAttempts),
+		logger: cmp.Or(r.Engine.Logger, slog.New(slog.DiscardHandler)),
 	}
-	return &ListError{err}
+	r.Events(Working{l.progress})
+	answer, err = get(l)
+	r.Events(Rested{})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = batch.InterruptedBy(ctx)
+	case err != nil:
+		err = &ListError{err}
+	}
+	return answer, int(l.requests.Load()), err
 }
 
 // lookUp completes the rows that lacked their ids, if there are any.

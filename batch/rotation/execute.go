@@ -79,7 +79,7 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 	}
 	p := r.newProving(j, j.Info().Rows)
 	nameless, controlled := 0, false
-	var unsent batch.Entry // the first one that has a name
+	var unsent *batch.Entry // the first one that has a name
 	for entry, err := range j.Entries() {
 		if err != nil {
 			return nil, err
@@ -89,29 +89,23 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 			p.answers[exotel.SIPID(row.SIPID)] = answered
 		}
 		controlled = controlled || result.Proof.Verdict != "" // the registrar tells passwords apart
+		if result.Outcome == batch.Rotated && result.Proof.Verdict == "" {
+			p.add(row, result)
+		}
 		switch {
 		case row.SIPID == "" && result.Outcome != batch.Invalid:
 			nameless++
-		case row.SIPID != "" && result.Outcome == batch.NotAttempted && result.Attempts.Count == 0 && unsent.Row.Number == 0:
-			unsent = entry
+		case row.SIPID != "" && result.Outcome == batch.NotAttempted && result.Attempts.Count == 0 && unsent == nil:
+			unsent = &entry
 		}
 	}
 	if nameless > 0 {
 		r.Events(Nameless{nameless})
 	}
-	if unsent.Row.Number > 0 && !controlled {
-		p.control(ctx, unsent.Row, unsent.Result.Proof)
+	if unsent != nil && !controlled {
+		p.control(ctx, unsent)
 	}
 	p.start(ctx)
-	for entry, err := range j.Entries() {
-		if err != nil {
-			p.finish()
-			return nil, err
-		}
-		if entry.Result.Outcome == batch.Rotated && entry.Result.Proof.Verdict == "" {
-			p.add(entry.Row, entry.Result)
-		}
-	}
 	return p, nil
 }
 

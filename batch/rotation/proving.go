@@ -55,35 +55,32 @@ type proving struct {
 	total  int  // rows that may be added
 	added  int  // rows that were
 
-	queue chan probe
-	done  chan struct{}
+	queue  chan *batch.Entry
+	done   chan struct{}
+	handed atomic.Int64 // rows that were put into the queue
+	asked  atomic.Int64 // those that are done with
+	state  atomic.Int32 // provingOn, provingPaused or provingOver
 
-	// Of the one goroutine that asks, and of control before it.
+	// Of the one goroutine that asks; of others while the proving is idle.
 	answers map[string][]time.Time // by SIP id: when answers were sent of late that were not right
 	unclear int                    // proofs in a row
-	handed  atomic.Int64           // rows that were put into the queue
-	asked   atomic.Int64           // those that are done with
-	over    atomic.Bool            // no more is proved
-	pausing atomic.Bool            // over, until somebody wants to go on
-	barred  atomic.Int64           // rows that were not asked about, since their accounts' budgets are spent
-	next    atomic.Int64           // when the first of them may be, in Unix seconds
+	barred  int                    // rows that were not asked about, since their accounts' budgets are spent
+	next    time.Time              // when the first of them may be
 }
 
-// A probe is a row to be proved.
-type probe struct {
-	row      int
-	sipID    string
-	password batch.Secret
-	before   batch.Proof
-	unknown  *batch.Result // how the row stands, where a proof settles it
-}
+// The states of a proving.
+const (
+	provingOn     int32 = iota
+	provingPaused       // nothing is proved until goOn
+	provingOver         // nothing is proved any more
+)
 
 // newProving starts nothing.
 func (r Rotation) newProving(j *journal.Journal, total int) *proving {
 	return &proving{
 		Proofs: r.Proofs, log: j, events: r.Events, total: total, gated: r.Waves.Proved+r.Waves.Adopted > 0,
 		limit: rate.NewLimiter(rate.Every(cmp.Or(r.Proofs.Every, DefaultProofPace)), 1),
-		queue: make(chan probe, total), done: make(chan struct{}), answers: map[string][]time.Time{},
+		queue: make(chan *batch.Entry, total), done: make(chan struct{}), answers: map[string][]time.Time{},
 	}
 }
 
@@ -91,8 +88,8 @@ func (r Rotation) newProving(j *journal.Journal, total int) *proving {
 func (p *proving) start(ctx context.Context) {
 	go func() {
 		defer close(p.done)
-		for row := range p.queue {
-			p.prove(ctx, row)
+		for entry := range p.queue {
+			p.prove(ctx, entry)
 			p.asked.Add(1)
 		}
 	}()
@@ -105,20 +102,16 @@ func (p *proving) add(row batch.Row, result batch.Result) {
 	if p.Sample > 0 && p.added*p.Sample/p.total == (p.added-1)*p.Sample/p.total {
 		return
 	}
-	p.hand(row, result)
+	p.hand(&batch.Entry{Row: row, Result: result})
 }
 
-func (p *proving) hand(row batch.Row, result batch.Result) {
-	next := probe{row: row.Number, sipID: exotel.SIPID(row.SIPID), password: row.Password, before: result.Proof}
-	if result.Outcome == batch.Unknown {
-		next.unknown = &result
-	}
+func (p *proving) hand(entry *batch.Entry) {
 	p.handed.Add(1)
-	p.queue <- next
+	p.queue <- entry
 }
 
 // idle reports whether nothing waits to be proved.
-func (p *proving) idle() bool { return len(p.queue) == 0 && p.handed.Load() == p.asked.Load() }
+func (p *proving) idle() bool { return p.handed.Load() == p.asked.Load() }
 
 // finish returns once all that was added is proved, or will not be.
 func (p *proving) finish() {
@@ -129,45 +122,29 @@ func (p *proving) finish() {
 
 // control is the negative control: a registrar that accepts a new password before
 // it was set accepts anything, and no proof counts.
-func (p *proving) control(ctx context.Context, row batch.Row, before batch.Proof) {
-	proof, asked := p.askFresh(ctx, probe{row: row.Number, sipID: exotel.SIPID(row.SIPID), password: row.Password, before: before})
+func (p *proving) control(ctx context.Context, entry *batch.Entry) {
+	proof, asked := p.askFresh(ctx, entry)
 	switch {
 	case !asked:
 	case proof.Verdict == registrar.Accepted:
-		p.stop("the registrar accepts a password that was never set, so that its word proves nothing")
+		p.stop(provingOver, "the registrar accepts a password that was never set, so that its word proves nothing")
 	case proof.Verdict == registrar.Unclear:
-		p.stop("the registrar does not say whether a password is right: " + proof.Reason)
+		p.stop(provingOver, "the registrar does not say whether a password is right: "+proof.Reason)
 	}
 }
 
-func (p *proving) stop(why string) {
-	p.pausing.Store(false)
-	p.end(cmp.Or(why, "the registrar does not want to be asked"))
-}
-
-// pause stops until goOn.
-func (p *proving) pause(why string) {
-	p.pausing.Store(true)
-	p.end(why)
-}
-
-func (p *proving) end(why string) {
-	if !p.over.Swap(true) {
-		p.events(ProvingStopped{Why: why, Gated: p.gated, Again: p.isPausing()})
+// stop proves no more: for good, or until goOn.
+func (p *proving) stop(state int32, why string) {
+	if p.state.Swap(state) == provingOn {
+		p.events(ProvingStopped{Why: why, Gated: p.gated, Again: state == provingPaused})
 	}
 }
-
-// isPausing reports whether nothing is proved until goOn.
-func (p *proving) isPausing() bool { return p.pausing.Load() }
-
-// isOver reports whether nothing is proved any more.
-func (p *proving) isOver() bool { return p.over.Load() && !p.pausing.Load() }
 
 // goOn proves again after a registrar was of no use. Nothing may wait to be proved.
 func (p *proving) goOn() {
-	if p.pausing.Swap(false) {
+	if p.state.Load() == provingPaused {
 		p.unclear = 0
-		p.over.Store(false)
+		p.state.Store(provingOn)
 	}
 }
 
@@ -179,55 +156,57 @@ const notConfirmed = "refused once; the account may not be asked again for ten m
 // prove asks for the row's password, confirms a refusal once, and records what
 // that says. A row that is in doubt is settled by an accepted password, and by
 // nothing else.
-func (p *proving) prove(ctx context.Context, row probe) {
-	proof, asked := p.askFresh(ctx, row)
+func (p *proving) prove(ctx context.Context, entry *batch.Entry) {
+	proof, asked := p.askFresh(ctx, entry)
 	switch {
 	case !asked:
-		p.noteBarred(row)
+		p.noteBarred(exotel.SIPID(entry.Row.SIPID))
 		return
 	case proof.Verdict == registrar.Refused:
 		p.Prover.Reset() // some registrars remember credentials
-		again, asked := p.ask(ctx, row)
+		again, asked := p.ask(ctx, entry)
 		if proof = again; !asked {
 			proof = registrar.Proof{Verdict: registrar.Unclear, Reason: notConfirmed}
 		}
 	}
 	now := toProof(proof)
-	now.Adopted, now.Answered = now.AdoptedSince(row.before), p.answers[row.sipID]
-	err := p.log.Prove(row.row, now)
-	if err == nil && row.unknown != nil && now.Verdict == batch.ProofAccepted {
-		settled := *row.unknown
+	now.Adopted, now.Answered = now.AdoptedSince(entry.Result.Proof), p.answers[exotel.SIPID(entry.Row.SIPID)]
+	err := p.log.Prove(entry.Row.Number, now)
+	if err == nil && entry.Result.Outcome == batch.Unknown && now.Verdict == batch.ProofAccepted {
+		settled := entry.Result
 		settled.Outcome, settled.Note = batch.Rotated, ""
 		err = p.log.Finish(settled)
 	}
 	if err != nil {
-		p.stop("a proof could not be recorded: " + err.Error())
+		p.stop(provingOver, "a proof could not be recorded: "+err.Error())
 	}
 }
 
 // noteBarred counts a row that was not asked about, if its account's budget is why.
-func (p *proving) noteBarred(row probe) {
-	if recent := p.answers[row.sipID]; !p.over.Load() && len(recent) >= answerBudget {
-		p.barred.Add(1)
-		from := recent[len(recent)-answerBudget].Add(budgetWindow).Unix()
-		if next := p.next.Load(); next == 0 || from < next {
-			p.next.Store(from)
+func (p *proving) noteBarred(sipID string) {
+	if recent := p.answers[sipID]; p.state.Load() == provingOn && len(recent) >= answerBudget {
+		from := recent[len(recent)-answerBudget].Add(budgetWindow)
+		if p.barred == 0 || from.Before(p.next) {
+			p.next = from
 		}
+		p.barred++
 	}
 }
 
 // tellBarred says how many rows could not be asked about since it said so last.
+// Nothing may wait to be proved.
 func (p *proving) tellBarred() {
-	if rows := p.barred.Swap(0); rows > 0 {
-		p.events(Barred{int(rows), time.Unix(p.next.Swap(0), 0)})
+	if p.barred > 0 {
+		p.events(Barred{p.barred, time.Unix(p.next.Unix(), 0)})
+		p.barred = 0
 	}
 }
 
 // askFresh asks, and once more where the registrar calls its nonce stale.
-func (p *proving) askFresh(ctx context.Context, row probe) (proof registrar.Proof, asked bool) {
-	proof, asked = p.ask(ctx, row)
+func (p *proving) askFresh(ctx context.Context, entry *batch.Entry) (proof registrar.Proof, asked bool) {
+	proof, asked = p.ask(ctx, entry)
 	if asked && proof.Verdict == registrar.Unclear && proof.Code == sip401 {
-		if again, asked := p.ask(ctx, row); asked {
+		if again, asked := p.ask(ctx, entry); asked {
 			return again, true
 		}
 	}
@@ -237,23 +216,24 @@ func (p *proving) askFresh(ctx context.Context, row probe) (proof registrar.Proo
 // ask asks the registrar once, within the pace and the account's budget, and
 // reports whether it did. What it may take of the budget is recorded before; a
 // right answer takes nothing.
-func (p *proving) ask(ctx context.Context, row probe) (proof registrar.Proof, asked bool) {
-	if p.over.Load() || row.sipID == "" || row.password.Empty() {
+func (p *proving) ask(ctx context.Context, entry *batch.Entry) (proof registrar.Proof, asked bool) {
+	sipID, password := exotel.SIPID(entry.Row.SIPID), entry.Row.Password
+	if p.state.Load() != provingOn || sipID == "" || password.Empty() {
 		return proof, false
 	}
-	if p.budget(row, time.Now()) == 0 || p.limit.Wait(ctx) != nil {
+	before := p.recent(sipID, entry.Result.Proof)
+	if len(before) >= answerBudget || p.limit.Wait(ctx) != nil {
 		return proof, false
 	}
-	before := p.answers[row.sipID]
-	intent := row.before
+	intent := entry.Result.Proof
 	intent.Answered = append(slices.Clip(before), time.Now())
-	if err := p.log.Prove(row.row, intent); err != nil {
-		p.stop("a proof could not be recorded: " + err.Error())
+	if err := p.log.Prove(entry.Row.Number, intent); err != nil {
+		p.stop(provingOver, "a proof could not be recorded: "+err.Error())
 		return proof, false
 	}
-	proof, err := p.Prover.ProveOnce(ctx, row.sipID, row.password.Reveal())
+	proof, err := p.Prover.ProveOnce(ctx, sipID, password.Reveal())
 	if proof.Verdict != registrar.Accepted {
-		p.answers[row.sipID] = append(slices.Clip(before), slices.Repeat([]time.Time{time.Now()}, proof.Answers)...)
+		p.answers[sipID] = append(slices.Clip(before), slices.Repeat([]time.Time{time.Now()}, proof.Answers)...)
 	}
 	if err != nil {
 		return proof, false
@@ -270,21 +250,21 @@ func (p *proving) watch(proof registrar.Proof) {
 	}
 	switch p.unclear++; {
 	case proof.Stop:
-		p.stop(proof.Reason)
+		p.stop(provingOver, cmp.Or(proof.Reason, "the registrar does not want to be asked"))
 	case p.unclear == unclearInARow:
-		p.pause("two proofs in a row were unclear, the latest since " + proof.Reason)
+		p.stop(provingPaused, "two proofs in a row were unclear, the latest since "+proof.Reason)
 	}
 }
 
-// budget returns how many more answers the row's account may get now.
-func (p *proving) budget(row probe, now time.Time) int {
-	recent, known := p.answers[row.sipID]
+// recent returns when the account was answered of late, as far as that takes of its
+// budget; the row's latest proof says it where nothing else does.
+func (p *proving) recent(sipID string, latest batch.Proof) []time.Time {
+	recent, known := p.answers[sipID]
 	if !known {
-		recent = row.before.Answered
+		recent = latest.Answered
 	}
-	recent = slices.DeleteFunc(slices.Clone(recent), func(at time.Time) bool { return now.Sub(at) >= budgetWindow })
-	p.answers[row.sipID] = recent
-	return max(0, answerBudget-len(recent))
+	p.answers[sipID] = slices.DeleteFunc(slices.Clone(recent), func(at time.Time) bool { return time.Since(at) >= budgetWindow })
+	return p.answers[sipID]
 }
 
 func toProof(p registrar.Proof) batch.Proof {

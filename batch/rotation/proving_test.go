@@ -81,7 +81,7 @@ func proveRows(t *testing.T, f *fakeRegistrar, rows int, control bool, edit func
 	must(t, j.Begin("test", false))
 	p := Rotation{Proofs: Proofs{Prover: f}, Events: func(e Event) { why = e.(ProvingStopped).Why }}.newProving(j, rows)
 	if control {
-		p.control(t.Context(), provedRow(1), batch.Proof{})
+		p.control(t.Context(), &batch.Entry{Row: provedRow(1)})
 	}
 	p.start(t.Context())
 	for i := range rows {
@@ -171,7 +171,7 @@ func TestAProofSettlesDoubt(t *testing.T) {
 func TestASampleIsProved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeRegistrar{t: t, force: inForceFor(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)}
-		p := &proving{Proofs: Proofs{Prover: f, Sample: 3}, total: 10, queue: make(chan probe, 10)}
+		p := &proving{Proofs: Proofs{Prover: f, Sample: 3}, total: 10, queue: make(chan *batch.Entry, 10)}
 		for n := 1; n <= 10; n++ {
 			p.add(provedRow(n), batch.Result{Outcome: batch.Rotated})
 		}

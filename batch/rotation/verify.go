@@ -7,7 +7,6 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
-	"siprotate/exotel"
 	"siprotate/exotel/registrar"
 	"siprotate/report"
 )
@@ -79,15 +78,15 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		}})
 		err := p.drain(ctx)
 		r.Events(Rested{})
-		p.tellBarred()
 		if err != nil {
 			return batch.InterruptedBy(ctx)
 		}
+		p.tellBarred()
 		c, err := count(j, v.wants)
 		switch {
 		case err != nil:
 			return err
-		case p.isOver(), v.Every == 0 && c.accepted+c.refused < c.rows:
+		case p.state.Load() == provingOver, v.Every == 0 && c.accepted+c.refused < c.rows:
 			return ErrUnproved
 		case v.Every == 0:
 			return nil
@@ -121,7 +120,7 @@ func (p *proving) round(j *journal.Journal, v Verification) error {
 			return err
 		case !v.wants(entry):
 		case v.Every == 0 || !entry.Result.Proof.Adopted:
-			p.hand(entry.Row, entry.Result)
+			p.hand(&entry)
 		}
 	}
 	return nil
@@ -216,7 +215,8 @@ func (r Rotation) VerifyOld(ctx context.Context, earlier string, v Verification)
 		if !v.wants(entry) || password.Empty() || password.Reveal() == entry.Row.Password.Reveal() {
 			continue
 		}
-		proof, asked := p.ask(ctx, probe{row: entry.Row.Number, sipID: exotel.SIPID(entry.Row.SIPID), password: password, before: entry.Result.Proof})
+		entry.Row.Password = password
+		proof, asked := p.ask(ctx, &entry)
 		if !asked {
 			old.NotAsked++
 			continue

@@ -175,8 +175,8 @@ func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, ga
 	asked, told := time.Now(), ""
 	for {
 		// Before the journal is read: what is recorded in between counts.
-		idle, pausing := p.idle(), p.isPausing()
-		over := p.isOver() || time.Now().After(deadline)
+		idle, state := p.idle(), p.state.Load()
+		late := state == provingOver || time.Now().After(deadline)
 		proved, adopted, err := shares(j, gate.Rows)
 		if err != nil {
 			return err
@@ -185,7 +185,7 @@ func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, ga
 			return nil
 		}
 		switch {
-		case over || idle && w.Adopted == 0 && !pausing:
+		case late || idle && w.Adopted == 0 && state != provingPaused:
 			return errors.New(w.compare(proved, adopted))
 		case idle && time.Since(asked) > w.lookEvery():
 			asked = time.Now()

@@ -49,15 +49,6 @@ func (r Rotation) Verify(ctx context.Context, v Verification) (report.Digest, er
 	if err := errors.Join(stopping, reporting); err != nil {
 		return digest, &RunError{r.Dir, err}
 	}
-	if verifying == nil || verifying == ErrUnproved {
-		c, err := count(j, v.wants)
-		switch {
-		case err != nil:
-			return digest, err
-		case c.refused > 0:
-			verifying = ErrRefused
-		}
-	}
 	return digest, verifying
 }
 
@@ -87,9 +78,9 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		case err != nil:
 			return err
 		case p.state.Load() == provingOver, v.Every == 0 && c.accepted+c.refused < c.rows:
-			return ErrUnproved
+			return c.verdict(ErrUnproved)
 		case v.Every == 0:
-			return nil
+			return c.verdict(nil)
 		}
 		reached := c.rows == 0 || Share(c.adopted)/Share(c.rows) >= v.Until
 		late := v.Limit > 0 && time.Since(began)+v.Every > v.Limit
@@ -100,7 +91,7 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 		r.Events(now)
 		switch {
 		case reached:
-			return nil
+			return c.verdict(nil)
 		case late:
 			return ErrNotAdopted
 		}
@@ -131,6 +122,14 @@ type counts struct {
 	rows              int
 	accepted, refused int // by the registrar
 	adopted           int // by a phone
+}
+
+// verdict returns ErrRefused where a password is refused, and otherwise err.
+func (c counts) verdict(err error) error {
+	if c.refused > 0 {
+		return ErrRefused
+	}
+	return err
 }
 
 // count counts the wanted rows of a run.

@@ -32,7 +32,7 @@ type checked struct {
 	skip   bool // faulty rows are refused one by one, and not the source
 	faults batch.Faults
 	digest string
-	rows   []traits // of each row
+	rows   []rowCheck
 	named  []batch.Row
 	wanted directory.Wanted
 	seen   duplicates
@@ -40,26 +40,26 @@ type checked struct {
 	twins  map[int]int       // by number: the line of another row with the same device
 }
 
-// traits are what is remembered of each row, as bits.
-type traits uint8
-
-const (
-	given   traits = 1 << iota // the source has its password
-	unsound                    // it has faults, or shares its device with another row
-)
-
-// count returns how many rows have just these traits.
-func (c *checked) count(t traits) (n int) {
-	for _, row := range c.rows {
-		if row == t {
-			n++
-		}
-	}
-	return n
+// A rowCheck is what is remembered of each row.
+type rowCheck struct {
+	given   bool // the source has its password
+	unsound bool // it has faults, or shares its device with another row
 }
 
-// sound returns how many rows can be rotated.
-func (c *checked) sound() int { return c.count(0) + c.count(given) }
+// count returns how many rows can be rotated, and of how many of these the source
+// has the password.
+func (c *checked) count() (sound, given int) {
+	for _, row := range c.rows {
+		if row.unsound {
+			continue
+		}
+		sound++
+		if row.given {
+			given++
+		}
+	}
+	return sound, given
+}
 
 // check makes a first pass over the source, to find every fault before anything
 // is written or sent.
@@ -101,10 +101,7 @@ func (e *SourceError) Unwrap() error { return e.Err }
 
 // add takes up a row.
 func (c *checked) add(row batch.Row) {
-	c.rows = append(c.rows, 0)
-	if !row.Password.Empty() {
-		c.rows[row.Number-1] = given
-	}
+	c.rows = append(c.rows, rowCheck{given: !row.Password.Empty()})
 	faulty := len(row.Faults) > 0
 	switch {
 	case slices.ContainsFunc(row.Faults, ofAnID):
@@ -129,7 +126,7 @@ func (c *checked) refuse(row, line int, faults []batch.Fault) {
 	if len(faults) == 0 {
 		return
 	}
-	c.rows[row-1] |= unsound
+	c.rows[row-1].unsound = true
 	if c.skip {
 		return
 	}
@@ -161,7 +158,7 @@ func (c *checked) verdict() error {
 	for s, other := range c.seen.twins() {
 		if !s.faulty {
 			c.twins[int(s.row)] = other
-			c.rows[s.row-1] |= unsound
+			c.rows[s.row-1].unsound = true
 		}
 		if !c.skip && other < int(s.line) {
 			fault := sameDevice(other)
@@ -170,7 +167,8 @@ func (c *checked) verdict() error {
 		}
 	}
 	if c.faults.Total > 0 {
-		return &InputError{c.faults, c.sound()}
+		sound, _ := c.count()
+		return &InputError{c.faults, sound}
 	}
 	return nil
 }

@@ -32,9 +32,9 @@ type Plan struct {
 }
 
 func (r Rotation) planOf(c *checked) Plan {
-	rows, sound := len(c.rows), c.sound()
+	sound, given := c.count()
 	return Plan{
-		Dir: r.Dir, Account: r.Account, Rows: rows, Left: sound, Provided: c.count(given), Invalid: rows - sound,
+		Dir: r.Dir, Account: r.Account, Rows: len(c.rows), Left: sound, Provided: given, Invalid: len(c.rows) - sound,
 	}
 }
 

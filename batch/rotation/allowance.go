@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"siprotate/batch/account"
@@ -26,12 +27,14 @@ func (r Rotation) allowance(ctx context.Context) (*allowance, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &allowance{Pacer: pacer, holder: absolute(r.Dir), most: max(0, r.Pace.Rate.N)}
+	a := &allowance{Pacer: pacer, most: max(0, r.Pace.Rate.N)}
 	if r.Pace.Learn {
 		a.most = pace.MaxAdvertised
 	}
 	if r.Dir == "" {
 		a.holder = unique("siprotate, listing users")
+	} else if a.holder, err = filepath.Abs(r.Dir); err != nil {
+		a.holder = r.Dir
 	}
 	if r.State == "" {
 		return a, nil

@@ -41,10 +41,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 	canaries := 0 // rotated before any row was not
 	c := r.Engine
 	c.Pacer = a.Pacer
-	c.Redraw = func() (batch.Secret, error) {
-		password, err := r.Generate()
-		return batch.NewSecret(password), err
-	}
+	c.Redraw = r.password
 	c.Observe = func(row batch.Row, result batch.Result) {
 		done.Add(1)
 		if result.Outcome != batch.Rotated {

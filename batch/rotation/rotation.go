@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -386,8 +385,10 @@ func (r Rotation) fill(p *journal.Plan, src Source, c *checked) error {
 		}
 		rows++
 		c.complete(&row)
-		if err := r.draw(&row); err != nil {
-			return &PlanError{err}
+		if len(row.Faults) == 0 && row.Password.Empty() {
+			if err := r.draw(&row); err != nil {
+				return &PlanError{err}
+			}
 		}
 		if err := p.Add(row); err != nil {
 			return &PlanError{err}
@@ -408,17 +409,16 @@ func changed(src Source, err error) error {
 	return fmt.Errorf("%s %w", src.Name(), ErrChanged)
 }
 
-// draw gives a sound row a password if it has none.
-func (r Rotation) draw(row *batch.Row) error {
-	if len(row.Faults) > 0 || !row.Password.Empty() {
-		return nil
-	}
-	password, err := r.Generate()
-	if err != nil {
-		return err
-	}
-	row.Password, row.PasswordSource = batch.NewSecret(password), batch.Generated
-	return nil
+// draw gives a row a new password.
+func (r Rotation) draw(row *batch.Row) (err error) {
+	row.Password, err = r.password()
+	row.PasswordSource = batch.Generated
+	return err
+}
+
+func (r Rotation) password() (batch.Secret, error) {
+	text, err := r.Generate()
+	return batch.NewSecret(text), err
 }
 
 // newRunID names a run: when it was planned, and enough randomness to tell two of
@@ -427,12 +427,4 @@ func newRunID() string {
 	var random [4]byte
 	rand.Read(random[:])
 	return time.Now().UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(random[:])
-}
-
-// absolute returns the path of dir from the root, or dir where that is not known.
-func absolute(dir string) string {
-	if path, err := filepath.Abs(dir); err == nil {
-		return path
-	}
-	return dir
 }

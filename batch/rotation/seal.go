@@ -133,12 +133,10 @@ func (r Rotation) renew(j *journal.Journal, rows iter.Seq2[batch.Row, error]) it
 }
 
 func (r Rotation) replace(j *journal.Journal, row *batch.Row) error {
-	password, err := r.Generate()
-	if err != nil {
+	if err := r.draw(row); err != nil {
 		return err
 	}
-	row.Password, row.PasswordSource, row.Sealed = batch.NewSecret(password), batch.Generated, ""
-	row.Attempts.Refused = 0
+	row.Sealed, row.Attempts.Refused = "", 0
 	return j.Replace(row)
 }
 

@@ -233,7 +233,7 @@ func (w *sealedWorld) session(v journal.Vault, n int, after bool) bool {
 	log := &killedAt{killable: killable{Journal: j}, left: n, after: after}
 	c := r.Engine
 	c.Pacer, c.Workers = pacer, 1
-	c.Redraw = func() (batch.Secret, error) { p, err := r.Generate(); return batch.NewSecret(p), err }
+	c.Redraw = r.password
 	err = batch.Run(context.Background(), c, r.renew(j, rows), w, log)
 	return err == nil
 }

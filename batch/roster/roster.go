@@ -135,25 +135,18 @@ func (r *Roster) Warnings() []string { return r.warnings }
 // time of change moved since it was found, or one of the system, wrapped.
 func (r *Roster) Rows() iter.Seq2[batch.Row, error] {
 	return func(yield func(batch.Row, error) bool) {
-		if err := r.pass(yield); err != nil && err != errStopped {
+		p := &pass{roster: r, yield: yield, lines: make(chan line, 1)}
+		err := r.read(func(in io.Reader) error {
+			p.in = in
+			return gocsv.UnmarshalDecoderToChan(p, p.lines)
+		})
+		switch {
+		case err == nil:
+			r.warnings = p.warnings()
+		case err != errStopped:
 			yield(batch.Row{}, err)
 		}
 	}
-}
-
-// pass reads the input once. It returns errStopped where there is no more to
-// yield and the input was not read to its end.
-func (r *Roster) pass(yield func(batch.Row, error) bool) error {
-	p := &pass{roster: r, yield: yield, lines: make(chan line, 1)}
-	err := r.read(func(in io.Reader) error {
-		p.in = in
-		return gocsv.UnmarshalDecoderToChan(p, p.lines)
-	})
-	if err != nil {
-		return err
-	}
-	r.warnings = p.warnings()
-	return nil
 }
 
 // Digest returns the SHA-256 of the input's bytes, in hex: as the latest whole

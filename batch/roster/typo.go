@@ -13,10 +13,6 @@ import (
 // within a typing error of a known one.
 var ordinary = []string{"mail", "deviceip", "userip", "sipip", "passport"}
 
-// knownNames are the folded known names, in an order that makes a tie end the
-// same way each time.
-var knownNames = slices.Sorted(maps.Keys(known))
-
 // doubtful returns what is wrong with an unknown column, and the known column
 // that was probably meant: a misspelt password column would silently be taken
 // for no password column at all.
@@ -46,10 +42,11 @@ func nearest(folded string) knownName {
 		return near
 	}
 	best := 0
-	for _, candidate := range knownNames {
+	for _, candidate := range slices.Sorted(maps.Keys(known)) { // so that a tie ends the same way each time
 		of := known[candidate]
 		d := distance(folded, candidate)
-		if d > tolerance(candidate, of.column) || numbered(folded, candidate) && of.column != colPassword {
+		numbered := strings.TrimRight(folded, "0123456789") == candidate // "email 2"
+		if d > tolerance(candidate, of.column) || numbered && of.column != colPassword {
 			continue
 		}
 		if near.column == "" || d < best {
@@ -71,11 +68,6 @@ func tolerance(candidate, column string) int {
 		return 1
 	}
 	return 0
-}
-
-// numbered reports whether a name is a known one with a number: "email 2".
-func numbered(folded, candidate string) bool {
-	return strings.TrimRight(folded, "0123456789") == candidate
 }
 
 // distance counts the typing errors between two names: letters that are

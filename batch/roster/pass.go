@@ -33,6 +33,7 @@ type pass struct {
 
 	faults  int  // of the input as a whole
 	swapped bool // one of them says that columns are swapped
+	stopped bool // nobody wants more
 }
 
 // errStopped ends a pass before the end of the input.
@@ -50,12 +51,8 @@ func (p *pass) GetCSVRow() ([]string, error) {
 	select {
 	case l := <-p.lines:
 		row, swap := p.row(l)
-		if !p.yield(row, nil) {
-			return nil, errStopped
-		}
-		if err := p.faultSwap(swap); err != nil {
-			return nil, err
-		}
+		p.send(row, nil)
+		p.faultSwap(swap)
 	default:
 	}
 	return p.next()
@@ -91,26 +88,25 @@ func (p *pass) readHeader() error {
 	p.header, p.roster.columns = h, h.others()
 	for _, f := range faults {
 		f.Line = rec.line
-		if err := p.fault(f); err != nil {
-			return err
-		}
+		p.fault(f)
 	}
 	return nil
 }
 
 // next reads up to the next record that can be mapped.
 func (p *pass) next() ([]string, error) {
-	for {
+	for !p.stopped {
 		rec, err := p.record()
 		syntax, broken := errors.AsType[*syntaxError](err)
 		switch {
 		case broken && !syntax.final:
-			if err := p.fault(syntax.Fault); err != nil {
-				return nil, err
-			}
+			p.fault(syntax.Fault)
 			continue
+		case err == io.EOF && p.number == 0 && p.faults == 0:
+			p.fault(batch.Fault{Text: "has no rows below its header"})
+			return nil, err
 		case err == io.EOF:
-			return nil, p.end()
+			return nil, err
 		case err != nil:
 			return nil, p.stop(err)
 		case rec.line > MaxLines:
@@ -124,10 +120,9 @@ func (p *pass) next() ([]string, error) {
 		if flaw(rec.text, p.utf16) == "" {
 			return p.cells, nil
 		}
-		if err := p.faultFlaws(); err != nil {
-			return nil, err
-		}
+		p.faultFlaws()
 	}
+	return nil, errStopped
 }
 
 // A lookahead is what the splitter returned before it is asked for.
@@ -161,37 +156,21 @@ func (p *pass) record() (record, error) {
 
 // faultFlaws faults the cells that hold broken text. The encoding is the file's,
 // so that no row of such a file can be trusted.
-func (p *pass) faultFlaws() error {
+func (p *pass) faultFlaws() {
 	for i, cell := range p.cells {
-		what := flaw([]byte(cell), p.utf16)
-		if what == "" {
-			continue
-		}
-		if err := p.fault(batch.Fault{Line: p.start, Column: p.header.label(i), Text: what, Hint: hintUTF8}); err != nil {
-			return err
+		if what := flaw([]byte(cell), p.utf16); what != "" {
+			p.fault(batch.Fault{Line: p.start, Column: p.header.label(i), Text: what, Hint: hintUTF8})
 		}
 	}
-	return nil
 }
 
 // faultSwap faults the input if one of its rows shows that columns are swapped:
 // the other rows need not show it, and would hand their passwords on as ids.
-func (p *pass) faultSwap(swap swap) error {
-	if swap != plainlySwapped || p.swapped {
-		return nil
+func (p *pass) faultSwap(swap swap) {
+	if swap == plainlySwapped && !p.swapped {
+		p.swapped = true
+		p.fault(batch.Fault{Line: p.start, Text: "the columns are swapped: a password stands among the ids", Hint: hintSwapped})
 	}
-	p.swapped = true
-	return p.fault(batch.Fault{Line: p.start, Text: "the columns are swapped: a password stands among the ids", Hint: hintSwapped})
-}
-
-// end returns io.EOF, unless the pass is stopped.
-func (p *pass) end() error {
-	if p.number == 0 && p.faults == 0 {
-		if err := p.fault(batch.Fault{Text: "has no rows below its header"}); err != nil {
-			return err
-		}
-	}
-	return io.EOF
 }
 
 // warnings returns what the whole pass found doubtful.
@@ -206,27 +185,24 @@ func (p *pass) warnings() []string {
 
 // stop turns the reason for which no more can be read into the pass's error.
 func (p *pass) stop(err error) error {
-	var syntax *syntaxError
-	switch {
-	case err == errStopped:
-		return err
-	case !errors.As(err, &syntax):
+	syntax, ok := errors.AsType[*syntaxError](err)
+	if !ok {
 		return fmt.Errorf("cannot read %s: %w", p.roster.name, err)
 	}
-	if err := p.fault(syntax.Fault); err != nil {
-		return err
-	}
+	p.fault(syntax.Fault)
 	return errStopped
 }
 
 // fault yields a fault of the input as a whole.
-func (p *pass) fault(f batch.Fault) error {
+func (p *pass) fault(f batch.Fault) {
 	p.faults++
 	f.File = p.roster.name
-	if !p.yield(batch.Row{}, f) {
-		return errStopped
-	}
-	return nil
+	p.send(batch.Row{}, f)
+}
+
+// send yields a row or a fault, unless nobody wants more.
+func (p *pass) send(row batch.Row, err error) {
+	p.stopped = p.stopped || !p.yield(row, err)
 }
 
 // escapes are what jq and Miller write into a tab-separated cell for what it

@@ -144,7 +144,7 @@ func (r *Roster) Rows() iter.Seq2[batch.Row, error] {
 		case err == nil:
 			r.warnings = p.warnings()
 		case err != errStopped:
-			yield(batch.Row{}, err)
+			p.send(batch.Row{}, err)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package handout
 
 import (
 	"bytes"
-	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"strings"
@@ -39,9 +38,7 @@ func escapeJSON(text string) (string, error) {
 	if !utf8.ValidString(text) {
 		return "", errors.New("a character that JSON cannot hold")
 	}
-	out := json.NewEncoder(&b)
-	out.SetEscapeHTML(false)
-	err := out.Encode(text)
+	err := newEncoder(&b).Encode(text)
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 

@@ -41,15 +41,10 @@ type Template struct {
 //go:embed templates
 var builtIn embed.FS
 
-// Templates are the names of the templates that come with the program. They name
-// the vendor's documentation that they are from.
-var Templates = []string{"yealink", "polycom"}
-
-// BuiltIn returns the text of one of [Templates], and whether it is one.
+// BuiltIn returns the text of a template that comes with the program, "yealink" or
+// "polycom", and whether it is one. They name the vendor's documentation that they
+// are from.
 func BuiltIn(name string) (text string, known bool) {
-	if !slices.Contains(Templates, name) {
-		return "", false
-	}
 	content, err := builtIn.ReadFile("templates/" + name + ".tmpl")
 	return string(content), err == nil
 }
@@ -122,16 +117,6 @@ func optionalColumn(row map[string]string, name, otherwise string) string {
 	return otherwise
 }
 
-// A columnError says that a template asks for a column that is not there.
-type columnError struct {
-	part, name string
-	known      []string
-}
-
-func (e *columnError) Error() string {
-	return fmt.Sprintf("%s: there is no column %s; there are %s", e.part, e.name, strings.Join(e.known, ", "))
-}
-
 func execute(t *template.Template, row map[string]string) ([]byte, error) {
 	var text bytes.Buffer
 	err := t.Execute(&text, row)
@@ -139,7 +124,8 @@ func execute(t *template.Template, row map[string]string) ([]byte, error) {
 		return text.Bytes(), nil
 	}
 	if _, name, missing := strings.Cut(err.Error(), noColumn); missing {
-		return nil, &columnError{t.Name(), name, slices.Sorted(maps.Keys(row))}
+		known := strings.Join(slices.Sorted(maps.Keys(row)), ", ")
+		return nil, fmt.Errorf("%s: there is no column %s; there are %s", t.Name(), name, known)
 	}
 	what := strings.TrimPrefix(err.Error(), "template: ")
 	if password := row["password"]; password != "" {

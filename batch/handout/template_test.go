@@ -26,7 +26,7 @@ func makeFiles(t *testing.T, template *Template, dir string, all ...batch.Entry)
 
 func TestBuiltInTemplates(t *testing.T) {
 	one := entry(1, batch.Rotated)
-	for _, name := range Templates {
+	for _, name := range []string{"yealink", "polycom"} {
 		text, known := BuiltIn(name)
 		if !known {
 			t.Fatal(name)

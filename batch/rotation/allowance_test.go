@@ -44,21 +44,11 @@ func TestAllowanceHoldsAcrossKills(t *testing.T) {
 }
 
 func surviveKills(t *testing.T, dir string, rng *rand.Rand, api *exoteltest.Server) {
-	client, err := exotel.New(exotel.Config{
-		BaseURL: "https://api.invalid", AccountSID: exoteltest.DefaultCredential, Transport: api.Transport(),
-		Credentials: func() (string, string, error) {
-			return exoteltest.DefaultCredential, exoteltest.DefaultCredential, nil
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeTestPlan(t, dir)
+	client := standInClient(t, api)
+	must(t, planned(t, dir, 300, generatedRow).Close())
 	for lives := 3; ; lives-- {
 		j, err := journal.Open(dir, journal.Plain)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		log := &killable{Journal: j}
 		if lives > 0 {
 			time.AfterFunc(time.Duration(rng.Int64N(int64(3*time.Minute))), func() { log.dead.Store(true) })
@@ -67,9 +57,7 @@ func surviveKills(t *testing.T, dir string, rng *rand.Rand, api *exoteltest.Serv
 		if err == nil {
 			checkPasswords(t, j, api)
 		}
-		if err := j.Close(); err != nil {
-			t.Fatal(err)
-		}
+		must(t, j.Close())
 		if err == nil {
 			break
 		}
@@ -79,38 +67,17 @@ func surviveKills(t *testing.T, dir string, rng *rand.Rand, api *exoteltest.Serv
 	}
 }
 
-func writeTestPlan(t *testing.T, dir string) {
-	t.Helper()
-	plan, err := journal.Create(dir, journal.Head{}, journal.Plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 300 {
-		user := exoteltest.GeneratedUser(i)
-		row := batch.Row{Number: i + 1, UserID: user.ID, DeviceID: user.Devices[1].ID, Password: batch.NewSecret(fmt.Sprintf("Sample-Only-%d", i))}
-		if err := plan.Add(row); err != nil {
-			t.Fatal(err)
-		}
-	}
-	j, err := plan.Seal("", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
+func generatedRow(n int) batch.Row {
+	user := exoteltest.GeneratedUser(n - 1)
+	return batch.Row{Number: n, UserID: user.ID, DeviceID: user.Devices[1].ID, Password: batch.NewSecret(fmt.Sprintf("Sample-Only-%d", n))}
 }
 
 // live goes on with a run as the program does, until it is done or dead.
 func live(t *testing.T, log *killable, client *exotel.Client) error {
 	pacer, err := pace.New(pace.Options{Rate: pace.Rate{N: allowed, Per: time.Minute}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	pacer.Prime(log.Recent(), log.Held())
-	if err := log.Begin("test", false); err != nil {
-		t.Fatal(err)
-	}
+	must(t, log.Begin("test", false))
 	_, rows := log.Pending(false)
 	return batch.Run(context.Background(), batch.Config{Pacer: pacer}, rows, setter{client}, log)
 }
@@ -148,9 +115,7 @@ func (k *killable) Finish(r batch.Result) error {
 func checkPasswords(t *testing.T, j *journal.Journal, api *exoteltest.Server) {
 	t.Helper()
 	for entry, err := range j.Entries() {
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		held, _ := api.Password(entry.Row.UserID, entry.Row.DeviceID)
 		if entry.Result.Outcome != batch.Rotated || held != entry.Row.Password.Reveal() {
 			t.Errorf("row %d is %v, and its device holds another password: %v", entry.Row.Number, entry.Result.Outcome, held != entry.Row.Password.Reveal())

@@ -69,14 +69,7 @@ func (f *fakeRegistrar) countWrong(sipID string) {
 // proveRows plans so many rows, has them end as told, and proves them.
 func proveRows(t *testing.T, f *fakeRegistrar, rows int, control bool, edit func(*batch.Result)) (verdicts, outcomes []string, why string) {
 	f.t, f.wrong = t, map[string][]time.Time{}
-	dir := filepath.Join(t.TempDir(), "users.run")
-	plan, err := journal.Create(dir, journal.Head{}, journal.Plain)
-	must(t, err)
-	for i := range rows {
-		must(t, plan.Add(provedRow(i+1)))
-	}
-	j, err := plan.Seal("", nil)
-	must(t, err)
+	j := planned(t, filepath.Join(t.TempDir(), "users.run"), rows, provedRow)
 	defer j.Close()
 	must(t, j.Begin("test", false))
 	p := Rotation{Proofs: Proofs{Prover: f}, Events: func(e Event) { why = e.(ProvingStopped).Why }}.newProving(j, rows)
@@ -86,14 +79,7 @@ func proveRows(t *testing.T, f *fakeRegistrar, rows int, control bool, edit func
 	p.start(t.Context())
 	for i := range rows {
 		row := provedRow(i + 1)
-		row.Attempts.Count = 1
-		must(t, j.Sending(&row, time.Now()))
-		result := batch.Result{Row: row.Number, Outcome: batch.Rotated, Attempts: row.Attempts}
-		if edit != nil {
-			edit(&result)
-		}
-		must(t, j.Finish(result))
-		p.add(row, result)
+		p.add(row, send(t, j, row, edit))
 	}
 	p.finish()
 	for entry, err := range j.Entries() {
@@ -102,6 +88,32 @@ func proveRows(t *testing.T, f *fakeRegistrar, rows int, control bool, edit func
 		outcomes = append(outcomes, entry.Result.Outcome.String())
 	}
 	return verdicts, outcomes, why
+}
+
+// planned makes the plan of a run of so many rows.
+func planned(t *testing.T, dir string, rows int, rowOf func(n int) batch.Row) *journal.Journal {
+	t.Helper()
+	plan, err := journal.Create(dir, journal.Head{}, journal.Plain)
+	must(t, err)
+	for n := 1; n <= rows; n++ {
+		must(t, plan.Add(rowOf(n)))
+	}
+	j, err := plan.Seal("", nil)
+	must(t, err)
+	return j
+}
+
+// send has a row sent and end: rotated, unless edit says otherwise.
+func send(t *testing.T, j *journal.Journal, row batch.Row, edit func(*batch.Result)) batch.Result {
+	t.Helper()
+	row.Attempts.Count = 1
+	must(t, j.Sending(&row, time.Now()))
+	result := batch.Result{Row: row.Number, Outcome: batch.Rotated, Attempts: row.Attempts, Finished: time.Now()}
+	if edit != nil {
+		edit(&result)
+	}
+	must(t, j.Finish(result))
+	return result
 }
 
 func provedRow(n int) batch.Row {

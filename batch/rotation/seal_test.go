@@ -56,13 +56,7 @@ func newSealedWorld(t *testing.T, folder string, o exoteltest.Options) *sealedWo
 		return nil
 	}
 	w.api = exoteltest.New(o)
-	w.client, err = exotel.New(exotel.Config{
-		BaseURL: "https://api.invalid", AccountSID: exoteltest.DefaultCredential, Transport: w.api.Transport(),
-		Credentials: func() (string, string, error) {
-			return exoteltest.DefaultCredential, exoteltest.DefaultCredential, nil
-		},
-	})
-	must(t, err)
+	w.client = standInClient(t, w.api)
 	return w
 }
 

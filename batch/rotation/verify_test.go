@@ -46,19 +46,10 @@ func rotatedRun(t *testing.T, rows int) string { return rotatedTo(t, rows, prove
 
 func rotatedTo(t *testing.T, rows int, rowOf func(n int) batch.Row) string {
 	dir := filepath.Join(t.TempDir(), "users.run")
-	plan, err := journal.Create(dir, journal.Head{}, journal.Plain)
-	must(t, err)
-	for n := 1; n <= rows; n++ {
-		must(t, plan.Add(rowOf(n)))
-	}
-	j, err := plan.Seal("", nil)
-	must(t, err)
+	j := planned(t, dir, rows, rowOf)
 	must(t, j.Begin("test", false))
 	for n := 1; n <= rows; n++ {
-		row := rowOf(n)
-		row.Attempts.Count = 1
-		must(t, j.Sending(&row, time.Now()))
-		must(t, j.Finish(batch.Result{Row: n, Outcome: batch.Rotated, Attempts: row.Attempts, Finished: time.Now()}))
+		send(t, j, rowOf(n), nil)
 	}
 	must(t, j.Stop(journal.Totals{}))
 	must(t, j.Close())

@@ -210,13 +210,11 @@ func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, ga
 // compare says how the shares stand that the gates want.
 func (w Waves) compare(proved, adopted Share) string {
 	var parts []string
-	for _, share := range []struct {
-		name       string
-		is, wanted Share
-	}{{"proved", proved, w.Proved}, {"adopted", adopted, w.Adopted}} {
-		if share.wanted > 0 {
-			parts = append(parts, fmt.Sprintf("%v %s, %v wanted", share.is, share.name, share.wanted))
-		}
+	if w.Proved > 0 {
+		parts = append(parts, fmt.Sprintf("%v proved, %v wanted", proved, w.Proved))
+	}
+	if w.Adopted > 0 {
+		parts = append(parts, fmt.Sprintf("%v adopted, %v wanted", adopted, w.Adopted))
 	}
 	return strings.Join(parts, "; ")
 }

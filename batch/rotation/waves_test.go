@@ -124,18 +124,9 @@ func TestAGateWaitsForPhones(t *testing.T) {
 
 // begunRun returns a run at work on so many rows, of which the first one is rotated.
 func begunRun(t *testing.T, rows int) *journal.Journal {
-	plan, err := journal.Create(filepath.Join(t.TempDir(), "users.run"), journal.Head{}, journal.Plain)
-	must(t, err)
-	for n := range rows {
-		must(t, plan.Add(provedRow(n+1)))
-	}
-	j, err := plan.Seal("", nil)
-	must(t, err)
+	j := planned(t, filepath.Join(t.TempDir(), "users.run"), rows, provedRow)
 	must(t, j.Begin("test", false))
-	row := provedRow(1)
-	row.Attempts.Count = 1
-	must(t, j.Sending(&row, time.Now()))
-	must(t, j.Finish(batch.Result{Row: 1, Outcome: batch.Rotated, Attempts: row.Attempts}))
+	send(t, j, provedRow(1), nil)
 	return j
 }
 

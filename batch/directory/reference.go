@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func check(row *batch.Row) *batch.Fault {
 		return nil
 	case row.SIPID != "" && r.SIPID == "":
 		return &batch.Fault{Column: columnSIP, Text: quote(row.SIPID) + " holds no SIP id"}
-	case r.key().kind == byNothing:
+	case r.key().column == "":
 		return r.unknown()
 	}
 	return nil
@@ -47,27 +48,18 @@ func check(row *batch.Row) *batch.Fault {
 
 // A key is what a reference is looked up by: the first thing known of it.
 type key struct {
-	kind  kind
-	value string // as it is compared
+	column string // empty: nothing is known
+	value  string // as it is compared
 }
-
-type kind uint8
-
-const (
-	byNothing kind = iota
-	bySIPID
-	byEmail
-	byUserID
-)
 
 func (r Reference) key() key {
 	switch {
 	case r.SIPID != "":
-		return key{bySIPID, r.SIPID}
+		return key{columnSIP, r.SIPID}
 	case r.Email != "":
-		return key{byEmail, emailKey(r.Email)}
+		return key{columnEmail, emailKey(r.Email)}
 	case r.UserID != "":
-		return key{byUserID, userKey(r.UserID)}
+		return key{columnUser, userKey(r.UserID)}
 	}
 	return key{}
 }
@@ -76,12 +68,12 @@ func emailKey(email string) string { return strings.ToLower(email) }
 
 // keysOf returns what a user can be looked up by.
 func keysOf(u *exotel.User) []key {
-	keys := []key{{byUserID, userKey(u.ID)}}
+	keys := []key{{columnUser, userKey(u.ID)}}
 	if u.Email != "" {
-		keys = append(keys, key{byEmail, emailKey(u.Email)})
+		keys = append(keys, key{columnEmail, emailKey(u.Email)})
 	}
 	for d := range SIPDevices(u) {
-		k := key{bySIPID, exotel.SIPID(d.ContactURI)}
+		k := key{columnSIP, exotel.SIPID(d.ContactURI)}
 		if k.value != "" && !slices.Contains(keys, k) {
 			keys = append(keys, k)
 		}
@@ -94,7 +86,7 @@ func keysOf(u *exotel.User) []key {
 // An email is spelled with every other letter a capital, as nobody spells it:
 // see [key.settledBy].
 func (k key) inQuery() string {
-	if k.kind == bySIPID {
+	if k.column == columnSIP {
 		return "sip:" + k.value
 	}
 	capital := false
@@ -114,7 +106,7 @@ func (k key) inQuery() string {
 // beyond ASCII, the spelling of an email cannot show.
 func (k key) filterable() bool {
 	return !strings.Contains(k.value, ",") &&
-		(k.kind != byEmail || !strings.ContainsFunc(k.value, func(r rune) bool { return r > unicode.MaxASCII }))
+		(k.column != columnEmail || !strings.ContainsFunc(k.value, func(r rune) bool { return r > unicode.MaxASCII }))
 }
 
 // settledBy reports whether users, the answer to a look-up, are all that have
@@ -135,9 +127,9 @@ func (k key) settledBy(users []exotel.User) bool {
 		switch {
 		case !slices.Contains(keysOf(&u), k):
 			return false
-		case k.kind == bySIPID:
+		case k.column == columnSIP:
 			return slices.ContainsFunc(u.Devices, func(d exotel.Device) bool { return d.SIP() && d.ContactURI == asked })
-		case k.kind == byEmail:
+		case k.column == columnEmail:
 			return u.Email != asked || k.value == asked
 		}
 		return true
@@ -147,26 +139,20 @@ func (k key) settledBy(users []exotel.User) bool {
 // column returns the column that the reference is looked up by, and its value
 // quoted for a person.
 func (r Reference) column() (name, shown string) {
-	switch r.key().kind {
-	case bySIPID:
-		return columnSIP, quote(r.SIPID)
-	case byEmail:
-		return columnEmail, quote(r.Email)
-	}
-	return columnUser, quote(r.UserID)
+	return r.key().column, quote(cmp.Or(r.SIPID, r.Email, r.UserID))
 }
 
 // unknown returns the fault of a reference whose key nobody has.
 func (r Reference) unknown() *batch.Fault {
+	column, shown := r.column()
 	why := "the account has no such user"
-	switch r.key().kind {
-	case byNothing:
+	switch column {
+	case "":
 		return &batch.Fault{Text: "names no user: a SIP id, an email or a user id is needed"}
-	case bySIPID:
+	case columnSIP:
 		why = "no SIP device of the account has it"
-	case byEmail:
+	case columnEmail:
 		why = "no user of the account has it"
 	}
-	column, shown := r.column()
 	return &batch.Fault{Column: column, Text: fmt.Sprintf("%s is unknown: %s", shown, why)}
 }

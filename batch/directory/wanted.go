@@ -30,7 +30,7 @@ type Wanted struct {
 // Add adds a reference; one that names nothing adds nothing.
 func (w *Wanted) Add(r Reference) {
 	k := r.key()
-	if k.kind == byNothing || w.keys[k] {
+	if k.column == "" || w.keys[k] {
 		return
 	}
 	if w.keys == nil {
@@ -38,7 +38,7 @@ func (w *Wanted) Add(r Reference) {
 	}
 	w.keys[k] = true
 	w.order = append(w.order, k)
-	if k.kind == byUserID {
+	if k.column == columnUser {
 		w.ids[k] = r.UserID
 	}
 }
@@ -108,20 +108,20 @@ type lookup struct {
 // lookups returns the look-ups that find everything, or false if something
 // cannot be looked up.
 func (w *Wanted) lookups() (all []lookup, ok bool) {
-	kinds := map[kind][]key{}
+	keys := map[string][]key{} // by column
 	for _, k := range w.order {
-		if k.kind != byUserID && !k.filterable() {
+		if k.column != columnUser && !k.filterable() {
 			return nil, false
 		}
-		kinds[k.kind] = append(kinds[k.kind], k)
+		keys[k.column] = append(keys[k.column], k)
 	}
-	for _, group := range grouped(kinds[bySIPID]) {
+	for _, group := range grouped(keys[columnSIP]) {
 		all = append(all, lookup{keys: group, query: exotel.Query{ContactURIs: inQuery(group)}})
 	}
-	for _, group := range grouped(kinds[byEmail]) {
+	for _, group := range grouped(keys[columnEmail]) {
 		all = append(all, lookup{keys: group, query: exotel.Query{Emails: inQuery(group)}})
 	}
-	for _, k := range kinds[byUserID] {
+	for _, k := range keys[columnUser] {
 		all = append(all, lookup{keys: []key{k}, userID: w.ids[k]})
 	}
 	return all, true

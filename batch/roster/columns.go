@@ -83,6 +83,8 @@ type header struct {
 // that the policy takes for a password is not quoted.
 func readColumns(names []string, policy func(string) error) (*header, []batch.Fault) {
 	h := &header{names: names, labels: make([]string, len(names)), fields: make([]string, len(names))}
+	var faults []batch.Fault
+	meant := make(map[string]bool)
 	for i, name := range names {
 		is := known[fold(name)]
 		switch plain := isPlainName(name); {
@@ -93,23 +95,16 @@ func readColumns(names []string, policy func(string) error) (*header, []batch.Fa
 		default:
 			h.labels[i] = fmt.Sprintf("column %d", i+1)
 		}
-	}
-	var faults []batch.Fault
-	meant := make(map[string]bool)
-	for i, name := range names {
-		column := known[fold(name)].column
-		if first := slices.Index(h.fields, column); column != "" && first >= 0 {
-			faults = append(faults, batch.Fault{Column: h.label(i), Text: fmt.Sprintf("is the column %s again, like %s", column, h.label(first))})
-			continue
-		}
-		h.fields[i] = column
-		if column != "" {
-			continue
-		}
-		if f, column := doubtful(name); column != "" {
-			f.Column = h.label(i)
-			faults = append(faults, f)
-			meant[column] = true
+		if is.column == "" {
+			if f, column := doubtful(name); column != "" {
+				f.Column = h.labels[i]
+				faults = append(faults, f)
+				meant[column] = true
+			}
+		} else if first := slices.Index(h.fields, is.column); first >= 0 {
+			faults = append(faults, batch.Fault{Column: h.labels[i], Text: fmt.Sprintf("is the column %s again, like %s", is.column, h.labels[first])})
+		} else {
+			h.fields[i] = is.column
 		}
 	}
 	if !slices.ContainsFunc(ways, func(column string) bool { return h.has(column) || meant[column] }) {

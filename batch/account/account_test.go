@@ -12,12 +12,17 @@ import (
 	"time"
 )
 
-func takeLease(t *testing.T, folder, holder string) *Lease {
+func must(t *testing.T, err error) {
 	t.Helper()
-	l, err := Take(t.Context(), folder, "api.example:443", "acc/1", holder, false)
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func takeLease(t *testing.T, folder, holder string) *Lease {
+	t.Helper()
+	l, err := Take(t.Context(), folder, "api.example:443", "acc/1", holder, false)
+	must(t, err)
 	return l
 }
 
@@ -25,9 +30,7 @@ func takeLease(t *testing.T, folder, holder string) *Lease {
 // ledger stays open.
 func die(t *testing.T, l *Lease) {
 	t.Helper()
-	if err := l.lock.Unlock(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, l.lock.Unlock())
 }
 
 var at = time.Date(2026, 3, 1, 20, 0, 0, 0, time.UTC)
@@ -74,17 +77,13 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 func begin(t *testing.T, l *Lease, own ...time.Time) (ends []time.Time, held time.Time) {
 	t.Helper()
 	ends, held, err := l.Begin(own, 50)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return ends, held
 }
 
 func giveBack(t *testing.T, l *Lease, ends ...time.Time) {
 	t.Helper()
-	if err := l.Return(ends, at.Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
+	must(t, l.Return(ends, at.Add(time.Minute)))
 }
 
 // near reports whether two times are the same but for the time that a test takes.
@@ -153,12 +152,10 @@ func TestClocks(t *testing.T) {
 			begin(t, l)
 			ends, held := []time.Time{at.Add(-8 * s), at.Add(2 * s)}, at.Add(40*s)
 			if c.died {
-				if err := l.Rename("a.run", ends, held); err != nil {
-					t.Fatal(err)
-				}
+				must(t, l.Rename("a.run", ends, held))
 				die(t, l)
-			} else if err := l.Return(ends, held); err != nil {
-				t.Fatal(err)
+			} else {
+				must(t, l.Return(ends, held))
 			}
 
 			l = takeLease(t, folder, "a.run")
@@ -197,9 +194,7 @@ func TestADeathSpendsTheWindow(t *testing.T) {
 	for name, between := range map[string]func(t *testing.T, folder string){
 		"at once": func(*testing.T, string) {},
 		"one that gave up before it began": func(t *testing.T, folder string) {
-			if err := takeLease(t, folder, "b.run").Return(nil, time.Time{}); err != nil {
-				t.Fatal(err)
-			}
+			must(t, takeLease(t, folder, "b.run").Return(nil, time.Time{}))
 		},
 		"one that died before it began": func(t *testing.T, folder string) { die(t, takeLease(t, folder, "c.run")) },
 	} {
@@ -228,9 +223,7 @@ func TestADamagedLedgerCountsAsADeath(t *testing.T) {
 	l := takeLease(t, folder, "a.run")
 	begin(t, l)
 	giveBack(t, l)
-	if err := os.WriteFile(l.path, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(l.path, []byte("{"), 0o600))
 	l = takeLease(t, folder, "a.run")
 	if ends, _ := begin(t, l); len(ends) != 50 {
 		t.Errorf("%d answers count", len(ends))
@@ -258,9 +251,7 @@ func TestAnotherNameKeepsWhatWasSpent(t *testing.T) {
 	folder := t.TempDir()
 	l := takeLease(t, folder, "a.run")
 	begin(t, l)
-	if err := l.Rename("looking up", []time.Time{at}, time.Time{}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, l.Rename("looking up", []time.Time{at}, time.Time{}))
 	if _, err := Take(t.Context(), folder, "api.example:443", "acc/1", "b.run", false); !errors.Is(err, ErrBusy) || !strings.HasSuffix(err.Error(), ": looking up") {
 		t.Errorf("a second holder: %v", err)
 	}
@@ -269,9 +260,7 @@ func TestAnotherNameKeepsWhatWasSpent(t *testing.T) {
 	if ends, _ := begin(t, l, at); len(ends) != 51 {
 		t.Errorf("after a death under another name: %d answers", len(ends))
 	}
-	if err := l.Rename("a.run", []time.Time{at, at}, at.Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
+	must(t, l.Rename("a.run", []time.Time{at, at}, at.Add(time.Minute)))
 	die(t, l)
 	l = takeLease(t, folder, "a.run")
 	if ends, held := begin(t, l, at, time.Now()); len(ends) != 3 || !near(held, at.Add(time.Minute)) {
@@ -291,9 +280,7 @@ func TestOneHostInManySpellings(t *testing.T) {
 	} {
 		folder := t.TempDir()
 		l, err := Take(t.Context(), folder, same[0], "acc", "a.run", false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		for _, host := range same {
 			if _, err := Take(t.Context(), folder, host, "acc", "b.run", false); !errors.Is(err, ErrBusy) {
 				t.Errorf("%s is another host than %s: %v", host, same[0], err)
@@ -319,9 +306,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 	file := filepath.Join(folder, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(file, nil, 0o600))
 	if err := Check(filepath.Join(file, "siprotate")); err == nil {
 		t.Error("a file passes for a folder")
 	}

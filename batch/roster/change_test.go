@@ -71,15 +71,11 @@ func TestChangeBetweenPasses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := writeFile(t, goodText)
 			r, err := File(path, plain())
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			if got := collect(r); got.err != nil {
 				t.Fatal(got.err)
 			}
-			if err := change(path); err != nil {
-				t.Fatal(err)
-			}
+			must(t, change(path))
 			got := collect(r)
 			refusesChange(t, got.err)
 			if len(got.rows) > 0 {
@@ -98,17 +94,13 @@ func TestChangeDuringPass(t *testing.T) {
 			}
 			path := writeFile(t, goodText)
 			r, err := File(path, plain())
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			var last error
 			for row, err := range r.Rows() {
 				if last = err; row.Number != 1 {
 					continue
 				}
-				if err := change(path); err != nil {
-					t.Fatal(err)
-				}
+				must(t, change(path))
 			}
 			refusesChange(t, last)
 			if _, err := r.Digest(); err == nil {
@@ -133,13 +125,9 @@ func TestSettle(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				path := writeFile(t, goodText)
 				start := time.Now()
-				if err := os.Chtimes(path, start.Add(-c.age), start.Add(-c.age)); err != nil {
-					t.Fatal(err)
-				}
+				must(t, os.Chtimes(path, start.Add(-c.age), start.Add(-c.age)))
 				r, err := File(path, plain())
-				if err != nil {
-					t.Fatal(err)
-				}
+				must(t, err)
 				if err := r.Settle(t.Context()); err != nil || time.Since(start) != c.wait {
 					t.Errorf("waited %s: %v", time.Since(start), err)
 				}
@@ -155,9 +143,7 @@ func TestSettleRefuses(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				path := writeFile(t, goodText) // by the clock of this test, in the future
 				r, err := File(path, plain())
-				if err != nil {
-					t.Fatal(err)
-				}
+				must(t, err)
 				go func() {
 					time.Sleep(settled / 2)
 					if err := change(path); err != nil {
@@ -173,9 +159,7 @@ func TestSettleRefuses(t *testing.T) {
 func TestSettleIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, err := File(writeFile(t, goodText), plain())
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(settled/2, cancel)
 		start := time.Now()

@@ -34,9 +34,7 @@ func FuzzRows(f *testing.F) {
 		o := plain()
 		o.MaxCell = 256
 		r, err := Reader("users.csv", bytes.NewReader(input), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		got := collect(r)
 		if got.err != nil {
 			t.Fatalf("no fault of the input: %v", got.err)

@@ -14,13 +14,21 @@ import (
 
 const goodText = "user_id,device_id\n" + userA + ",1\n"
 
+func must(t interface {
+	Helper()
+	Fatal(...any)
+}, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // writeFile writes a file into a new folder and returns its path.
 func writeFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "users.csv")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
 
@@ -70,9 +78,7 @@ func TestSpool(t *testing.T) {
 	for _, size := range []int{0, 1, spoolPiece - 1, spoolPiece, spoolPiece + 1, 2 * spoolPiece} {
 		text := strings.Repeat("0123456789", size/10+1)[:size]
 		in, err := spool("pipe", strings.NewReader(text), 4<<20)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		for range 2 {
 			f, _ := in.open()
 			if got, err := io.ReadAll(f); string(got) != text || err != nil {
@@ -85,12 +91,8 @@ func TestSpool(t *testing.T) {
 func TestFileGone(t *testing.T) {
 	path := writeFile(t, goodText)
 	r, err := File(path, plain())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	must(t, os.Remove(path))
 	got := collect(r)
 	if !errors.Is(got.err, fs.ErrNotExist) || len(got.rows) > 0 {
 		t.Errorf("%+v", got)

@@ -140,9 +140,7 @@ func TestBytesAreKept(t *testing.T) {
 		encoding := rapid.SampledFrom([]string{"UTF-8", "UTF-8 with mark", "UTF-16LE", "UTF-16BE"}).Draw(t, "encoding")
 
 		r, err := Reader("users.csv", strings.NewReader(encodings[encoding](spell(records, comma, ends...))), lenient())
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		read := collect(r)
 		if read.err != nil || read.faults.Total > 0 {
 			t.Fatal(read.err, read.lines())

@@ -12,9 +12,7 @@ import (
 // TestPipe reads a named pipe once, for all passes.
 func TestPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, syscall.Mkfifo(path, 0o600))
 	written := make(chan error, 1)
 	go func() { written <- os.WriteFile(path, []byte(goodText), 0) }()
 	r, err := File(path, plain())

@@ -106,9 +106,7 @@ func plain() Options {
 func openText(t *testing.T, text string, o Options) *Roster {
 	t.Helper()
 	r, err := Reader("users.csv", strings.NewReader(text), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return r
 }
 
@@ -369,9 +367,7 @@ func (s stream) open() (io.ReadCloser, error) { return io.NopCloser(s), nil }
 func newTestRoster(t *testing.T, in input) *Roster {
 	t.Helper()
 	r, err := newRoster("users.csv", in, plain())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return r
 }
 
@@ -642,9 +638,7 @@ func TestRuleThatQuotes(t *testing.T) {
 
 func TestSample(t *testing.T) {
 	text, err := os.ReadFile("../../testdata/users.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	r := openText(t, string(text), plain())
 	got := collect(r)
 	provided := 0

@@ -33,11 +33,10 @@ type checked struct {
 	faults batch.Faults
 	digest string
 	rows   []rowCheck
-	named  []batch.Row
+	named  map[int]batch.Row // by number: rows that lack their ids; once resolved, completed or with faults
 	wanted directory.Wanted
 	seen   duplicates
-	found  map[int]batch.Row // by number: rows that lacked their ids, completed or with faults
-	twins  map[int]int       // by number: the line of another row with the same device
+	twins  map[int]int // by number: the line of another row with the same device
 }
 
 // A rowCheck is what is remembered of each row.
@@ -64,7 +63,7 @@ func (c *checked) count() (sound, given int) {
 // check makes a first pass over the source, to find every fault before anything
 // is written or sent.
 func (r Rotation) check(src Source) (*checked, error) {
-	c := &checked{source: src, skip: r.SkipInvalid, found: map[int]batch.Row{}}
+	c := &checked{source: src, skip: r.SkipInvalid, named: map[int]batch.Row{}}
 	broken := false
 	for row, err := range src.Rows() {
 		var fault batch.Fault
@@ -113,7 +112,7 @@ func (c *checked) add(row batch.Row) {
 			break
 		}
 		row.Password, row.Extra = batch.Secret{}, nil
-		c.named = append(c.named, row)
+		c.named[row.Number] = row
 	}
 	c.refuse(row.Number, row.Line, row.Faults)
 }
@@ -138,14 +137,14 @@ func (c *checked) refuse(row, line int, faults []batch.Fault) {
 
 // resolve completes the rows that lacked their ids.
 func (c *checked) resolve(index *directory.Index) error {
-	for _, row := range c.named {
+	for number, row := range c.named {
 		if fault := index.Complete(&row); fault != nil {
 			row.Faults = []batch.Fault{*fault}
-			c.refuse(row.Number, row.Line, row.Faults)
+			c.refuse(number, row.Line, row.Faults)
 		} else {
-			c.seen.add(row.UserID, row.DeviceID, row.Number, row.Line, false)
+			c.seen.add(row.UserID, row.DeviceID, number, row.Line, false)
 		}
-		c.found[row.Number] = row
+		c.named[number] = row
 	}
 	return c.verdict()
 }
@@ -179,7 +178,7 @@ func sameDevice(line int) batch.Fault {
 
 // complete gives a row of a later pass what the first one has found.
 func (c *checked) complete(row *batch.Row) {
-	if found, ok := c.found[row.Number]; ok {
+	if found, ok := c.named[row.Number]; ok {
 		row.UserID, row.DeviceID, row.SIPID, row.Email = found.UserID, found.DeviceID, found.SIPID, found.Email
 		row.Faults = append(row.Faults, found.Faults...)
 	}

@@ -108,11 +108,7 @@ func (s *splitter) scan() (cut, error) {
 		if err := s.limit(&c); err != nil {
 			return c, err
 		}
-		b, ok := s.byteAt(c.at.offset)
-		if !ok {
-			return c, s.last(&c)
-		}
-		done, err := s.step(&c, b)
+		done, err := s.step(&c)
 		if done || err != nil {
 			return c, err
 		}
@@ -120,8 +116,18 @@ func (s *splitter) scan() (cut, error) {
 }
 
 // step takes one byte, or one line end, into the record.
-func (s *splitter) step(c *cut, b byte) (done bool, err error) {
+func (s *splitter) step(c *cut) (done bool, err error) {
+	b, ok := s.byteAt(c.at.offset)
 	switch {
+	case !ok && s.err != io.EOF:
+		return false, s.err
+	case !ok && c.at.offset == 0:
+		return false, io.EOF
+	case !ok && c.state == inQuote:
+		return false, s.brokenQuote(c, "a quoted cell that begins here is never closed")
+	case !ok:
+		s.finish(c)
+		return true, nil
 	case c.state == inQuote:
 		s.quoted(c, b)
 		return false, nil
@@ -185,20 +191,6 @@ func (s *splitter) finish(c *cut) {
 	}
 	c.text, _ = s.r.Peek(c.at.offset) // is buffered
 	c.ends = append(c.ends, c.at.offset)
-}
-
-// last ends the record at the end of the text.
-func (s *splitter) last(c *cut) error {
-	switch {
-	case s.err != io.EOF:
-		return s.err
-	case c.at.offset == 0:
-		return io.EOF
-	case c.state == inQuote:
-		return s.brokenQuote(c, "a quoted cell that begins here is never closed")
-	}
-	s.finish(c)
-	return nil
 }
 
 // limit refuses a record that is larger than a list of users can need.

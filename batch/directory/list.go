@@ -74,7 +74,6 @@ func newPass(l Lister, q exotel.Query) *pass {
 	return &pass{lister: l, query: q, seen: map[string]bool{}, steady: true}
 }
 
-// next reads one page.
 func (p *pass) next(ctx context.Context) error {
 	if p.userID != "" {
 		page, err := p.lister.User(ctx, p.userID)

@@ -116,7 +116,6 @@ func readColumns(names []string, policy func(string) error) (*header, []batch.Fa
 // nameless reports whether the header has no known column.
 func (h *header) nameless() bool { return strings.Join(h.fields, "") == "" }
 
-// has reports whether the header has the known column.
 func (h *header) has(column string) bool { return slices.Contains(h.fields, column) }
 
 // others returns the names of the columns that are not known.

@@ -68,7 +68,6 @@ func withholding(id, text, hint string) batch.Fault {
 // without the dashes of a UUID. Other forms are let through.
 const userDigits = 32
 
-// userFault says what is wrong with a user id.
 func (o *Options) userFault(id string) batch.Fault {
 	digits, hex := countDigits(id)
 	switch {
@@ -86,7 +85,6 @@ func (o *Options) userFault(id string) batch.Fault {
 	return o.idFault(id)
 }
 
-// deviceFault says what is wrong with a device id.
 func (o *Options) deviceFault(id string) batch.Fault {
 	if onlyDigits(id) {
 		return batch.Fault{}
@@ -94,7 +92,6 @@ func (o *Options) deviceFault(id string) batch.Fault {
 	return o.idFault(id)
 }
 
-// idFault says what is wrong with an id of the vendor's.
 func (o *Options) idFault(id string) batch.Fault {
 	if f := nameFault(id); f.Text != "" || id == "" {
 		return f
@@ -112,7 +109,6 @@ func (o *Options) idFault(id string) batch.Fault {
 // atHost is what may follow the name in a SIP id.
 var atHost = regexp.MustCompile(`@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?$`)
 
-// addressFault says what is wrong with a SIP id.
 func addressFault(id string) batch.Fault {
 	name := atHost.ReplaceAllLiteralString(id, "")
 	f := nameFault(name)
@@ -138,7 +134,6 @@ func nameFault(id string) batch.Fault {
 	return batch.Fault{}
 }
 
-// emailFault says what is wrong with an email address.
 func emailFault(id string) batch.Fault {
 	if f := cmp.Or(residue(id), wordFault(id)); f.Text != "" {
 		return f

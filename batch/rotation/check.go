@@ -98,7 +98,6 @@ type SourceError struct{ Err error }
 func (e *SourceError) Error() string { return e.Err.Error() }
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// add takes up a row.
 func (c *checked) add(row batch.Row) {
 	c.rows = append(c.rows, rowCheck{given: !row.Password.Empty()})
 	faulty := len(row.Faults) > 0

@@ -409,7 +409,6 @@ func changed(src Source, err error) error {
 	return fmt.Errorf("%s %w", src.Name(), ErrChanged)
 }
 
-// draw gives a row a new password.
 func (r Rotation) draw(row *batch.Row) (err error) {
 	row.Password, err = r.password()
 	row.PasswordSource = batch.Generated

@@ -86,7 +86,6 @@ func usersOf(index *directory.Index, emails []string) (users []exotel.User, err 
 	return users, nil
 }
 
-// everybody lists the account.
 func (r Rotation) everybody(ctx context.Context, a *allowance) ([]exotel.User, error) {
 	listing, requests, err := ask(ctx, r, a, func(l *lister) (directory.Listing, error) { return directory.List(ctx, l) })
 	if err != nil {
@@ -96,7 +95,6 @@ func (r Rotation) everybody(ctx context.Context, a *allowance) ([]exotel.User, e
 	return listing.Users, nil
 }
 
-// find looks up what is wanted.
 func (r Rotation) find(ctx context.Context, a *allowance, wanted *directory.Wanted) (*directory.Index, error) {
 	result, requests, err := ask(ctx, r, a, func(l *lister) (directory.Result, error) { return directory.Resolve(ctx, l, wanted) })
 	if err != nil {
@@ -137,7 +135,6 @@ func (r Rotation) lookUp(ctx context.Context, a *allowance, c *checked) error {
 	return c.resolve(index)
 }
 
-// progress says how far the listing is.
 func (l *lister) progress() Progress {
 	seen, total := int(l.seen.Load()), int(l.total.Load())
 	return Progress{

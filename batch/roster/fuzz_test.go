@@ -31,10 +31,9 @@ func FuzzRows(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		o := plain()
-		o.MaxCell = 256
-		r, err := Reader("users.csv", bytes.NewReader(input), o)
+		r, err := Reader("users.csv", bytes.NewReader(input), plain())
 		must(t, err)
+		r.maxCell = 256
 		got := collect(r)
 		if got.err != nil {
 			t.Fatalf("no fault of the input: %v", got.err)

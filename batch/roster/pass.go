@@ -67,7 +67,7 @@ func (p *pass) readHeader() error {
 	if err != nil {
 		return err
 	}
-	p.utf16, p.text = utf16, newSplitter(text, p.roster.MaxCell)
+	p.utf16, p.text = utf16, newSplitter(text, p.roster.maxCell)
 	rec, err := findHeader(p.text)
 	if err == io.EOF {
 		return &syntaxError{Fault: batch.Fault{Text: "the file is empty: a header and at least one row are needed"}}

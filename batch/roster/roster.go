@@ -29,9 +29,9 @@ import (
 
 // The limits of an input. One that exceeds them is no list of users.
 const (
-	defaultMaxCell = 64 << 10      // bytes of one cell, quotes included, as UTF-8
-	MaxColumns     = 1000          // cells of one record
-	MaxLines       = math.MaxInt32 // lines of the whole input
+	maxCell    = 64 << 10      // bytes of one cell, quotes included, as UTF-8
+	MaxColumns = 1000          // cells of one record
+	MaxLines   = math.MaxInt32 // lines of the whole input
 
 	// A record may hold this many times the largest cell, so that a thousand
 	// huge cells do not add up to a memory problem.
@@ -49,9 +49,6 @@ type Options struct {
 	// have given. Its text follows the column's name, and must not hold the id,
 	// which may be a password in the wrong column. Required.
 	CheckID func(id string) error
-
-	// MaxCell limits a cell, in bytes as UTF-8; 0 means defaultMaxCell.
-	MaxCell int
 }
 
 // A Roster is a CSV that can be read more than once. It is not safe for
@@ -60,6 +57,7 @@ type Roster struct {
 	Options
 	name    string
 	input   input
+	maxCell int // bytes
 	columns []string
 
 	// Of the latest whole pass.
@@ -94,10 +92,7 @@ func newRoster(name string, in input, o Options) (*Roster, error) {
 	if o.CheckPassword == nil || o.CheckID == nil {
 		return nil, errors.New("a roster needs the rules for passwords and for ids")
 	}
-	if o.MaxCell <= 0 {
-		o.MaxCell = defaultMaxCell
-	}
-	return &Roster{Options: o, name: name, input: in}, nil
+	return &Roster{Options: o, name: name, input: in, maxCell: maxCell}, nil
 }
 
 // Settle waits until the input was left alone for a second, which takes at most

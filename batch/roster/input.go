@@ -40,27 +40,25 @@ type input interface {
 	settle(ctx context.Context) error
 }
 
-// openFile finds the input that a path names, and what to call it.
-func openFile(path string) (name string, in input, err error) {
-	name = filepath.Base(path)
+// openFile finds the input that a path names.
+func openFile(path string) (input, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return name, nil, &inputError{path + ": no such file", hintInput, fs.ErrNotExist}
+		return nil, &inputError{path + ": no such file", hintInput, fs.ErrNotExist}
 	case err != nil:
-		return name, nil, &inputError{err.Error(), hintInput, err}
+		return nil, &inputError{err.Error(), hintInput, err}
 	case info.IsDir():
-		return name, nil, &inputError{path + " is a folder", hintInput, ErrFolder}
+		return nil, &inputError{path + " is a folder", hintInput, ErrFolder}
 	case info.Mode().IsRegular():
-		return name, &file{path, info}, nil
+		return &file{path, info}, nil
 	}
 	f, err := os.Open(path) // a named pipe gives its text only once
 	if err != nil {
-		return name, nil, err
+		return nil, err
 	}
 	defer f.Close()
-	in, err = spool(name, f, maxSpool)
-	return name, in, err
+	return spool(filepath.Base(path), f, maxSpool)
 }
 
 // A file is a regular file that nothing may write while it is in use: two

@@ -21,6 +21,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"path/filepath"
 
 	"github.com/gocarina/gocsv"
 
@@ -71,11 +72,11 @@ type Roster struct {
 // error is [fs.ErrNotExist], [ErrFolder], [ErrTooLarge] or
 // one of the system.
 func File(path string, o Options) (*Roster, error) {
-	name, in, err := openFile(path)
+	in, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return newRoster(name, in, o)
+	return newRoster(filepath.Base(path), in, o)
 }
 
 // Reader reads r to its end and returns the CSV that it gave. Faults call it by

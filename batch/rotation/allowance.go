@@ -62,18 +62,17 @@ func unique(holder string) string { return fmt.Sprintf("%s (%s)", holder, newRun
 // prime counts what was sent before: by the last holder of the lease, and what
 // the run's own journal knows.
 func (a *allowance) prime(own []time.Time, held time.Time) error {
-	if a.lease == nil {
-		a.Prime(own, held)
-		return nil
+	if a.lease != nil {
+		// Where nobody knows what the last holder sent, it may be as much as the API
+		// will turn out to allow.
+		ends, heldToo, err := a.lease.Begin(own, a.most)
+		if err != nil {
+			return err
+		}
+		a.Prime(nil, heldToo)
+		own = ends
 	}
-	// Where nobody knows what the last holder sent, it may be as much as the API
-	// will turn out to allow.
-	ends, heldToo, err := a.lease.Begin(own, a.most)
-	if err != nil {
-		return err
-	}
-	a.Prime(ends, held)
-	a.Prime(nil, heldToo)
+	a.Prime(own, held)
 	return nil
 }
 

@@ -23,7 +23,8 @@ type pass struct {
 	text   *splitter
 	header *header // nil until it is read
 	lines  chan line
-	ahead  []lookahead // that were read already
+	empty  int        // lines that were read already: rows that lack their only cell
+	below  *lookahead // what was read behind them
 
 	// The record that gocsv maps, or the latest one.
 	cells  []string
@@ -134,23 +135,25 @@ type lookahead struct {
 // record returns the next record. In a file of one column, an empty line with
 // another record below it is a row that lacks its cell, and not a blank line.
 func (p *pass) record() (record, error) {
-	if len(p.ahead) == 0 {
-		columns := len(p.header.fields)
-		for again := true; again; {
-			rec, err := p.text.next(columns)
-			p.ahead = append(p.ahead, lookahead{rec, err})
-			again = err == nil && rec.blank && columns == 1
+	columns := len(p.header.fields)
+	if p.below == nil {
+		rec, err := p.text.next(columns)
+		for columns == 1 && err == nil && rec.blank {
+			p.empty++
+			rec, err = p.text.next(columns)
 		}
-		last := len(p.ahead) - 1
-		for i, r := range p.ahead[:last] {
-			p.ahead[i].record = record{line: r.line, ends: []int{0}}
+		if err == io.EOF {
+			p.empty = 0
 		}
-		if p.ahead[last].err == io.EOF {
-			p.ahead = p.ahead[last:]
-		}
+		p.below = &lookahead{rec, err}
 	}
-	next := p.ahead[0]
-	p.ahead = p.ahead[1:]
+	if p.empty > 0 {
+		line := p.below.line - p.empty
+		p.empty--
+		return record{line: line, ends: []int{0}}, nil
+	}
+	next := p.below
+	p.below = nil
 	return next.record, next.err
 }
 

@@ -193,6 +193,8 @@ func TestFaults(t *testing.T) {
 		{"archive", "PK\x03\x04....", "users.csv: is a spreadsheet or an archive, not a CSV"},
 		{"UTF-16 without mark", "u\x00s\x00e\x00", "users.csv: looks like UTF-16 without a byte order mark"},
 		{"no cell in a file of one column", "email\na@example.com\n\nb@example.com\n\n\n", "users.csv:3: " + noDevice},
+		{"empty lines in a file of one column", "email\r\n\r\n \n\"\"\r\"a\nb@example.com\n",
+			"users.csv:2: " + noDevice + "\nusers.csv:3: " + noDevice + "\nusers.csv:4: " + noDevice + "\nusers.csv:5: a quoted cell that begins here is never closed"},
 		{"no column for a device", "device_id,name\n1,x\n", "users.csv:1: no column names a device\nusers.csv:2: " + noDevice},
 		{"column twice", "user_id,device_id,UUID\n" + userA + ",1,x\n", "users.csv:1: UUID: is the column user_id again, like user_id"},
 		{"no header", userA + ",1,Canary-7-Password\n", "users.csv:1: the first line names no known column"},

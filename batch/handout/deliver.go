@@ -144,10 +144,7 @@ func (*commandError) Ambiguous() bool { return false }
 func (r *runner) SetPassword(ctx context.Context, row batch.Row) (batch.Receipt, error) {
 	o := r.items[row.Number-1].object
 	err := r.run(ctx, &o)
-	if err == nil {
-		return batch.Receipt{}, nil
-	}
-	if r.d.Failed != nil {
+	if err != nil && r.d.Failed != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.d.Failed(o.Row, err)

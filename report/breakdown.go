@@ -11,87 +11,19 @@ import (
 
 // A Part is the rows that have one value in the column [Run.By].
 type Part struct {
-	Value string // harmless to a terminal; empty for rows without one
+	Value *string `json:"value"` // harmless to a terminal, empty for rows without one; nil for all values beyond the first hundred
 	Counts
-	Rest bool // all values beyond the first hundred
 }
 
-// A breakdown counts rows by the values of a column.
-type breakdown struct {
-	name   string
-	column int // among the input's other columns; below 0 if there is none
-	parts  map[string]*Part
-	rest   *Part // nil unless there are too many values
-}
-
-func newBreakdown(run Run) breakdown {
-	if run.By == "" {
-		return breakdown{column: -1}
-	}
-	return breakdown{name: run.By, column: FindColumn(run.Columns, run.By), parts: map[string]*Part{}}
-}
-
-func (b *breakdown) add(e *Entry) {
-	if b.column < 0 {
-		return
-	}
-	value := Truncate(Sanitize(strings.TrimSpace(cell(e, b.column))), maxName)
-	b.part(value).add(e.Result.Outcome, 1)
-}
-
-// part returns the part of a value, or the rest if there are too many.
-func (b *breakdown) part(value string) *Part {
-	if p := b.parts[value]; p != nil {
-		return p
-	}
-	if len(b.parts) == maxGroups {
-		if b.rest == nil {
-			b.rest = &Part{Rest: true}
-		}
-		return b.rest
-	}
-	p := &Part{Value: strings.Clone(value)} // it may be a slice of something large
-	b.parts[p.Value] = p
-	return p
-}
-
-// sorted returns the parts, those with most rows left first, and the rest at
-// the end.
-func (b *breakdown) sorted() []Part {
-	var parts []Part
-	for _, p := range b.parts {
-		parts = append(parts, *p)
-	}
-	left := func(p Part) int { return p.Rows - p.Rotated }
-	slices.SortFunc(parts, func(a, b Part) int {
-		return cmp.Or(cmp.Compare(left(b), left(a)), cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Value, b.Value))
-	})
-	if b.rest != nil {
-		parts = append(parts, *b.rest)
-	}
-	return parts
-}
-
-// summary returns the counts as summary.json spells them; nil if none were asked
-// for.
-func (b *breakdown) summary() *BySummary {
-	if b.name == "" {
-		return nil
-	}
-	by := &BySummary{Column: b.name, Values: []PartSummary{}}
-	for _, p := range b.sorted() {
-		s := PartSummary{&p.Value, p.Counts}
-		if p.Rest {
-			s.Value = nil
-		}
-		by.Values = append(by.Values, s)
-	}
-	return by
+// mostLeft sorts parts: those with most rows left come first.
+func mostLeft(a, b *Part) int {
+	left := func(p *Part) int { return p.Rows - p.Rotated }
+	return cmp.Or(cmp.Compare(left(b), left(a)), cmp.Compare(b.Rows, a.Rows), cmp.Compare(*a.Value, *b.Value))
 }
 
 // sum returns one part for many.
 func sum(parts []Part) Part {
-	all := Part{Rest: true}
+	var all Part
 	for _, p := range parts {
 		for _, outcome := range readingOrder {
 			all.add(outcome, p.Count(outcome))
@@ -111,12 +43,12 @@ func (p Part) text() string {
 	return text
 }
 
-// name returns what stands before the text.
-func (p Part) name() string {
-	if p.Rest {
+// Name returns what people call the value.
+func (p Part) Name() string {
+	if p.Value == nil {
 		return "others"
 	}
-	return cmp.Or(p.Value, "(none)")
+	return cmp.Or(*p.Value, "(none)")
 }
 
 // names are the places, among the input's other columns, of what people are

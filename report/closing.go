@@ -115,25 +115,25 @@ func (d Digest) canary(b *bytes.Buffer, width int) {
 
 // breakdown writes how the rows stand by the column that was asked for.
 func (d Digest) breakdown(b *bytes.Buffer, width int) {
-	if d.Run.By == "" {
+	by := d.Summary.By
+	if by == nil {
 		return
 	}
-	fmt.Fprintf(b, "\nby %s:\n", Sanitize(d.Run.By))
-	if FindColumn(d.Run.Columns, d.Run.By) < 0 {
+	fmt.Fprintf(b, "\nby %s:\n", Sanitize(by.Column))
+	if FindColumn(d.Run.Columns, by.Column) < 0 {
 		b.WriteString("  the input has no such column\n")
 		return
 	}
-	shown := d.Parts[:min(len(d.Parts), closingParts)]
-	if left := d.Parts[len(shown):]; len(left) > 0 {
+	shown := by.Values[:min(len(by.Values), closingParts)]
+	if left := by.Values[len(shown):]; len(left) > 0 {
 		shown = append(slices.Clone(shown), sum(left))
 	}
 	nameWidth := 0
 	for _, p := range shown {
-		nameWidth = max(nameWidth, uniseg.StringWidth(p.name()))
+		nameWidth = max(nameWidth, uniseg.StringWidth(p.Name()))
 	}
 	for _, p := range shown {
-		name := p.name() + strings.Repeat(" ", nameWidth-uniseg.StringWidth(p.name()))
-		hang(b, "  "+name+"  ", p.text(), width)
+		hang(b, "  "+pad(p.Name(), nameWidth)+"  ", p.text(), width)
 	}
 }
 
@@ -150,8 +150,7 @@ func (d Digest) reasons(b *bytes.Buffer, width int) {
 	}
 	b.WriteString("\nnot rotated, and why:\n")
 	for _, g := range shown {
-		code := g.code() + strings.Repeat(" ", codeWidth-uniseg.StringWidth(g.code()))
-		hang(b, fmt.Sprintf("  %*s  %s  ", countWidth, rows(g.Rows), code), g.reason(), width)
+		hang(b, fmt.Sprintf("  %*s  %s  ", countWidth, rows(g.Rows), pad(g.code(), codeWidth)), g.reason(), width)
 		hang(b, strings.Repeat(" ", countWidth+4), g.Who(), width)
 	}
 	if left := d.Groups[len(shown):]; len(left) > 0 {
@@ -223,6 +222,11 @@ func (g Group) Who() string {
 		who += fmt.Sprintf("; and %d more", more)
 	}
 	return who
+}
+
+// pad fills text up to so many columns.
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-uniseg.StringWidth(text)))
 }
 
 // rows returns "1 row", "2 rows".

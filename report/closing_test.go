@@ -100,7 +100,7 @@ func TestGroupsAreBounded(t *testing.T) {
 		e := entry(i+1, batch.Failed, batch.Receipt{HTTPCode: 500, ErrorMessage: message}, "")
 		counts.add(entryOf(e))
 	}
-	groups := counts.sorted()
+	groups := counts.digest().Groups
 	if len(groups) != maxGroups+1 || !groups[maxGroups].Rest || groups[0].Message != "twice" {
 		t.Fatalf("%d groups, first %+v, last %+v", len(groups), groups[0], groups[len(groups)-1])
 	}
@@ -129,7 +129,7 @@ func TestGroupsOfTheSample(t *testing.T) {
 		counts.add(entryOf(e))
 	}
 	var got []string
-	for _, g := range counts.sorted() {
+	for _, g := range counts.digest().Groups {
 		got = append(got, fmt.Sprintf("%s|%s|%s|%s", g.Outcome, g.code(), g.reason(), g.Who()))
 	}
 	want := []string{
@@ -226,15 +226,16 @@ func TestPartsAreBounded(t *testing.T) {
 		e.Row.Extra = []string{fmt.Sprintf("%d%s", max(1, i), strings.Repeat("é", 1000))}
 		counts.add(entryOf(e))
 	}
-	parts := counts.digest().Parts
-	if len(parts) != maxGroups+1 || !parts[maxGroups].Rest || parts[0].Rows != 2 {
+	digest := counts.digest()
+	parts := digest.Summary.By.Values
+	if len(parts) != maxGroups+1 || parts[maxGroups].Value != nil || parts[0].Rows != 2 {
 		t.Fatalf("%d parts, first %+v, last %+v", len(parts), parts[0], parts[len(parts)-1])
 	}
 	if all := sum(parts); all.Rows != n || all.Rotated != n {
 		t.Errorf("the parts add up to %+v", all)
 	}
 	var b strings.Builder
-	if err := (Digest{Run: run, Parts: parts}).Closing(&b, ClosingOptions{}); err != nil {
+	if err := digest.Closing(&b, ClosingOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if want := "  others  "; strings.Count(b.String(), want) != 1 || !strings.Contains(b.String(), " 4979 of 4979") {

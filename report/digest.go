@@ -25,7 +25,6 @@ type Digest struct {
 	Run     Run
 	Summary Summary
 	Groups  []Group  // why rows were not rotated: most rows first, [Group.Rest] last
-	Parts   []Part   // how the rows stand by Run.By: most rows left first, [Part.Rest] last; nil without such a column
 	Formats []Format // what was installed
 
 	LastRotated time.Time // when the API last confirmed a password; zero if never
@@ -54,111 +53,109 @@ type groupKey struct {
 	code, message string
 }
 
-// A tally counts entries.
+// A tally counts entries into a digest.
 type tally struct {
-	run      Run
-	counts   Counts
-	proofs   map[batch.Verdict]int
-	groups   map[groupKey]*Group
-	rest     Group
-	formulas int
-	names    names
-	parts    breakdown
-	last     time.Time // when the API last confirmed a password
+	Digest
+	names  names
+	column int // whose values rows are counted by, among the input's other columns; -1 for none
+	groups grouping[groupKey, Group]
+	parts  grouping[string, Part]
 }
 
 func newTally(run Run) *tally {
-	return &tally{
-		run: run, proofs: map[batch.Verdict]int{}, groups: map[groupKey]*Group{},
-		names: namesOf(run.Columns), parts: newBreakdown(run),
+	t := &tally{
+		Digest: Digest{Run: run, Summary: newSummary(run)},
+		names:  namesOf(run.Columns), column: -1,
+		groups: grouping[groupKey, Group]{known: map[groupKey]*Group{}},
+		parts:  grouping[string, Part]{known: map[string]*Part{}},
 	}
+	if run.By != "" {
+		t.column = FindColumn(run.Columns, run.By)
+	}
+	return t
 }
 
 func (t *tally) add(e *Entry) {
-	t.counts.add(e.Result.Outcome, 1)
-	if e.Result.Outcome.MayBeInForce() {
-		t.proofs[e.Result.Proof.Verdict]++
+	outcome, s := e.Result.Outcome, &t.Summary
+	s.add(outcome, 1)
+	if outcome.MayBeInForce() {
+		switch e.Result.Proof.Verdict {
+		case batch.ProofAccepted:
+			s.Proved++
+		case batch.ProofRefused:
+			s.Refused++
+		default:
+			s.Unproved++
+		}
 		if beginsFormula(e.Row.Password.Reveal()) {
-			t.formulas++
+			t.Formulas++
 		}
 	}
-	t.parts.add(e)
-	if e.Result.Outcome == batch.Rotated {
-		if e.Result.Finished.After(t.last) {
-			t.last = e.Result.Finished
+	if t.column >= 0 {
+		value := Truncate(Sanitize(strings.TrimSpace(cell(e, t.column))), maxName)
+		t.parts.of(value, Part{Value: &value}, Part{}).add(outcome, 1)
+	}
+	if outcome == batch.Rotated {
+		if e.Result.Finished.After(t.LastRotated) {
+			t.LastRotated = e.Result.Finished
 		}
 		return
 	}
 	code, reason := e.Why()
-	key := groupKey{e.Result.Outcome, Truncate(code, maxCode), Truncate(reason, maxReason)}
+	key := groupKey{outcome, Truncate(code, maxCode), Truncate(reason, maxReason)}
 	if key == (groupKey{outcome: batch.NotAttempted}) {
 		return // its turn never came: the count says it all
 	}
-	group := t.group(key)
-	if group.Rows++; group.Rows == 1 {
-		group.first = e.Row.Number
-	}
+	first := Group{Outcome: outcome, Code: key.code, Message: key.message, first: e.Row.Number}
+	group := t.groups.of(key, first, Group{Rest: true})
+	group.Rows++
 	if len(group.Examples) < maxExamples {
 		group.Examples = append(group.Examples, t.names.who(e))
 	}
 }
 
-// group returns the group of key, or the rest if there are too many.
-func (t *tally) group(key groupKey) *Group {
-	if g := t.groups[key]; g != nil {
-		return g
-	}
-	if len(t.groups) == maxGroups {
-		t.rest.Rest = true
-		return &t.rest
-	}
-	// Copies, since the words may be slices of something large.
-	key.code, key.message = strings.Clone(key.code), strings.Clone(key.message)
-	g := &Group{Outcome: key.outcome, Code: key.code, Message: key.message}
-	t.groups[key] = g
-	return g
-}
-
 func (t *tally) digest() Digest {
-	return Digest{
-		Run: t.run, Summary: t.summary(), Groups: t.sorted(), Parts: t.parts.sorted(),
-		Formulas: t.formulas, LastRotated: t.last,
-	}
-}
-
-func (t *tally) summary() Summary {
-	return Summary{
-		Run:        t.run.ID,
-		Account:    t.run.Account,
-		Host:       t.run.Host,
-		StartedAt:  Stamp{t.run.StartedAt},
-		FinishedAt: Stamp{t.run.FinishedAt},
-		DurationS:  seconds(t.run.Took),
-		Counts:     t.counts,
-		Requests:   t.run.Requests,
-		Throttled:  t.run.Throttled,
-		WaitedS:    seconds(t.run.Waited),
-		Stopped:    reasonOrNull(t.run.Stopped),
-		Proved:     t.proofs[batch.ProofAccepted],
-		Refused:    t.proofs[batch.ProofRefused],
-		Unproved:   t.proofs[batch.ProofUnclear] + t.proofs[""],
-		PerMinute:  perMinute(t.run.Requests, t.run.Took),
-		By:         t.parts.summary(),
-	}
-}
-
-// sorted returns the groups, most rows first, those that came first before
-// their equals, and the rest at the end.
-func (t *tally) sorted() []Group {
-	var groups []Group
-	for g := range maps.Values(t.groups) {
-		groups = append(groups, *g)
-	}
-	slices.SortFunc(groups, func(a, b Group) int {
+	d := t.Digest
+	// Of equals, those that came first.
+	d.Groups = t.groups.sorted(func(a, b *Group) int {
 		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.first, b.first))
 	})
-	if t.rest.Rest {
-		groups = append(groups, t.rest)
+	if d.Run.By != "" {
+		d.Summary.By = &BySummary{d.Run.By, t.parts.sorted(mostLeft)}
 	}
-	return groups
+	return d
+}
+
+// A grouping holds what is counted by key: each key's own up to so many keys
+// ([maxGroups]), and one rest for all others.
+type grouping[K comparable, V any] struct {
+	known map[K]*V
+	rest  *V // nil unless there are too many keys
+}
+
+// of returns what counts for a key. It begins as first, or the rest as rest.
+func (g *grouping[K, V]) of(key K, first, rest V) *V {
+	v := g.known[key]
+	switch {
+	case v != nil:
+	case len(g.known) < maxGroups:
+		v = &first
+		g.known[key] = v
+	default:
+		v = cmp.Or(g.rest, &rest)
+		g.rest = v
+	}
+	return v
+}
+
+// sorted returns all in order, and the rest at the end.
+func (g *grouping[K, V]) sorted(compare func(a, b *V) int) []V {
+	all := []V{}
+	for _, v := range slices.SortedFunc(maps.Values(g.known), compare) {
+		all = append(all, *v)
+	}
+	if g.rest != nil {
+		all = append(all, *g.rest)
+	}
+	return all
 }

@@ -19,10 +19,10 @@ type Format struct {
 var (
 	CredentialsCSV = Format{"credentials", "", "credentials.csv", 0o600, asTable(credentialColumns, credentialCells)}
 	ReportCSV      = Format{"report", "csv", "report.csv", 0o644, asTable(reportColumns, reportCells)}
-	SummaryJSON    = Format{"summary", "summary", "summary.json", 0o644, newSummary}
+	SummaryJSON    = Format{"summary", "summary", "summary.json", 0o644, ofDigest(writeSummary)}
 	ReportJSONL    = Format{"jsonl", "jsonl", "report.jsonl", 0o644, newJSONL}
 	ReportHTML     = Format{"html", "html", "report.html", 0o644, newHTML}
-	Prometheus     = Format{"prometheus", "prometheus", "siprotate.prom", 0o644, newPrometheus}
+	Prometheus     = Format{"prometheus", "prometheus", "siprotate.prom", 0o644, ofDigest(writePrometheus)}
 
 	// AdoptionCSV says which phones have taken their new password up. A verification
 	// writes it.

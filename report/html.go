@@ -149,13 +149,12 @@ func (v *htmlView) End(d Digest) error {
 	}
 	_, _ = v.w.WriteString("]\n</script>\n")
 	err := pageTemplate.ExecuteTemplate(v.w, "body", map[string]any{
-		"Digest": d, "Run": d.Run, "Summary": d.Summary,
-		"Groups": withSilent(d),
+		"Run": d.Run, "Summary": d.Summary, "Groups": withSilent(d),
 		"Counts": newCounts(d.Summary), "Chart": newChart(d.Run.Traffic, believed(d.Run.Allowance, d.Run.Traffic)),
 		"Average": d.Run.Took >= averageFrom && d.Summary.PerMinute > 0,
 		"Waited":  d.Run.Waited.Round(time.Second),
-		"By":      d.Run.By, "NoBy": FindColumn(d.Run.Columns, d.Run.By) < 0,
-		"Shown": v.shown, "Held": held, "LeftOut": v.shown - held, "Full": held == pageRows && v.shown > pageRows,
+		"NoBy":    FindColumn(d.Run.Columns, d.Run.By) < 0,
+		"Shown":   v.shown, "Held": held, "LeftOut": v.shown - held, "Full": held == pageRows && v.shown > pageRows,
 		"Only":   d.Run.Only,
 		"Report": ReportCSV.File, "Script": template.HTML("<script>" + pageScript + "</script>"),
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"io"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -161,5 +160,5 @@ func (p *Progress) over(text string, columns int) string {
 		// Behind a space at least: tmux keeps what is erased from the top left on.
 		return "\r" + cmp.Or(text, " ") + eraseBelow
 	}
-	return "\r" + text + strings.Repeat(" ", max(0, old-uniseg.StringWidth(text)))
+	return "\r" + pad(text, old)
 }

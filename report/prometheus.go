@@ -9,14 +9,10 @@ import (
 	"time"
 )
 
-// newPrometheus writes a run's figures for node_exporter's textfile collector, in
+// writePrometheus writes a run's figures for node_exporter's textfile collector, in
 // Prometheus' text format 0.0.4. Everything is a gauge about the latest run, and
 // has the labels account, host and input. The run's id is a label of
 // siprotate_run_info alone, so that a new run goes on with the same series.
-func newPrometheus(w io.Writer) View {
-	return digestView{func(d Digest) error { return writePrometheus(w, d) }}
-}
-
 func writePrometheus(w io.Writer, d Digest) error {
 	run, s := d.Run, d.Summary
 	p := prom{base: []string{"account", run.Account, "host", run.Host, "input", run.Input}}

@@ -68,11 +68,19 @@ type View interface {
 }
 
 // A digestView is a View of the digest alone.
-type digestView struct{ write func(Digest) error }
+type digestView struct {
+	w     io.Writer
+	write func(io.Writer, Digest) error
+}
+
+// ofDigest returns what makes a View of the digest alone.
+func ofDigest(write func(io.Writer, Digest) error) func(io.Writer) View {
+	return func(w io.Writer) View { return digestView{w, write} }
+}
 
 func (digestView) Begin(Run) error      { return nil }
 func (digestView) Entry(*Entry) error   { return nil }
-func (v digestView) End(d Digest) error { return v.write(d) }
+func (v digestView) End(d Digest) error { return v.write(v.w, d) }
 
 // An Entry is a row, how it stands, and the answer as it may be shown.
 type Entry struct {

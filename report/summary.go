@@ -33,14 +33,8 @@ type Summary struct {
 
 // A BySummary holds the counts by the values of one of the input's columns.
 type BySummary struct {
-	Column string        `json:"column"`
-	Values []PartSummary `json:"values"` // empty if the input has no such column
-}
-
-// A PartSummary holds the counts of the rows that have one value.
-type PartSummary struct {
-	Value *string `json:"value"` // null for all values beyond the first hundred
-	Counts
+	Column string `json:"column"`
+	Values []Part `json:"values"` // most rows left first, the rest last; empty if the input has no such column
 }
 
 // Counts are how many rows there are, and how many of them stand how: the five
@@ -80,9 +74,27 @@ func (c *Counts) of(o batch.Outcome) *int {
 	return &c.NotAttempted
 }
 
-func newSummary(w io.Writer) View {
-	return digestView{func(d Digest) error { return d.Summary.Encode(w) }}
+// newSummary returns the summary of a run whose rows are yet to be counted.
+func newSummary(run Run) Summary {
+	s := Summary{
+		Run:        run.ID,
+		Account:    run.Account,
+		Host:       run.Host,
+		StartedAt:  Stamp{run.StartedAt},
+		FinishedAt: Stamp{run.FinishedAt},
+		DurationS:  seconds(run.Took),
+		Requests:   run.Requests,
+		Throttled:  run.Throttled,
+		WaitedS:    seconds(run.Waited),
+		PerMinute:  perMinute(run.Requests, run.Took),
+	}
+	if run.Stopped != "" {
+		s.Stopped = new(Sanitize(run.Stopped)) // it may quote the API
+	}
+	return s
 }
+
+func writeSummary(w io.Writer, d Digest) error { return d.Summary.Encode(w) }
 
 // Encode writes the summary to w as one indented JSON object and a line end.
 func (s Summary) Encode(w io.Writer) error {
@@ -115,14 +127,4 @@ func perMinute(requests int, d time.Duration) float64 {
 
 func seconds(d time.Duration) float64 {
 	return math.Round(d.Seconds()*1000) / 1000
-}
-
-// reasonOrNull returns the reason harmless to a terminal, since it may quote
-// the API, and nil for none.
-func reasonOrNull(reason string) *string {
-	if reason == "" {
-		return nil
-	}
-	reason = Sanitize(reason)
-	return &reason
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/rivo/uniseg"
@@ -22,149 +23,132 @@ const (
 	closingParts  = 20
 )
 
-// proofs says what the registrar said, if it was asked.
-func (d Digest) proofs(b *bytes.Buffer, width int) {
-	s := d.Summary
-	if s.Proved+s.Refused == 0 {
-		return
-	}
-	b.WriteByte('\n')
-	hang(b, "", fmt.Sprintf("proved by SIP: %d accepted, %d refused, %d not proved", s.Proved, s.Refused, s.Unproved), width)
-}
-
-// ClosingOptions is what the closing summary tells beside the digest.
-type ClosingOptions struct {
-	Width int    // columns to fit into; 0 means 80
-	Next  string // the command to resume with; empty if there is none
-}
-
 // Closing writes the closing summary for people to w, in one write and without
 // colour: the counts, why rows were not rotated, where the files are, and the
-// command to resume with. Paths and the command stay on one line whatever the
-// width, so that they can be copied.
-func (d Digest) Closing(w io.Writer, o ClosingOptions) error {
-	if o.Width <= 0 {
-		o.Width = defaultWidth
+// command to resume with, unless next is empty. It fits into so many columns; 0
+// means 80. Paths and the command stay on one line whatever the width, so that they
+// can be copied.
+func (d Digest) Closing(w io.Writer, width int, next string) error {
+	if width <= 0 {
+		width = defaultWidth
 	}
-	var b bytes.Buffer
-	d.headline(&b, o.Width)
-	d.counts(&b, o.Width)
-	d.canary(&b, o.Width)
-	d.proofs(&b, o.Width)
-	d.breakdown(&b, o.Width)
-	d.reasons(&b, o.Width)
-	d.spent(&b, o.Width)
-	d.files(&b)
+	c := closing{Digest: d, width: width}
+	c.headline()
+	c.counts()
+	if n := d.Run.Canary; n > 0 {
+		c.paragraph("canary: " + rows(n) + " went first, all rotated")
+	}
+	if s := d.Summary; s.Proved+s.Refused > 0 {
+		c.paragraph(fmt.Sprintf("proved by SIP: %d accepted, %d refused, %d not proved", s.Proved, s.Refused, s.Unproved))
+	}
+	c.breakdown()
+	c.reasons()
+	c.spent()
+	c.files()
 	if d.Formulas > 0 {
 		text := fmt.Sprintf("%d passwords begin", d.Formulas)
 		if d.Formulas == 1 {
 			text = "1 password begins"
 		}
-		text += " with a character that a spreadsheet takes for a formula: import " + CredentialsCSV.File + " as text"
-		b.WriteByte('\n')
-		hang(&b, "", text, o.Width)
+		c.paragraph(text + " with a character that a spreadsheet takes for a formula: import " + CredentialsCSV.File + " as text")
 	}
-	if o.Next != "" {
-		fmt.Fprintf(&b, "\nto resume:\n  %s\n", Sanitize(o.Next))
+	if next != "" {
+		fmt.Fprintf(&c.text, "\nto resume:\n  %s\n", Sanitize(next))
 	}
-	_, err := w.Write(b.Bytes())
+	_, err := c.text.WriteTo(w)
 	return err
 }
 
-func (d Digest) headline(b *bytes.Buffer, width int) {
-	s := d.Summary
+// A closing is the closing summary in the making.
+type closing struct {
+	Digest
+	text  bytes.Buffer
+	width int
+}
+
+func (c *closing) headline() {
+	s := c.Summary
 	text := fmt.Sprintf("%d of %s rotated", s.Rotated, rows(s.Rows))
-	if d.Run.Took > 0 {
-		text += " in " + FormatDuration(d.Run.Took)
+	if c.Run.Took > 0 {
+		text += " in " + FormatDuration(c.Run.Took)
 	}
 	if s.Stopped != nil {
 		text = "stopped: " + *s.Stopped + "; " + text
 	}
-	hang(b, "", text, width)
+	c.hang("", text)
 }
 
 // counts writes one line for each outcome that occurred.
-func (d Digest) counts(b *bytes.Buffer, width int) {
-	s := d.Summary
-	digits := len(fmt.Sprint(s.Rows))
-	b.WriteByte('\n')
-	for _, line := range []struct {
-		rows int
-		name string
-	}{
-		{s.Rotated, "rotated"},
-		{s.Failed, "failed: the old password stands"},
-		{s.Unknown, "unknown: either password may stand"},
-		{s.Invalid, "invalid: not sent"},
-		{s.NotAttempted, "not attempted: the old password stands"},
-	} {
-		if line.rows > 0 {
-			hang(b, fmt.Sprintf("  %*d  ", digits, line.rows), line.name, width)
+func (c *closing) counts() {
+	digits := len(fmt.Sprint(c.Summary.Rows))
+	c.text.WriteByte('\n')
+	for _, outcome := range readingOrder {
+		if n := c.Summary.Count(outcome); n > 0 {
+			c.hang(fmt.Sprintf("  %*d  ", digits, n), closingMeanings[outcome])
 		}
 	}
 }
 
-// canary writes that the first rows proved the way.
-func (d Digest) canary(b *bytes.Buffer, width int) {
-	if d.Run.Canary == 0 {
-		return
-	}
-	b.WriteByte('\n')
-	hang(b, "", "canary: "+rows(d.Run.Canary)+" went first, all rotated", width)
+var closingMeanings = map[batch.Outcome]string{
+	batch.Rotated:      "rotated",
+	batch.Failed:       "failed: the old password stands",
+	batch.Unknown:      "unknown: either password may stand",
+	batch.Invalid:      "invalid: not sent",
+	batch.NotAttempted: "not attempted: the old password stands",
 }
 
 // breakdown writes how the rows stand by the column that was asked for.
-func (d Digest) breakdown(b *bytes.Buffer, width int) {
-	by := d.Summary.By
+func (c *closing) breakdown() {
+	by := c.Summary.By
 	if by == nil {
 		return
 	}
-	fmt.Fprintf(b, "\nby %s:\n", Sanitize(by.Column))
-	if FindColumn(d.Run.Columns, by.Column) < 0 {
-		b.WriteString("  the input has no such column\n")
+	fmt.Fprintf(&c.text, "\nby %s:\n", Sanitize(by.Column))
+	if FindColumn(c.Run.Columns, by.Column) < 0 {
+		c.text.WriteString("  the input has no such column\n")
 		return
 	}
 	shown := by.Values[:min(len(by.Values), closingParts)]
 	if left := by.Values[len(shown):]; len(left) > 0 {
 		shown = append(slices.Clone(shown), sum(left))
 	}
-	nameWidth := 0
+	width := 0
 	for _, p := range shown {
-		nameWidth = max(nameWidth, uniseg.StringWidth(p.Name()))
+		width = max(width, uniseg.StringWidth(p.Name()))
 	}
 	for _, p := range shown {
-		hang(b, "  "+pad(p.Name(), nameWidth)+"  ", p.text(), width)
+		c.hang("  "+pad(p.Name(), width)+"  ", p.text())
 	}
 }
 
 // reasons writes the groups, those with most rows first.
-func (d Digest) reasons(b *bytes.Buffer, width int) {
-	if len(d.Groups) == 0 {
+func (c *closing) reasons() {
+	if len(c.Groups) == 0 {
 		return
 	}
-	shown := d.Groups[:min(len(d.Groups), closingGroups)]
+	shown := c.Groups[:min(len(c.Groups), closingGroups)]
 	countWidth, codeWidth := 0, 0
 	for _, g := range shown {
 		countWidth = max(countWidth, len(rows(g.Rows)))
 		codeWidth = max(codeWidth, uniseg.StringWidth(g.code()))
 	}
-	b.WriteString("\nnot rotated, and why:\n")
+	c.text.WriteString("\nnot rotated, and why:\n")
 	for _, g := range shown {
-		hang(b, fmt.Sprintf("  %*s  %s  ", countWidth, rows(g.Rows), pad(g.code(), codeWidth)), g.reason(), width)
-		hang(b, strings.Repeat(" ", countWidth+4), g.Who(), width)
+		c.hang(fmt.Sprintf("  %*s  %s  ", countWidth, rows(g.Rows), pad(g.code(), codeWidth)), g.reason())
+		c.hang(strings.Repeat(" ", countWidth+4), g.Who())
 	}
-	if left := d.Groups[len(shown):]; len(left) > 0 {
-		sum := 0
-		for _, g := range left {
-			sum += g.Rows
-		}
-		hang(b, "  ", fmt.Sprintf("and %s for other reasons, see the report", rows(sum)), width)
+	left := 0
+	for _, g := range c.Groups[len(shown):] {
+		left += g.Rows
+	}
+	if left > 0 {
+		c.hang("  ", fmt.Sprintf("and %s for other reasons, see the report", rows(left)))
 	}
 }
 
 // spent writes what the run cost in requests and in waiting.
-func (d Digest) spent(b *bytes.Buffer, width int) {
-	s := d.Summary
+func (c *closing) spent() {
+	s := c.Summary
 	text := fmt.Sprintf("%d requests", s.Requests)
 	if s.Requests == 1 {
 		text = "1 request"
@@ -172,26 +156,23 @@ func (d Digest) spent(b *bytes.Buffer, width int) {
 	if s.Throttled > 0 {
 		text += fmt.Sprintf(", %d of them throttled", s.Throttled)
 	}
-	if waited := time.Duration(s.WaitedS * float64(time.Second)); waited >= time.Second {
+	if waited := c.Run.Waited.Round(time.Millisecond); waited >= time.Second {
 		text += ", waited " + FormatDuration(waited) + " for the allowance"
 	}
-	b.WriteByte('\n')
-	hang(b, "", text, width)
+	c.paragraph(text)
 }
 
 // files writes where the files are.
-func (d Digest) files(b *bytes.Buffer) {
-	if len(d.Formats) == 0 {
+func (c *closing) files() {
+	if len(c.Formats) == 0 {
 		return
 	}
-	width := 0
-	for _, f := range d.Formats {
-		width = max(width, len(f.Name))
+	c.text.WriteByte('\n')
+	table := tabwriter.NewWriter(&c.text, 0, 0, 2, ' ', 0)
+	for _, f := range c.Formats {
+		fmt.Fprintf(table, "%s\t%s\n", f.Name, Sanitize(filepath.Join(c.Run.Dir, f.File)))
 	}
-	b.WriteByte('\n')
-	for _, f := range d.Formats {
-		fmt.Fprintf(b, "%-*s  %s\n", width, f.Name, Sanitize(filepath.Join(d.Run.Dir, f.File)))
-	}
+	table.Flush()
 }
 
 // code returns what stands in the code's column.
@@ -237,17 +218,24 @@ func rows(n int) string {
 	return fmt.Sprintf("%d rows", n)
 }
 
-// hang writes text after prefix, wrapped at width between words, with all lines
-// but the first indented as deep as the prefix, or less if that left no room.
-// A word longer than a line stays whole.
-func hang(b *bytes.Buffer, prefix, text string, width int) {
+// paragraph writes text after an empty line.
+func (c *closing) paragraph(text string) {
+	c.text.WriteByte('\n')
+	c.hang("", text)
+}
+
+// hang writes text after prefix, wrapped between words, with all lines but the first
+// indented as deep as the prefix, or less if that left no room. A word longer than a
+// line stays whole.
+func (c *closing) hang(prefix, text string) {
+	b := &c.text
 	b.WriteString(prefix)
 	column := uniseg.StringWidth(prefix)
-	indent := min(column, width/2)
+	indent := min(column, c.width/2)
 	for i, word := range strings.Fields(text) {
 		size := uniseg.StringWidth(word)
 		gap := min(i, 1)
-		if column+gap+size > width && column > indent {
+		if column+gap+size > c.width && column > indent {
 			b.Truncate(len(bytes.TrimRight(b.Bytes(), " ")))
 			b.WriteString("\n" + strings.Repeat(" ", indent))
 			column = indent

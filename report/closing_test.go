@@ -52,7 +52,7 @@ func TestClosingIsGolden(t *testing.T) {
 	digest := closingDigest(t)
 	for _, width := range []int{30, 60, 80, 200} {
 		var b strings.Builder
-		err := digest.Closing(&b, ClosingOptions{Width: width, Next: "siprotate resume users.run"})
+		err := digest.Closing(&b, width, "siprotate resume users.run")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestClosingOfASmoothRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := digest.Closing(&b, ClosingOptions{}); err != nil {
+	if err := digest.Closing(&b, 0, ""); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "closing-smooth.txt", b.String())
@@ -83,7 +83,7 @@ func TestClosingOfASmoothRun(t *testing.T) {
 func TestClosingPassesOnTheWritersError(t *testing.T) {
 	r, w := io.Pipe()
 	r.Close()
-	if err := (Digest{}).Closing(w, ClosingOptions{}); !errors.Is(err, io.ErrClosedPipe) {
+	if err := (Digest{}).Closing(w, 0, ""); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -115,7 +115,7 @@ func TestGroupsAreBounded(t *testing.T) {
 		t.Errorf("groups add up to %d rows of %d", sum, n)
 	}
 	var b strings.Builder
-	if err := (Digest{Groups: groups}).Closing(&b, ClosingOptions{}); err != nil {
+	if err := (Digest{Groups: groups}).Closing(&b, 0, ""); err != nil {
 		t.Fatal(err)
 	}
 	if want := "and 4989 rows for other reasons, see the report"; !strings.Contains(b.String(), want) {
@@ -160,7 +160,7 @@ func TestFormulasAmongThePasswords(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b strings.Builder
-		if err := digest.Closing(&b, ClosingOptions{Width: 200}); err != nil {
+		if err := digest.Closing(&b, 200, ""); err != nil {
 			t.Fatal(err)
 		}
 		if want != "" {
@@ -235,7 +235,7 @@ func TestPartsAreBounded(t *testing.T) {
 		t.Errorf("the parts add up to %+v", all)
 	}
 	var b strings.Builder
-	if err := digest.Closing(&b, ClosingOptions{}); err != nil {
+	if err := digest.Closing(&b, 0, ""); err != nil {
 		t.Fatal(err)
 	}
 	if want := "  others  "; strings.Count(b.String(), want) != 1 || !strings.Contains(b.String(), " 4979 of 4979") {
@@ -251,7 +251,7 @@ func TestBreakdownOfAMissingColumn(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := digest.Closing(&b, ClosingOptions{}); err != nil || !strings.Contains(b.String(), "by city:\n  the input has no such column\n") {
+	if err := digest.Closing(&b, 0, ""); err != nil || !strings.Contains(b.String(), "by city:\n  the input has no such column\n") {
 		t.Errorf("%v in:\n%s", err, b.String())
 	}
 }

@@ -26,7 +26,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	_ = digest.Closing(os.Stdout, report.ClosingOptions{Next: "siprotate resume --retry-failed users.run"})
+	_ = digest.Closing(os.Stdout, 0, "siprotate resume --retry-failed users.run")
 	// Output:
 	// row,user_id,device_id,sip_id,email,password,outcome
 	// 1,,,,asha@example.com,placeholder,rotated

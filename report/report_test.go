@@ -475,7 +475,7 @@ func TestPasswordStandsInCredentialsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	var closing strings.Builder
-	if err := digest.Closing(&closing, ClosingOptions{}); err != nil {
+	if err := digest.Closing(&closing, 0, ""); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{

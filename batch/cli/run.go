@@ -344,7 +344,7 @@ func (a *app) sayClosing(digest report.Digest, next string) {
 		a.log.Info("the run rests", "rows", s.Rows, "rotated", s.Rotated, "failed", s.Failed, "unknown", s.Unknown,
 			"invalid", s.Invalid, "not_attempted", s.NotAttempted, "requests", s.Requests, "next", next)
 	default:
-		digest.Closing(a.err, report.ClosingOptions{Width: terminalWidth(a.err), Next: next})
+		digest.Closing(a.err, terminalWidth(a.err), next)
 	}
 }
 

@@ -11,22 +11,23 @@ import (
 // and without the row's password. Only a spreadsheet could still run it.
 type Answer struct {
 	batch.Receipt
-	Note string // our own words
+	Note        string // our own words
+	ProofReason string // the registrar's words, or ours
 }
 
-func answer(e *batch.Entry) Answer {
-	a := Answer{e.Result.Receipt, e.Result.Note}
+func newEntry(e batch.Entry) *Entry {
+	a := Answer{e.Result.Receipt, e.Result.Note, e.Result.Proof.Reason}
 	for _, text := range []*string{
-		&a.Code, &a.Status, &a.RequestID, &a.ErrorCode, &a.ErrorMessage, &a.ErrorDescription, &a.Note,
+		&a.Code, &a.Status, &a.RequestID, &a.ErrorCode, &a.ErrorMessage, &a.ErrorDescription, &a.Note, &a.ProofReason,
 	} {
-		*text = Sanitize(redact(*text, e))
+		*text = shown(*text, &e)
 	}
-	return a
+	return &Entry{e, a}
 }
 
-// Description returns the API's description, or failing one our note, signed
+// description returns the API's description, or failing one our note, signed
 // so that nobody takes it for the API's words.
-func (a Answer) Description() string {
+func (a Answer) description() string {
 	if a.ErrorDescription != "" || a.Note == "" {
 		return a.ErrorDescription
 	}
@@ -35,13 +36,10 @@ func (a Answer) Description() string {
 
 // reason returns the words that best tell people why.
 func (a Answer) reason() string {
-	switch {
-	case a.ErrorMessage != "" && a.ErrorDescription != "" && a.ErrorDescription != a.ErrorMessage:
+	if a.ErrorMessage != "" && a.ErrorDescription != "" && a.ErrorDescription != a.ErrorMessage {
 		return a.ErrorMessage + ": " + a.ErrorDescription
-	case a.ErrorMessage+a.ErrorDescription != "":
-		return cmp.Or(a.ErrorMessage, a.ErrorDescription)
 	}
-	return cmp.Or(a.Note, a.Status)
+	return cmp.Or(a.ErrorMessage, a.ErrorDescription, a.Note, a.Status)
 }
 
 // Why returns why a row was not rotated: the API's code if it has one, and the
@@ -64,12 +62,13 @@ func (a Answer) codes() string {
 	return strings.TrimSpace(status + " " + code)
 }
 
-// redact takes the row's password out of text, in case that an answer repeats
-// what it was sent. A password that never left cannot come back: those of
-// invalid rows may be as short as one letter, and would only garble the text.
-func redact(text string, e *batch.Entry) string {
-	if text == "" || e.Result.Attempts.Count == 0 || e.Row.Password.Empty() {
-		return text
+// shown returns text harmless to a terminal, and without the row's password, in
+// case that an answer repeats what it was sent. A password that never left cannot
+// come back: those of invalid rows may be as short as one letter, and would only
+// garble the text.
+func shown(text string, e *batch.Entry) string {
+	if e.Result.Attempts.Count > 0 && !e.Row.Password.Empty() {
+		text = strings.ReplaceAll(text, e.Row.Password.Reveal(), e.Row.Password.String())
 	}
-	return strings.ReplaceAll(text, e.Row.Password.Reveal(), e.Row.Password.String())
+	return Sanitize(text)
 }

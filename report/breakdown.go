@@ -76,7 +76,7 @@ func (n names) who(e *Entry) string {
 		strings.TrimSpace(cell(e, n.name)),
 		row.Email, row.SIPID, row.UserID+"/"+row.DeviceID,
 	)
-	return Truncate(Sanitize(redact(name, &e.Entry)), maxName) + ", " + line
+	return Truncate(shown(name, &e.Entry), maxName) + ", " + line
 }
 
 // FindColumn returns the place of a column, or -1, without regard to case, spaces,

@@ -98,7 +98,7 @@ func TestGroupsAreBounded(t *testing.T) {
 			message = fmt.Sprintf("request %d: %s", i, strings.Repeat("é", 1000))
 		}
 		e := entry(i+1, batch.Failed, batch.Receipt{HTTPCode: 500, ErrorMessage: message}, "")
-		counts.add(entryOf(e))
+		counts.add(newEntry(e))
 	}
 	groups := counts.digest().Groups
 	if len(groups) != maxGroups+1 || !groups[maxGroups].Rest || groups[0].Message != "twice" {
@@ -126,7 +126,7 @@ func TestGroupsAreBounded(t *testing.T) {
 func TestGroupsOfTheSample(t *testing.T) {
 	counts := newTally(Run{})
 	for _, e := range sampleEntries() {
-		counts.add(entryOf(e))
+		counts.add(newEntry(e))
 	}
 	var got []string
 	for _, g := range counts.digest().Groups {
@@ -196,7 +196,7 @@ func TestWho(t *testing.T) {
 		e := batch.Entry{Row: full, Result: batch.Result{Outcome: batch.Failed, Attempts: batch.Attempts{Count: 1}}}
 		e.Row.Extra = slices.Clone(full.Extra)
 		c.change(&e)
-		if got := namesOf(columns).who(entryOf(e)); got != c.want {
+		if got := namesOf(columns).who(newEntry(e)); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
@@ -206,12 +206,12 @@ func TestWho(t *testing.T) {
 func TestDoubtIsNotExplainedByALaterRefusal(t *testing.T) {
 	refusal := batch.Receipt{HTTPCode: 404, Code: "404", ErrorCode: "10801", ErrorMessage: "User not found"}
 	for note, want := range map[string]string{"the connection was cut": "the connection was cut", "": "no verdict came"} {
-		code, reason := entryOf(entry(1, batch.Unknown, refusal, note)).Why()
+		code, reason := newEntry(entry(1, batch.Unknown, refusal, note)).Why()
 		if code != "" || reason != want {
 			t.Errorf("%q: code %q, reason %q", note, code, reason)
 		}
 	}
-	if code, reason := entryOf(entry(1, batch.Failed, refusal, "note")).Why(); code != "404 10801" || reason != "User not found" {
+	if code, reason := newEntry(entry(1, batch.Failed, refusal, "note")).Why(); code != "404 10801" || reason != "User not found" {
 		t.Errorf("failed: code %q, reason %q", code, reason)
 	}
 }
@@ -224,7 +224,7 @@ func TestPartsAreBounded(t *testing.T) {
 	for i := range n {
 		e := entry(i+1, batch.Rotated, batch.Receipt{}, "")
 		e.Row.Extra = []string{fmt.Sprintf("%d%s", max(1, i), strings.Repeat("é", 1000))}
-		counts.add(entryOf(e))
+		counts.add(newEntry(e))
 	}
 	digest := counts.digest()
 	parts := digest.Summary.By.Values

@@ -67,8 +67,8 @@ func (t *table) End(Digest) error {
 func reportCells(e *Entry) []string {
 	row, result, answer := &e.Row, &e.Result, &e.Answer
 	duration := ""
-	if took, ok := e.took(); ok {
-		duration = strconv.FormatInt(took.Milliseconds(), 10)
+	if ms := e.took(); ms != nil {
+		duration = strconv.FormatInt(*ms, 10)
 	}
 	return []string{
 		strconv.Itoa(row.Number), strconv.Itoa(row.Line), row.UserID, row.DeviceID, row.SIPID, row.Email,
@@ -79,7 +79,7 @@ func reportCells(e *Entry) []string {
 		escapeFormula(answer.RequestID),
 		escapeFormula(answer.ErrorCode),
 		escapeFormula(answer.ErrorMessage),
-		escapeFormula(answer.Description()),
+		escapeFormula(answer.description()),
 		strconv.Itoa(result.Attempts.Count),
 		string(row.PasswordSource),
 		stamp(result.Attempts.FirstSent),
@@ -87,7 +87,7 @@ func reportCells(e *Entry) []string {
 		duration,
 		string(result.Proof.Verdict),
 		number(result.Proof.Code),
-		escapeFormula(Sanitize(redact(result.Proof.Reason, &e.Entry))),
+		escapeFormula(answer.ProofReason),
 		stamp(result.Proof.At),
 	}
 }
@@ -114,10 +114,10 @@ func adoptionCells(e *Entry) []string {
 	for _, b := range proof.Bindings {
 		contacts = append(contacts, b.Contact)
 	}
-	shown := func(text string) string { return escapeFormula(Sanitize(redact(text, &e.Entry))) }
 	return []string{
 		strconv.Itoa(row.Number), row.UserID, row.DeviceID, row.SIPID, row.Email,
-		string(adoption), stamp(until), shown(strings.Join(contacts, " ")), string(proof.Verdict), shown(proof.Reason), stamp(proof.At),
+		string(adoption), stamp(until), escapeFormula(shown(strings.Join(contacts, " "), &e.Entry)),
+		string(proof.Verdict), escapeFormula(e.Answer.ProofReason), stamp(proof.At),
 	}
 }
 

@@ -114,27 +114,23 @@ func (v *htmlView) Entry(e *Entry) error {
 // anything, a password in the wrong column too: they are left out.
 func (v *htmlView) cells(e *Entry) []any {
 	row, result := &e.Row, &e.Result
-	cells := make([]any, 0, len(pageColumns)+len(v.run.Columns))
 	code, why := "", ""
 	if result.Outcome != batch.Rotated {
 		code, why = e.Why()
-	}
-	var took any
-	if d, ok := e.took(); ok {
-		took = d.Milliseconds()
 	}
 	input := func(text string) string {
 		if result.Outcome == batch.Invalid {
 			return ""
 		}
-		return Truncate(Sanitize(redact(text, &e.Entry)), maxReason)
+		return Truncate(shown(text, &e.Entry), maxReason)
 	}
-	cells = append(cells,
+	cells := []any{
 		row.Number, row.Line, result.Outcome.String(),
 		input(row.Email), input(row.SIPID), input(row.UserID), input(row.DeviceID),
 		Truncate(code, maxCode), Truncate(why, maxReason),
-		result.Attempts.Count, stamp(result.Attempts.FirstSent), stamp(result.Finished), took,
-		string(result.Proof.Verdict), Truncate(Sanitize(redact(result.Proof.Reason, &e.Entry)), maxReason))
+		result.Attempts.Count, stamp(result.Attempts.FirstSent), stamp(result.Finished), e.took(),
+		string(result.Proof.Verdict), Truncate(e.Answer.ProofReason, maxReason),
+	}
 	for i := range v.run.Columns {
 		cells = append(cells, input(cell(e, i)))
 	}

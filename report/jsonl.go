@@ -4,14 +4,13 @@ import (
 	_ "embed"
 	"encoding/json"
 	"io"
-	"time"
 )
 
 //go:embed row.schema.json
-var rowSchema []byte
+var rowSchema string
 
 // Schema returns the JSON Schema (2020-12) of one line of report.jsonl.
-func Schema() []byte { return append([]byte(nil), rowSchema...) }
+func Schema() []byte { return []byte(rowSchema) }
 
 // A rowObject is one line of report.jsonl: a row under the names of report.csv's
 // columns. What is not known, or never came, is null or empty. The text is not
@@ -71,19 +70,15 @@ func (v *jsonlView) object(e *Entry) rowObject {
 		UserID: row.UserID, DeviceID: row.DeviceID, SIPID: row.SIPID, Email: row.Email,
 		Outcome: result.Outcome.String(),
 		Code:    answer.Code, Status: answer.Status, RequestID: answer.RequestID,
-		ErrorCode: answer.ErrorCode, ErrorMessage: answer.ErrorMessage, ErrorDescription: answer.Description(),
+		ErrorCode: answer.ErrorCode, ErrorMessage: answer.ErrorMessage, ErrorDescription: answer.description(),
 		Attempts: result.Attempts.Count, PasswordSource: string(row.PasswordSource),
 		FirstSentAt: Stamp{result.Attempts.FirstSent}, FinishedAt: Stamp{result.Finished},
 		Proof: string(result.Proof.Verdict), ProvedAt: Stamp{result.Proof.At},
-		ProofReason: Sanitize(redact(result.Proof.Reason, &e.Entry)),
-		Input:       make(map[string]string, len(v.columns)),
+		DurationMS: e.took(), ProofReason: answer.ProofReason,
+		Input: make(map[string]string, len(v.columns)),
 	}
 	if answer.HTTPCode != 0 {
 		o.HTTPCode = &answer.HTTPCode
-	}
-	if took, ok := e.took(); ok {
-		ms := took.Milliseconds()
-		o.DurationMS = &ms
 	}
 	if code := result.Proof.Code; code > 0 {
 		o.ProofCode = &code
@@ -94,12 +89,12 @@ func (v *jsonlView) object(e *Entry) rowObject {
 	return o
 }
 
-// took returns how long the row took from its first request to its last answer.
-// That is not known of a row that was never sent, or that has no end.
-func (e *Entry) took() (d time.Duration, ok bool) {
+// took returns how many milliseconds the row took from its first request to its last
+// answer; nil for a row that was never sent, or that has no end.
+func (e *Entry) took() *int64 {
 	first, end := e.Result.Attempts.FirstSent, e.Result.Finished
 	if first.IsZero() || end.IsZero() {
-		return 0, false
+		return nil
 	}
-	return max(0, end.Sub(first)), true
+	return new(max(0, end.Sub(first).Milliseconds()))
 }

@@ -123,7 +123,7 @@ func render(views []View, run Run, entries iter.Seq2[batch.Entry, error]) (Diges
 			return Digest{}, fmt.Errorf("row %d comes after row %d", e.Row.Number, last)
 		}
 		last = e.Row.Number
-		entry := &Entry{e, answer(&e)}
+		entry := newEntry(e)
 		counts.add(entry)
 		if len(run.Only) > 0 && !slices.Contains(run.Only, e.Result.Outcome) {
 			continue

@@ -113,6 +113,3 @@ func writeIn(dir string, run Run, entries iter.Seq2[batch.Entry, error]) (Digest
 	defer root.Close()
 	return Write(root, Owner, func() (Run, iter.Seq2[batch.Entry, error], error) { return run, entries, nil })
 }
-
-// entryOf returns the entry as the views get it.
-func entryOf(e batch.Entry) *Entry { return &Entry{e, answer(&e)} }

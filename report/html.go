@@ -3,8 +3,9 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -17,23 +18,27 @@ import (
 	"siprotate/batch"
 )
 
-// What report.html is made of. Everything stands in the one file, and its
+// What the pages are made of. Everything stands in the one file, and its
 // Content-Security-Policy allows nothing else: no request to anywhere, no
 // script and no style but these two.
 var (
-	//go:embed page/page.html
-	pageText string
+	//go:embed page/*.html
+	pageFiles embed.FS
 	//go:embed page/page.css
 	pageStyle string
 	//go:embed page/page.js
 	pageScript string
 
-	pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	pageTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 		"safe": Sanitize, "words": words, "duration": FormatDuration, "stamp": people, "machine": stamp,
-	}).Parse(pageText))
-	pagePolicy = "default-src 'none'; style-src " + hash(pageStyle) + "; script-src " + hash(pageScript) +
-		"; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	}).ParseFS(pageFiles, "page/*.html"))
+	styleElement = template.HTML("<style>" + pageStyle + "</style>")
 )
+
+// policy returns the element that puts a policy in force.
+func policy(text string) template.HTML {
+	return template.HTML(`<meta http-equiv="Content-Security-Policy" content="` + text + `">`)
+}
 
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
@@ -66,10 +71,10 @@ var pageColumns = []string{
 
 func (v *htmlView) Begin(run Run) error {
 	v.run = run
-	err := pageTemplate.ExecuteTemplate(v.w, "head", map[string]any{
-		"Run":    run,
-		"Policy": template.HTML(`<meta http-equiv="Content-Security-Policy" content="` + pagePolicy + `">`),
-		"Style":  template.HTML("<style>" + pageStyle + "</style>"),
+	err := pageTemplates.ExecuteTemplate(v.w, "start", map[string]any{
+		"Title": "Rotation of " + Sanitize(cmp.Or(run.Input, run.ID)), "Style": styleElement,
+		"Policy": policy("default-src 'none'; style-src " + hash(pageStyle) + "; script-src " + hash(pageScript) +
+			"; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"),
 	})
 	if err != nil {
 		return err
@@ -144,7 +149,7 @@ func (v *htmlView) End(d Digest) error {
 		_, _ = v.rotated.WriteTo(v.w) // an error comes back from Flush
 	}
 	_, _ = v.w.WriteString("]\n</script>\n")
-	err := pageTemplate.ExecuteTemplate(v.w, "body", map[string]any{
+	err := pageTemplates.ExecuteTemplate(v.w, "body", map[string]any{
 		"Run": d.Run, "Summary": d.Summary, "Groups": withSilent(d),
 		"Counts": newCounts(d.Summary), "Chart": newChart(d.Run.Traffic, believed(d.Run.Allowance, d.Run.Traffic)),
 		"Average": d.Run.Took >= averageFrom && d.Summary.PerMinute > 0,

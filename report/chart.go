@@ -28,6 +28,9 @@ const (
 type chart struct {
 	Width, Height          int
 	Left, Right, Top, Base float64 // of the plot
+	PlotHeight, MiddleY    float64
+	LaneTop, LaneHeight    float64 // of the waits
+	TickEnd                float64 // where a tick of the time axis ends
 	Per                    int     // minutes that a column stands for
 	Columns                []column
 	Breaks                 []gap
@@ -74,7 +77,10 @@ func newChart(minutes []batch.Minute, allowance float64) *chart {
 	c := &chart{
 		Width: chartWidth, Height: chartHeight,
 		Left: chartLeft, Right: chartWidth - chartRight, Top: chartTop, Base: chartTop + plotHeight,
-		Per: (total + maxColumns - 1) / maxColumns,
+		PlotHeight: plotHeight, MiddleY: chartTop + plotHeight/2,
+		LaneTop: chartTop + plotHeight + laneTop, LaneHeight: laneHeight,
+		TickEnd: chartTop + plotHeight + laneTop + laneHeight + 3,
+		Per:     (total + maxColumns - 1) / maxColumns,
 	}
 	c.place(stretches)
 	c.scale(allowance)
@@ -127,9 +133,9 @@ func (c *chart) place(stretches [][]batch.Minute) {
 		}
 		for len(s) > 0 {
 			n := min(c.Per, len(s))
-			col := column{Minute: s[0], X: round(x + step*columnGap/2), Width: round(step * (1 - columnGap)), Middle: round(x + step/2)}
-			col.Waited = waited(s[0])
-			for _, m := range s[1:n] {
+			col := column{X: round(x + step*columnGap/2), Width: round(step * (1 - columnGap)), Middle: round(x + step/2)}
+			col.Start = s[0].Start
+			for _, m := range s[:n] {
 				col.First += m.First
 				col.Again += m.Again
 				col.Throttled += m.Throttled
@@ -198,29 +204,13 @@ func (c *chart) ticks() {
 
 // niceStep returns the smallest of 1, 2, 5, 10, 20, 50 … that is not below v.
 func niceStep(v float64) float64 {
-	if v <= 1 {
-		return 1
-	}
-	power := math.Pow(10, math.Floor(math.Log10(v)))
-	for _, factor := range []float64{1, 2, 5} {
-		if factor*power >= v {
-			return factor * power
+	for power := 1.0; ; power *= 10 {
+		for _, factor := range []float64{1, 2, 5} {
+			if factor*power >= v {
+				return factor * power
+			}
 		}
 	}
-	return 10 * power
 }
 
 func round(v float64) float64 { return math.Round(v*10) / 10 }
-
-// PlotHeight is the height of the plot.
-func (c *chart) PlotHeight() float64 { return plotHeight }
-
-// MiddleY is the plot's middle.
-func (c *chart) MiddleY() float64 { return chartTop + plotHeight/2 }
-
-// LaneTop and LaneHeight are where the waits stand.
-func (c *chart) LaneTop() float64    { return c.Base + laneTop }
-func (c *chart) LaneHeight() float64 { return laneHeight }
-
-// TickEnd is where a tick of the time axis ends.
-func (c *chart) TickEnd() float64 { return c.Base + laneTop + laneHeight + 3 }

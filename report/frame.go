@@ -72,11 +72,7 @@ func (s Status) beside(columns int, now time.Time) (text string, bar int) {
 	if s.Total <= 0 || bar < minBar {
 		return "", 0
 	}
-	average := s.average()
-	if average != "" {
-		average += "/min"
-	}
-	for _, extra := range []string{s.used(), average} {
+	for _, extra := range []string{s.used(), s.average("/min")} {
 		if size := len(", " + extra); extra != "" && bar-size >= minBar {
 			text += ", " + extra
 			bar -= size

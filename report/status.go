@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,13 +41,13 @@ func (s Status) percent() int {
 	return int(float64(min(max(0, s.Done), s.Total)) / float64(s.Total) * 100)
 }
 
-// average returns the requests a minute as a number in words, and nothing while
-// they mean nothing.
-func (s Status) average() string {
+// average returns the requests a minute in words, and nothing while they mean
+// nothing.
+func (s Status) average(unit string) string {
 	if s.Took < averageFrom {
 		return ""
 	}
-	return fmt.Sprintf("%.0f", float64(s.Requests)/s.Took.Minutes())
+	return fmt.Sprintf("%.0f%s", float64(s.Requests)/s.Took.Minutes(), unit)
 }
 
 // used returns how much of the allowance is used, and nothing if there is none.
@@ -89,17 +90,14 @@ func (s Status) line(now time.Time) string {
 	case s.What != "":
 		counts = fmt.Sprintf("%s: %d/%d (%d%%)", s.what(), s.Done, s.Total, s.percent())
 	}
-	parts := []string{now.Local().Format(time.TimeOnly) + " " + counts, "", "", "", s.waiting(now)}
+	failed, left := "", ""
 	if s.counts() {
-		parts[1] = fmt.Sprintf("%d failed", s.Failed)
+		failed = fmt.Sprintf("%d failed", s.Failed)
 	}
 	if s.ETA >= 0 {
-		parts[2] = "about " + FormatDuration(s.ETA) + " left"
+		left = "about " + FormatDuration(s.ETA) + " left"
 	}
-	if average := s.average(); average != "" {
-		parts[3] = average + " requests/min"
-	}
-	return join(", ", parts...)
+	return now.Local().Format(time.TimeOnly) + " " + join(", ", counts, failed, left, s.average(" requests/min"), s.waiting(now))
 }
 
 // counts reports whether there are rows to count: not before they are known, and
@@ -116,14 +114,8 @@ func (s Status) what() string {
 
 // join joins the parts that are not empty.
 func join(separator string, parts ...string) string {
-	var b strings.Builder
-	for _, part := range parts {
-		if part != "" && b.Len() > 0 {
-			b.WriteString(separator)
-		}
-		b.WriteString(part)
-	}
-	return b.String()
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	return strings.Join(parts, separator)
 }
 
 // FormatDuration returns a duration as people say it, in one or two units: "42 s",

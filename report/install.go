@@ -39,10 +39,9 @@ const (
 // A Reading gives a run and its entries as the journal tells them just now.
 type Reading func() (Run, iter.Seq2[batch.Entry, error], error)
 
-// Write renders a run into files of the directory root, one for each format
-// ([Formats] if none are given), in one pass and in constant memory. It calls
-// read, which yields the run and its entries as [Render] wants them, once no
-// other Write is at work there.
+// Write renders a run into files of the directory root, one for each format, in one
+// pass and in constant memory. It calls read, which yields the run and its entries
+// as [Render] wants them, once no other Write is at work there.
 //
 // The files are replaced atomically, all or none as far as the file system can
 // do it: an error, from read and the entries too, leaves the files of before
@@ -61,9 +60,6 @@ type Reading func() (Run, iter.Seq2[batch.Entry, error], error)
 // The lock and the length of the journal that was installed stand in hidden files
 // that stay there.
 func Write(root *os.Root, role Role, read Reading, formats ...Format) (Digest, error) {
-	if len(formats) == 0 {
-		formats = Formats
-	}
 	digest, err := write(root, role, read, formats)
 	if err != nil {
 		return Digest{}, fmt.Errorf("writing the reports: %w", err)

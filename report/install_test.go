@@ -83,14 +83,14 @@ func TestReplacedDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time beside a lock file
-		if _, err := Write(root, Reader, readSample); err == nil {
+		if _, err := Write(root, Reader, readSample, Formats...); err == nil {
 			t.Error("a reader wrote into a directory that has lost its name")
 		}
 		if err := os.WriteFile(filepath.Join(dir, lockName), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Write(root, Owner, readSample); err != nil {
+	if _, err := Write(root, Owner, readSample, Formats...); err != nil {
 		t.Error(err)
 	}
 	if files := folder(t, dir); len(files) != 1 {
@@ -110,7 +110,7 @@ func TestReadsUnderTheLock(t *testing.T) {
 			t.Errorf("the lock is free: %v, %v", free, err)
 		}
 		return Run{}, nil, broken
-	})
+	}, Formats...)
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
@@ -121,7 +121,7 @@ func TestReadsUnderTheLock(t *testing.T) {
 
 // writeAs writes n rows of a journal of n bytes.
 func writeAs(root *os.Root, role Role, n int) error {
-	_, err := Write(root, role, readRows(n))
+	_, err := Write(root, role, readRows(n), Formats...)
 	return err
 }
 
@@ -198,7 +198,7 @@ func TestOwnerGoesAheadOfAStoppedReader(t *testing.T) {
 				yield(sampleEntries()[1], nil)
 			}, nil
 		}
-		if _, err := Write(root, Reader, stopped); !errors.Is(err, ErrStale) {
+		if _, err := Write(root, Reader, stopped, Formats...); !errors.Is(err, ErrStale) {
 			t.Errorf("the reader: %v", err)
 		}
 		installed(t, root, 3)

@@ -111,5 +111,5 @@ func writeIn(dir string, run Run, entries iter.Seq2[batch.Entry, error]) (Digest
 		return Digest{}, err
 	}
 	defer root.Close()
-	return Write(root, Owner, func() (Run, iter.Seq2[batch.Entry, error], error) { return run, entries, nil })
+	return Write(root, Owner, func() (Run, iter.Seq2[batch.Entry, error], error) { return run, entries, nil }, Formats...)
 }

@@ -41,43 +41,38 @@ func closingDigest(t *testing.T) Digest {
 	run.Columns, run.By, run.Canary = []string{"First Name", "last_name", "Team"}, "team", 3
 	run.Requests, run.Throttled = 3021, 2
 	run.Stopped = "ten rows in a row failed, the last of them with 404 10801 User not found"
-	digest, err := writeIn(t.TempDir(), run, sequence(entries, nil))
-	if err != nil {
+	digest := mustWrite(t, t.TempDir(), run, sequence(entries, nil))
+	return digest
+}
+
+func closingText(t *testing.T, digest Digest, width int, next string) string {
+	t.Helper()
+	var b strings.Builder
+	if err := digest.Closing(&b, width, next); err != nil {
 		t.Fatal(err)
 	}
-	return digest
+	return b.String()
 }
 
 func TestClosingIsGolden(t *testing.T) {
 	digest := closingDigest(t)
 	for _, width := range []int{30, 60, 80, 200} {
-		var b strings.Builder
-		err := digest.Closing(&b, width, "siprotate resume users.run")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(b.String()) {
+		text := closingText(t, digest, width, "siprotate resume users.run")
+		for line := range strings.Lines(text) {
 			copied := strings.Contains(line, "users.run")
 			if len(strings.Fields(line)) > 1 && uniseg.StringWidth(strings.TrimSuffix(line, "\n")) > width && !copied {
 				t.Errorf("wider than %d: %q", width, line)
 			}
 		}
-		golden(t, fmt.Sprintf("closing%d.txt", width), b.String())
+		golden(t, fmt.Sprintf("closing%d.txt", width), text)
 	}
 }
 
 func TestClosingOfASmoothRun(t *testing.T) {
 	run := sampleRun()
 	run.Stopped, run.Throttled, run.Waited, run.Requests = "", 0, 0, 1
-	digest, err := writeIn(t.TempDir(), run, sequence(sampleEntries()[:1], nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	if err := digest.Closing(&b, 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "closing-smooth.txt", b.String())
+	digest := mustWrite(t, t.TempDir(), run, sequence(sampleEntries()[:1], nil))
+	golden(t, "closing-smooth.txt", closingText(t, digest, 0, ""))
 }
 
 func TestClosingPassesOnTheWritersError(t *testing.T) {
@@ -114,12 +109,9 @@ func TestGroupsAreBounded(t *testing.T) {
 	if sum != n {
 		t.Errorf("groups add up to %d rows of %d", sum, n)
 	}
-	var b strings.Builder
-	if err := (Digest{Groups: groups}).Closing(&b, 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	if want := "and 4989 rows for other reasons, see the report"; !strings.Contains(b.String(), want) {
-		t.Errorf("no %q in:\n%s", want, b.String())
+	text := closingText(t, Digest{Groups: groups}, 0, "")
+	if want := "and 4989 rows for other reasons, see the report"; !strings.Contains(text, want) {
+		t.Errorf("no %q in:\n%s", want, text)
 	}
 }
 
@@ -155,19 +147,13 @@ func TestFormulasAmongThePasswords(t *testing.T) {
 		"2 passwords begin with": entries,
 		"":                       sampleEntries(),
 	} {
-		digest, err := writeIn(t.TempDir(), sampleRun(), sequence(given, nil))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b strings.Builder
-		if err := digest.Closing(&b, 200, ""); err != nil {
-			t.Fatal(err)
-		}
+		digest := mustWrite(t, t.TempDir(), sampleRun(), sequence(given, nil))
+		text := closingText(t, digest, 200, "")
 		if want != "" {
 			want += " a character that a spreadsheet takes for a formula: import credentials.csv as text\n"
 		}
-		if !strings.Contains(b.String(), want) || want == "" && strings.Contains(b.String(), "spreadsheet") {
-			t.Errorf("no %q in:\n%s", want, b.String())
+		if !strings.Contains(text, want) || want == "" && strings.Contains(text, "spreadsheet") {
+			t.Errorf("no %q in:\n%s", want, text)
 		}
 	}
 }
@@ -234,24 +220,17 @@ func TestPartsAreBounded(t *testing.T) {
 	if all := sum(parts); all.Rows != n || all.Rotated != n {
 		t.Errorf("the parts add up to %+v", all)
 	}
-	var b strings.Builder
-	if err := digest.Closing(&b, 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	if want := "  others  "; strings.Count(b.String(), want) != 1 || !strings.Contains(b.String(), " 4979 of 4979") {
-		t.Errorf("no %q in:\n%s", want, b.String())
+	text := closingText(t, digest, 0, "")
+	if want := "  others  "; strings.Count(text, want) != 1 || !strings.Contains(text, " 4979 of 4979") {
+		t.Errorf("no %q in:\n%s", want, text)
 	}
 }
 
 func TestBreakdownOfAMissingColumn(t *testing.T) {
 	run := sampleRun()
 	run.By = "city"
-	digest, err := writeIn(t.TempDir(), run, sequence(sampleEntries(), nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	if err := digest.Closing(&b, 0, ""); err != nil || !strings.Contains(b.String(), "by city:\n  the input has no such column\n") {
-		t.Errorf("%v in:\n%s", err, b.String())
+	digest := mustWrite(t, t.TempDir(), run, sequence(sampleEntries(), nil))
+	if text := closingText(t, digest, 0, ""); !strings.Contains(text, "by city:\n  the input has no such column\n") {
+		t.Errorf("the closing summary:\n%s", text)
 	}
 }

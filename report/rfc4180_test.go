@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // parseCSV is a strict reader of RFC 4180 (with LF line ends) that, unlike
@@ -75,7 +77,7 @@ func TestParseCSV(t *testing.T) {
 	}
 }
 
-func readCSV(t testing.TB, dir, name string) [][]string {
+func readCSV(t rapid.TB, dir, name string) [][]string {
 	t.Helper()
 	lines, err := parseCSV(readFile(t, dir, name))
 	if err != nil {
@@ -84,7 +86,7 @@ func readCSV(t testing.TB, dir, name string) [][]string {
 	return lines
 }
 
-func readFile(t testing.TB, dir, name string) string {
+func readFile(t rapid.TB, dir, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"siprotate/batch"
 )
@@ -104,7 +105,17 @@ func sequence(entries []batch.Entry, err error) iter.Seq2[batch.Entry, error] {
 	}
 }
 
-// writeIn writes every format into dir.
+// mustWrite does as writeIn, and fails the test on an error.
+func mustWrite(t rapid.TB, dir string, run Run, entries iter.Seq2[batch.Entry, error]) Digest {
+	t.Helper()
+	digest, err := writeIn(dir, run, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
+}
+
+// writeIn writes the formats that every run gets into dir.
 func writeIn(dir string, run Run, entries iter.Seq2[batch.Entry, error]) (Digest, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

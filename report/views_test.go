@@ -83,28 +83,44 @@ func TestByName(t *testing.T) {
 	}
 }
 
-func TestOptionalFilesHaveNoPassword(t *testing.T) {
+// An API that repeats the password everywhere must not bring it out.
+func TestPasswordStandsInCredentialsOnly(t *testing.T) {
 	const canary = "Zebra=Pa55;word"
-	said := "refused " + canary
+	said := "refused " + canary + ": <" + canary + ">"
 	run := pageRun(3)
 	run.Columns = []string{"name"}
 	var entries []batch.Entry
 	for i, outcome := range batch.Outcomes {
-		e := entry(i+1, outcome, batch.Receipt{HTTPCode: 400, Code: said, Status: said, ErrorMessage: said, RequestID: said}, said)
+		e := entry(i+1, outcome, batch.Receipt{
+			HTTPCode: 400, Code: said, Status: said, RequestID: said,
+			ErrorCode: said, ErrorMessage: said, ErrorDescription: said,
+		}, said)
 		e.Row.Password = batch.NewSecret(canary)
 		e.Result.Attempts = batch.Attempts{Count: 1, FirstSent: start}
+		e.Result.Proof = batch.Proof{Verdict: batch.ProofRefused, Reason: said, Bindings: []batch.Binding{{Contact: said}}}
 		e.Row.Extra = []string{"Asha"}
-		if outcome == batch.Invalid {
-			e.Row.SIPID, e.Row.Extra = "", []string{"in the wrong column: " + canary}
-		}
 		entries = append(entries, e)
 	}
-	for _, f := range []Format{ReportHTML, Prometheus, ReportJSONL} {
-		if f.File == ReportJSONL.File {
-			entries[4].Row.Extra = []string{"Asha"} // what the input said is written as it is
-		}
-		if text, _ := rendered(t, f, run, entries); strings.Contains(text, "Zebra") || strings.Contains(text, "Pa55") {
-			t.Errorf("%s tells the password", f.File)
+	texts := map[string]string{}
+	for _, f := range slices.Concat(Formats, Optional, []Format{AdoptionCSV}) {
+		text, digest := rendered(t, f, run, entries)
+		texts[f.File] = text
+		texts["closing"], texts["digest"] = closingText(t, digest, 0, ""), fmt.Sprintf("%+v", digest)
+	}
+	// In these nothing stands either of what an invalid row has in the wrong column.
+	// Other files have what the input said as it is.
+	entries[4].Row.SIPID, entries[4].Row.Extra = "", []string{"in the wrong column: " + canary}
+	for _, f := range []Format{ReportHTML, Prometheus} {
+		texts[f.File+" of an invalid row"], _ = rendered(t, f, run, entries)
+	}
+	if !strings.Contains(texts[CredentialsCSV.File], canary) {
+		t.Error("credentials.csv does not tell the password")
+	}
+	delete(texts, CredentialsCSV.File)
+	for name, text := range texts {
+		// Also in parts, since a spreadsheet's apostrophe may stand between.
+		if strings.Contains(text, "Zebra") || strings.Contains(text, "Pa55") {
+			t.Errorf("%s tells the password:\n%s", name, text)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"siprotate/batch"
@@ -95,15 +96,16 @@ func split(minutes []batch.Minute) [][]batch.Minute {
 	for {
 		var stretches [][]batch.Minute
 		for i, m := range minutes {
-			hole := math.MaxInt
+			hole := 0
 			if i > 0 {
 				hole = int(m.Start.Sub(minutes[i-1].Start)/time.Minute) - 1
 			}
-			if hole > longest {
+			if i == 0 || hole > longest {
 				stretches = append(stretches, nil)
+				hole = 0
 			}
 			last := &stretches[len(stretches)-1]
-			for ; hole > 0 && hole <= longest; hole-- {
+			for ; hole > 0; hole-- {
 				*last = append(*last, batch.Minute{Start: m.Start.Add(-time.Duration(hole) * time.Minute)})
 			}
 			*last = append(*last, m)
@@ -131,24 +133,22 @@ func (c *chart) place(stretches [][]batch.Minute) {
 			c.Breaks = append(c.Breaks, gap{round(x), round(x + breakWidth/2), breakWidth, "break of " + FormatDuration(away)})
 			x += breakWidth
 		}
-		for len(s) > 0 {
-			n := min(c.Per, len(s))
+		for part := range slices.Chunk(s, c.Per) {
 			col := column{X: round(x + step*columnGap/2), Width: round(step * (1 - columnGap)), Middle: round(x + step/2)}
-			col.Start = s[0].Start
-			for _, m := range s[:n] {
+			col.Start = part[0].Start
+			for _, m := range part {
 				col.First += m.First
 				col.Again += m.Again
 				col.Throttled += m.Throttled
 				col.Waited += waited(m)
 			}
 			col.Pause = col.First+col.Again+col.Throttled == 0
-			share := min(1, col.Waited.Minutes()/float64(n))
+			share := min(1, col.Waited.Minutes()/float64(len(part)))
 			col.WaitX, col.WaitWidth = round(x+step*(1-share)), round(step*share)
 			c.Waits = c.Waits || col.WaitWidth > 0
 			c.Again = c.Again || col.Again > 0
 			c.Throttled = c.Throttled || col.Throttled > 0
 			c.Columns = append(c.Columns, col)
-			s = s[n:]
 			x += step
 		}
 	}

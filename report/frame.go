@@ -67,7 +67,7 @@ func newBar() *progressbar.ProgressBar {
 // beside returns what stands beside a bar, and how many columns are left for
 // that; 0 if too few are.
 func (s Status) beside(columns int, now time.Time) (text string, bar int) {
-	text = s.words(full, s.waiting(now), false)
+	text = s.words(besideBar, s.waiting(now))
 	bar = columns - uniseg.StringWidth(text)
 	if s.Total <= 0 || bar < minBar {
 		return "", 0
@@ -91,56 +91,49 @@ func (s Status) texts(now time.Time) []string {
 		}
 	}
 	return []string{
-		s.words(full, s.waiting(now), true),
-		s.words(full, wait, true),
-		s.words(short, wait, true),
-		s.words(tight, strings.Replace(wait, " ", "", 1), true),
-		s.words(full, "", true),
-		s.words(short, "", true),
-		s.words(tight, "", true),
-		s.words(least, "", true),
+		s.words(full, s.waiting(now)),
+		s.words(full, wait),
+		s.words(short, wait),
+		s.words(tight, strings.Replace(wait, " ", "", 1)),
+		s.words(full, ""),
+		s.words(short, ""),
+		s.words(tight, ""),
+		s.words(least, ""),
 	}
 }
 
 // How much room words take.
 const (
-	full  = iota // "120/3000, 4%, 2 failed, 58 min left"
-	short        // "120/3000 4% 2 failed 58m"
-	tight        // "120/3000 4% 2 err 58m"
-	least        // "4% 2 err 58m", where a million rows meet 30 columns
+	besideBar = iota // "120/3000, 2 failed, 58 min left", since a bar has the percentage
+	full             // "120/3000, 4%, 2 failed, 58 min left"
+	short            // "120/3000 4% 2 failed 58m"
+	tight            // "120/3000 4% 2 err 58m"
+	least            // "4% 2 err 58m", where a million rows meet 30 columns
 )
 
 // words returns what people look for, and why everything waits.
-func (s Status) words(style int, wait string, percent bool) string {
-	what, done, share, failed, eta := "", "", "", "", "ETA ?"
+func (s Status) words(style int, wait string) string {
+	what, done, share, failed, eta := "", "", "", "", ""
 	if s.What != "" || s.Total <= 0 {
 		what = s.what()
 	}
-	if s.Total > 0 {
+	if s.Total > 0 && style != least {
 		done = fmt.Sprintf("%d/%d", s.Done, s.Total)
 	}
-	if s.Total > 0 && percent {
+	if s.Total > 0 && style != besideBar && (style != tight || what == "") {
 		share = fmt.Sprintf("%d%%", s.percent())
 	}
 	if s.counts() {
-		failed = fmt.Sprintf("%d failed", s.Failed)
+		failed, eta = fmt.Sprintf("%d failed", s.Failed), "ETA ?"
 	}
-	switch {
-	case s.ETA >= 0 && style == full:
+	if s.ETA >= 0 {
 		eta = FormatDuration(s.ETA) + " left"
-	case s.ETA >= 0:
-		eta = terse(s.ETA)
-	case !s.counts():
-		eta = ""
 	}
-	if style == full {
+	if style <= full {
 		return join(", ", what, done, share, failed, eta, wait)
 	}
-	switch {
-	case style == tight && what != "":
-		share = ""
-	case style == least:
-		done = ""
+	if s.ETA >= 0 {
+		eta = terse(s.ETA)
 	}
 	if style != short {
 		failed = strings.Replace(failed, "failed", "err", 1)

@@ -29,10 +29,7 @@ const (
 // means 80. Paths and the command stay on one line whatever the width, so that they
 // can be copied.
 func (d Digest) Closing(w io.Writer, width int, next string) error {
-	if width <= 0 {
-		width = defaultWidth
-	}
-	c := closing{Digest: d, width: width}
+	c := closing{Digest: d, width: cmp.Or(width, defaultWidth)}
 	c.headline()
 	c.counts()
 	if n := d.Run.Canary; n > 0 {

@@ -51,9 +51,9 @@ type Progress struct {
 
 // NewProgress returns a Progress that writes to w once it is started. A terminal
 // is one that moves its cursor: not one that calls itself dumb. The function width
-// gives its columns (0 or less if they are not known, which counts as 80) and is
-// called on a terminal only; status gives the present state. Both are called from
-// another goroutine.
+// gives its columns (0 if they are not known, which counts as 80) and is called on a
+// terminal only; status gives the present state. Both are called from another
+// goroutine.
 func NewProgress(w io.Writer, terminal bool, width func() int, status func() Status) *Progress {
 	return &Progress{w: w, terminal: terminal, width: width, status: status, bar: newBar()}
 }
@@ -138,13 +138,7 @@ func (p *Progress) clear() {
 
 // columns returns how many columns a line may take just now: one less than the
 // terminal has, since many terminals wrap once the last one is written.
-func (p *Progress) columns() int {
-	width := p.width()
-	if width <= 0 {
-		width = defaultWidth
-	}
-	return width - 1
-}
+func (p *Progress) columns() int { return cmp.Or(p.width(), defaultWidth) - 1 }
 
 // write writes in one call, so that other writers do not get in between.
 func (p *Progress) write(text string) { _, _ = io.WriteString(p.w, text) }

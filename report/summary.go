@@ -61,17 +61,13 @@ func (c *Counts) add(o batch.Outcome, rows int) {
 }
 
 func (c *Counts) of(o batch.Outcome) *int {
-	switch o {
-	case batch.Rotated:
-		return &c.Rotated
-	case batch.Failed:
-		return &c.Failed
-	case batch.Unknown:
-		return &c.Unknown
-	case batch.Invalid:
-		return &c.Invalid
-	}
-	return &c.NotAttempted
+	return [...]*int{
+		batch.Rotated:      &c.Rotated,
+		batch.Failed:       &c.Failed,
+		batch.Unknown:      &c.Unknown,
+		batch.Invalid:      &c.Invalid,
+		batch.NotAttempted: &c.NotAttempted,
+	}[o]
 }
 
 // newSummary returns the summary of a run whose rows are yet to be counted.

@@ -135,17 +135,15 @@ type grouping[K comparable, V any] struct {
 
 // of returns what counts for a key. It begins as first, or the rest as rest.
 func (g *grouping[K, V]) of(key K, first, rest V) *V {
-	v := g.known[key]
-	switch {
-	case v != nil:
-	case len(g.known) < maxGroups:
-		v = &first
-		g.known[key] = v
-	default:
-		v = cmp.Or(g.rest, &rest)
-		g.rest = v
+	if v := g.known[key]; v != nil {
+		return v
 	}
-	return v
+	if len(g.known) < maxGroups {
+		g.known[key] = &first
+		return &first
+	}
+	g.rest = cmp.Or(g.rest, &rest)
+	return g.rest
 }
 
 // sorted returns all in order, and the rest at the end.

@@ -15,17 +15,17 @@ import (
 
 // An account holds the users, their devices and passwords.
 type account struct {
-	users  []*user            // by number
-	byID   map[string]*user   // by the user's id
-	byName map[string][]*user // by emailKey and contactKey; a user can stand there twice
-	added  int                // users so far, the removed ones included
-	madeUp int                // device ids made up so far
+	users     []*user              // by number
+	byID      map[string]*user     // by the user's id
+	byName    map[string][]*user   // by emailKey and contactKey; a user can stand there twice
+	passwords map[[2]string]string // by the ids of user and device
+	added     int                  // users so far, the removed ones included
+	madeUp    int                  // device ids made up so far
 }
 
 type user struct {
 	exotel.User
-	number    int               // grows with each user that is added
-	passwords map[string]string // of the SIP devices whose was set, by the device's id
+	number int // grows with each user that is added
 }
 
 // addUser adds u to the end. A user that is there already, and one that is not
@@ -37,7 +37,7 @@ func (a *account) addUser(u exotel.User) error {
 	if a.byID[u.ID] != nil {
 		return fmt.Errorf("user %q is there already", u.ID)
 	}
-	added := &user{u, a.added, map[string]string{}}
+	added := &user{u, a.added}
 	added.Devices = nil
 	for _, d := range u.Devices {
 		if err := added.add(d); err != nil {
@@ -121,6 +121,9 @@ func (a *account) remove(id string) bool {
 	a.users = slices.DeleteFunc(a.users, isRemoved)
 	for _, name := range u.names() {
 		a.byName[name] = slices.DeleteFunc(a.byName[name], isRemoved)
+	}
+	for _, d := range u.Devices {
+		delete(a.passwords, [2]string{id, d.ID})
 	}
 	return true
 }

@@ -52,7 +52,7 @@ func (s *Server) setPassword(c *call) answer {
 	if objection := cmp.Or(s.objection(c), c.objection); objection != nil {
 		return c.refuse(objection)
 	}
-	s.account.byID[c.user].passwords[c.device] = c.password
+	s.account.passwords[[2]string{c.user, c.device}] = c.password
 	s.stats.Applied++
 	return c.confirm(nil)
 }

@@ -29,7 +29,7 @@ func (s *Server) Password(userID, deviceID string) (password string, known bool)
 	if d == nil || !d.SIP() {
 		return "", false
 	}
-	return u.passwords[deviceID], true
+	return s.account.passwords[[2]string{userID, deviceID}], true
 }
 
 // SIPPassword returns the password of the device with the SIP id, which may stand
@@ -42,7 +42,7 @@ func (s *Server) SIPPassword(sipID string) (password string, known bool) {
 	for _, u := range s.account.byName[key] {
 		for _, d := range u.Devices {
 			if d.SIP() && contactKey(d.ContactURI) == key {
-				return u.passwords[d.ID], true
+				return s.account.passwords[[2]string{u.ID, d.ID}], true
 			}
 		}
 	}
@@ -58,7 +58,7 @@ func (s *Server) Passwords() iter.Seq[DevicePassword] {
 	for _, u := range s.account.users {
 		for _, d := range u.Devices {
 			if d.SIP() {
-				all = append(all, DevicePassword{u.ID, d.ID, exotel.SIPID(d.ContactURI), u.passwords[d.ID]})
+				all = append(all, DevicePassword{u.ID, d.ID, exotel.SIPID(d.ContactURI), s.account.passwords[[2]string{u.ID, d.ID}]})
 			}
 		}
 	}

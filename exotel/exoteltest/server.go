@@ -44,7 +44,7 @@ func New(opt Options) *Server {
 	s := &Server{
 		opt:     opt,
 		rng:     rand.New(rand.NewPCG(opt.Seed, opt.Seed)),
-		account: account{byID: map[string]*user{}, byName: map[string][]*user{}},
+		account: account{byID: map[string]*user{}, byName: map[string][]*user{}, passwords: map[[2]string]string{}},
 		limiter: opt.Limit.Limiter(),
 		stats:   Stats{Faults: make(map[Fault]int)},
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rivo/uniseg"
 
 	"siprotate/batch"
@@ -223,6 +224,28 @@ func TestPartsAreBounded(t *testing.T) {
 	text := closingText(t, digest, 0, "")
 	if want := "  others  "; strings.Count(text, want) != 1 || !strings.Contains(text, " 4979 of 4979") {
 		t.Errorf("no %q in:\n%s", want, text)
+	}
+}
+
+// The cells of an invalid row may be shifted, and a password among them.
+func TestPartsShowNoCellOfInvalidRowsAlone(t *testing.T) {
+	counts := newTally(Run{Columns: []string{"team"}, By: "team"})
+	for i, row := range []struct {
+		outcome batch.Outcome
+		team    string
+	}{{batch.Invalid, "sales"}, {batch.Rotated, "sales"}, {batch.Invalid, "Pass-word-9"}, {batch.Invalid, ""}} {
+		e := entry(i+1, row.outcome, batch.Receipt{}, "")
+		e.Row.Extra = []string{row.team}
+		counts.add(newEntry(e))
+	}
+	digest := counts.digest()
+	got := map[string]Counts{}
+	for _, p := range digest.Summary.By.Values {
+		got[p.Name()] = p.Counts
+	}
+	want := map[string]Counts{"sales": {Rows: 2, Rotated: 1, Invalid: 1}, "(none)": {Rows: 2, Invalid: 2}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -60,6 +60,10 @@ type tally struct {
 	column int // whose values rows are counted by, among the input's other columns; -1 for none
 	groups grouping[groupKey, Group]
 	parts  grouping[string, Part]
+
+	// Invalid rows by value, up to a hundred: the cells of such a row may be shifted,
+	// so that one that no other row has may be a password.
+	invalid map[string]int
 }
 
 func newTally(run Run) *tally {
@@ -68,6 +72,8 @@ func newTally(run Run) *tally {
 		names:  namesOf(run.Columns), column: -1,
 		groups: grouping[groupKey, Group]{known: map[groupKey]*Group{}},
 		parts:  grouping[string, Part]{known: map[string]*Part{}},
+
+		invalid: map[string]int{},
 	}
 	if run.By != "" {
 		t.column = FindColumn(run.Columns, run.By)
@@ -93,7 +99,14 @@ func (t *tally) add(e *Entry) {
 	}
 	if t.column >= 0 {
 		value := Truncate(Sanitize(strings.TrimSpace(cell(e, t.column))), maxName)
-		t.parts.of(value, Part{Value: &value}, Part{}).add(outcome, 1)
+		switch {
+		case outcome != batch.Invalid:
+			t.part(value).add(outcome, 1)
+		case len(t.invalid) < maxGroups || t.invalid[value] > 0:
+			t.invalid[value]++
+		default:
+			t.invalid[""]++
+		}
 	}
 	if outcome == batch.Rotated {
 		if e.Result.Finished.After(t.LastRotated) {
@@ -114,8 +127,20 @@ func (t *tally) add(e *Entry) {
 	}
 }
 
+// part returns the part of a value.
+func (t *tally) part(value string) *Part {
+	return t.parts.of(value, Part{Value: &value}, Part{})
+}
+
 func (t *tally) digest() Digest {
 	d := t.Digest
+	for value, n := range t.invalid {
+		if t.parts.known[value] == nil {
+			value = ""
+		}
+		t.part(value).add(batch.Invalid, n)
+	}
+	clear(t.invalid)
 	// Of equals, those that came first.
 	d.Groups = t.groups.sorted(func(a, b *Group) int {
 		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.first, b.first))

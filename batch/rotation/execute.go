@@ -82,9 +82,7 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 			return nil, err
 		}
 		row, result := entry.Row, entry.Result
-		if answered := result.Proof.Answered; len(answered) > 0 { // also in an earlier session
-			p.answers[exotel.SIPID(row.SIPID)] = answered
-		}
+		p.recent(exotel.SIPID(row.SIPID), result.Proof) // also in an earlier session
 		controlled = controlled || result.Proof.Verdict != "" // the registrar tells passwords apart
 		if result.Outcome == batch.Rotated && result.Proof.Verdict == "" {
 			p.add(row, result)

@@ -3,6 +3,7 @@ package rotation
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -257,14 +258,26 @@ func (p *proving) watch(proof registrar.Proof) {
 }
 
 // recent returns when the account was answered of late, as far as that takes of its
-// budget; the row's latest proof says it where nothing else does.
-func (p *proving) recent(sipID string, latest batch.Proof) []time.Time {
-	recent, known := p.answers[sipID]
-	if !known {
-		recent = latest.Answered
+// budget. The latest that is known says it: proof, of one of its rows, or what is
+// known here.
+func (p *proving) recent(sipID string, proof batch.Proof) []time.Time {
+	recent, recorded := p.answers[sipID], proof.Answered
+	if len(recorded) > 0 && (len(recent) == 0 || recorded[len(recorded)-1].After(recent[len(recent)-1])) {
+		recent = recorded
 	}
 	p.answers[sipID] = slices.DeleteFunc(slices.Clone(recent), func(at time.Time) bool { return time.Since(at) >= budgetWindow })
 	return p.answers[sipID]
+}
+
+// remember takes in when accounts were answered of late in earlier sessions.
+func (p *proving) remember(entries iter.Seq2[batch.Entry, error]) error {
+	for entry, err := range entries {
+		if err != nil {
+			return err
+		}
+		p.recent(exotel.SIPID(entry.Row.SIPID), entry.Result.Proof)
+	}
+	return nil
 }
 
 func toProof(p registrar.Proof) batch.Proof {

@@ -57,6 +57,9 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 	began := time.Now()
 	p := r.newProving(j, j.Info().Rows)
 	p.Sample = 0
+	if err := p.remember(j.Entries()); err != nil {
+		return err
+	}
 	p.start(ctx)
 	defer p.finish()
 	for {
@@ -205,7 +208,16 @@ func (r Rotation) VerifyOld(ctx context.Context, earlier string, v Verification)
 	if err := j.BeginVerify(r.Tool); err != nil {
 		return old, err
 	}
+	old, err = r.askOld(ctx, j, v, passwords)
+	return old, errors.Join(err, j.Stop(journal.Totals{}))
+}
+
+// askOld asks for these passwords, by device, in the place of the run's.
+func (r Rotation) askOld(ctx context.Context, j *journal.Journal, v Verification, passwords map[string]batch.Secret) (old Old, err error) {
 	p := r.newProving(j, j.Info().Rows)
+	if err := p.remember(j.Entries()); err != nil {
+		return old, err
+	}
 	for entry, err := range j.Entries() {
 		if err != nil {
 			return old, err
@@ -228,5 +240,5 @@ func (r Rotation) VerifyOld(ctx context.Context, earlier string, v Verification)
 			old.Accepted++
 		}
 	}
-	return old, j.Stop(journal.Totals{})
+	return old, nil
 }

@@ -164,6 +164,35 @@ func TestTheBudgetOutlivesAVerification(t *testing.T) {
 	})
 }
 
+// Two devices may have one SIP id: what either has taken of its budget counts.
+func TestRowsOfOneSIPIDShareABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "users.run")
+		j := planned(t, dir, 2, func(n int) batch.Row {
+			row := provedRow(n)
+			row.SIPID = "shared"
+			return row
+		})
+		must(t, j.Begin("test", false))
+		for n := range 2 {
+			send(t, j, provedRow(n+1), nil)
+		}
+		must(t, errors.Join(j.Stop(journal.Totals{}), j.Close()))
+		f := &fakeRegistrar{t: t, wrong: map[string][]time.Time{}} // which sees to the budget
+		r := Rotation{Dir: dir, Proofs: Proofs{Prover: f}}
+		second := Verification{Want: func(e batch.Entry) bool { return e.Row.Number == 2 }}
+		for _, v := range []Verification{second, {}} {
+			if _, err := r.Verify(t.Context(), v); !errors.Is(err, ErrRefused) && !errors.Is(err, ErrUnproved) {
+				t.Error(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if f.asked != 2 {
+			t.Errorf("asked %d times", f.asked)
+		}
+	})
+}
+
 // A registrar that is away for a while ends no watch over the phones.
 func TestVerifyGoesOnAfterAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

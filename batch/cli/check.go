@@ -46,9 +46,8 @@ func (a *app) check(ctx context.Context, o *checkFlags) error {
 	if err != nil {
 		return err
 	}
-	a.at = e
-	r := rotation.Rotation{Account: e.Account}
-	if err := o.paceFlags.apply(a, &r); err != nil {
+	var r rotation.Rotation
+	if err := o.paceFlags.apply(a, e, &r); err != nil {
 		return err
 	}
 	a.say("account  %s at %s", e.SID, e.baseURL)

@@ -158,7 +158,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetErr(a.err)
 	cmd, err := root.ExecuteContextC(ctx)
 	if format := cmd.Flags().Lookup("log-format"); a.log == nil && format != nil && format.Value.String() == "json" {
-		a.logJSON() // what went wrong did so before the command read its flags
+		a.log = a.jsonLog(slog.LevelInfo) // what went wrong did so before the command read its flags
 	}
 	if err != nil && !a.began && !errors.As(err, new(*commandError)) {
 		err = suggest(root, args, err)
@@ -172,19 +172,19 @@ func (a *app) logger(verbose bool) *slog.Logger {
 	if verbose {
 		level = slog.LevelDebug
 	}
-	options := &slog.HandlerOptions{Level: level}
 	if a.log != nil {
-		return slog.New(runHandler{slog.NewJSONHandler(a.err, options), &a.runID}).With("account", a.at.SID)
+		return a.jsonLog(level)
 	}
-	return slog.New(slog.NewTextHandler(lines{a}, options))
+	return slog.New(slog.NewTextHandler(lines{a}, &slog.HandlerOptions{Level: level}))
 }
 
-// logJSON makes what is said records for machines.
-func (a *app) logJSON() {
-	a.log = slog.New(runHandler{slog.NewJSONHandler(a.err, nil), &a.runID})
+// jsonLog returns a log of records for machines, of the account if it is known.
+func (a *app) jsonLog(level slog.Level) *slog.Logger {
+	log := slog.New(runHandler{slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: level}), &a.runID})
 	if a.at.SID != "" {
-		a.log = a.log.With("account", a.at.SID)
+		log = log.With("account", a.at.SID)
 	}
+	return log
 }
 
 // A runHandler adds to each record which run it is of, once that is known.

@@ -10,7 +10,6 @@ import (
 	"siprotate/batch/directory"
 	"siprotate/batch/pace"
 	"siprotate/batch/rotation"
-	"siprotate/exotel"
 	"siprotate/report"
 )
 
@@ -38,7 +37,7 @@ func (a *app) hear(event rotation.Event) {
 		a.rest()
 	case rotation.Listed:
 		a.sayListing(e.Listing)
-		a.say("listed %s with %s: %s", count(len(e.Users), "user"), count(devices(e.Users), "SIP device"), count(e.Requests, "request"))
+		a.say("listed %s with %s: %s", count(len(e.Users), "user"), count(len(devicesOf(e.Users)), "SIP device"), count(e.Requests, "request"))
 	case rotation.LookedUp:
 		a.sayListing(e.Listing)
 		how := string(e.Way)
@@ -165,15 +164,6 @@ func (a *app) sayListing(l directory.Listing) {
 	if l.FailedEntries > 0 {
 		a.say("warning: the API could not return %s", count(l.FailedEntries, "user"))
 	}
-}
-
-func devices(users []exotel.User) (n int) {
-	for _, u := range users {
-		for range directory.SIPDevices(&u) {
-			n++
-		}
-	}
-	return n
 }
 
 // watch shows how far work is, until rest.

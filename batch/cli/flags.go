@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strconv"
 	"strings"
@@ -93,13 +94,13 @@ func (o *sendFlags) add(f, stop, output *pflag.FlagSet) {
 	output.StringVar(&o.onFinish, "on-finish", "", "a command to run once the run comes to rest, with the summary as JSON on its standard input")
 }
 
-// apply checks the flags and enters them into a rotation.
-func (o *paceFlags) apply(a *app, r *rotation.Rotation) error {
-	a.quiet = o.quiet
+// apply checks the flags and enters them into a rotation on an account.
+func (o *paceFlags) apply(a *app, e endpoint, r *rotation.Rotation) error {
+	a.at, a.quiet, r.Account = e, o.quiet, e.Account
 	switch o.logFormat {
 	case "text":
 	case "json":
-		a.logJSON()
+		a.log = a.jsonLog(slog.LevelInfo)
 	default:
 		return flagError("log-format", o.logFormat, errors.New("want text or json"))
 	}
@@ -111,24 +112,21 @@ func (o *paceFlags) apply(a *app, r *rotation.Rotation) error {
 			return flagError("rate", o.rate, err)
 		}
 	}
-	if err := checkRange("timeout", "time", o.timeout, minTimeout, maxTimeout); err != nil {
-		return err
-	}
-	if err := checkRange("max-attempts", "number", o.maxAttempts, 1, 1000); err != nil {
-		return err
-	}
 	r.Engine.Timeout, r.Engine.MaxAttempts, r.Engine.Logger = o.timeout, o.maxAttempts, a.logger(o.verbose)
 	r.Wait, r.Events, r.Tool = o.wait, a.hear, tool()
-	if r.Account.Host != sandboxHost {
+	if e.Host != sandboxHost {
 		r.State = account.Folder(a.getenv)
 	} else if _, err := a.region(""); err != nil {
 		a.say("warning: EXOTEL_REGION: %v; the sandbox has none", err)
 	}
-	return nil
+	return errors.Join(
+		checkRange("timeout", "time", o.timeout, minTimeout, maxTimeout),
+		checkRange("max-attempts", "number", o.maxAttempts, 1, 1000),
+	)
 }
 
-func (o *sendFlags) apply(a *app, r *rotation.Rotation) (err error) {
-	if err := o.paceFlags.apply(a, r); err != nil {
+func (o *sendFlags) apply(a *app, e endpoint, r *rotation.Rotation) (err error) {
+	if err := o.paceFlags.apply(a, e, r); err != nil {
 		return err
 	}
 	r.By, r.BOM = o.by, o.bom

@@ -68,9 +68,8 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	if err != nil {
 		return err
 	}
-	a.at = e
-	r := rotation.Rotation{Dir: dir, Account: e.Account}
-	if err := o.sendFlags.apply(a, &r); err != nil {
+	r := rotation.Rotation{Dir: dir}
+	if err := o.sendFlags.apply(a, e, &r); err != nil {
 		return err
 	}
 	r.Engine.RetryFailed = o.retryFailed

@@ -124,9 +124,8 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 			return err
 		}
 	}
-	a.at = e
-	r := rotation.Rotation{Account: e.Account, SkipInvalid: o.skipInvalid, Settings: settingsOf(e, cmd.Flags())}
-	if err := o.sendFlags.apply(a, &r); err != nil {
+	r := rotation.Rotation{SkipInvalid: o.skipInvalid, Settings: settingsOf(e, cmd.Flags())}
+	if err := o.sendFlags.apply(a, e, &r); err != nil {
 		return err
 	}
 	// Bad credentials are reported before anything else is done.

@@ -89,20 +89,26 @@ func (a *app) status(ctx context.Context, o *statusFlags) error {
 	if err != nil {
 		return err
 	}
+	var r rotation.Rotation
+	if err := o.paceFlags.apply(a, e, &r); err != nil {
+		return err
+	}
 	past, err := a.readHistory(o.history, e.Account)
 	if err != nil {
 		return err
 	}
-	var users []exotel.User
+	devices := slices.Collect(past.All())
 	if !o.offline {
-		if users, err = a.list(ctx, o.accountFlags, &o.paceFlags, nil); err != nil {
+		if r.Client, err = a.client(e, 1); err != nil {
 			return err
 		}
-		if users == nil {
-			users = []exotel.User{}
+		users, err := r.Users(ctx, nil)
+		if err != nil {
+			return err
 		}
+		devices = devicesOf(users)
 	}
-	lines := statusLines(users, past, time.Duration(o.maxAge), time.Now())
+	lines := statusLines(devices, past, time.Duration(o.maxAge), time.Now())
 	var text bytes.Buffer
 	if err := o.encode(&text, lines, e, terminalWidth(a.out)); err != nil {
 		return err
@@ -179,11 +185,20 @@ type statusLine struct {
 	age       time.Duration
 }
 
-// statusLines returns a line for each device of the account, or, without users,
-// for each of which the history knows. Those never rotated come first, and then
-// from the oldest to the youngest. With a limit, what is older is called so.
-func statusLines(users []exotel.User, past *journal.History, limit time.Duration, now time.Time) (lines []statusLine) {
-	add := func(device journal.Rotation) {
+// devicesOf returns the SIP devices of users, as a history names them.
+func devicesOf(users []exotel.User) (devices []journal.Rotation) {
+	for _, u := range users {
+		for d := range directory.SIPDevices(&u) {
+			devices = append(devices, journal.Rotation{UserID: u.ID, DeviceID: d.ID, SIPID: exotel.SIPID(d.ContactURI), Email: u.Email})
+		}
+	}
+	return devices
+}
+
+// statusLines returns a line for each device. Those never rotated come first, and
+// then from the oldest to the youngest. With a limit, what is older is called so.
+func statusLines(devices []journal.Rotation, past *journal.History, limit time.Duration, now time.Time) (lines []statusLine) {
+	for _, device := range devices {
 		line := statusLine{
 			UserID: report.Sanitize(device.UserID), DeviceID: report.Sanitize(device.DeviceID),
 			SIPID: report.Sanitize(device.SIPID), Email: report.Sanitize(device.Email), State: neverState,
@@ -196,16 +211,6 @@ func statusLines(users []exotel.User, past *journal.History, limit time.Duration
 			}
 		}
 		lines = append(lines, line)
-	}
-	for _, u := range users {
-		for d := range directory.SIPDevices(&u) {
-			add(journal.Rotation{UserID: u.ID, DeviceID: d.ID, SIPID: exotel.SIPID(d.ContactURI), Email: u.Email})
-		}
-	}
-	if users == nil {
-		for device := range past.All() {
-			add(device)
-		}
 	}
 	slices.SortStableFunc(lines, func(x, y statusLine) int {
 		return cmp.Or(x.RotatedAt.Compare(y.RotatedAt), cmp.Compare(x.UserID, y.UserID), cmp.Compare(x.DeviceID, y.DeviceID))

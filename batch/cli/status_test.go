@@ -2,6 +2,7 @@ package cli
 
 import (
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,8 +11,34 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"siprotate/batch"
+	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
 )
+
+// TestStatusHeedsTheOutputFlags wants status to say nothing with -q, and records alone
+// with --log-format json.
+func TestStatusHeedsTheOutputFlags(t *testing.T) {
+	folder := t.TempDir()
+	p, err := journal.Create(filepath.Join(folder, "users.run"), journal.Head{Account: "acc", Host: "api.example"}, journal.Plain)
+	noError(t, err)
+	noError(t, p.Add(batch.Row{Number: 1, UserID: "ab1", DeviceID: "1", Password: batch.NewSecret("Sample-Only-01!")}))
+	j, err := p.Seal("sum", nil)
+	noError(t, err)
+	noError(t, j.Close())
+	for _, flag := range []string{"--log-format=json", "-q"} {
+		var said strings.Builder
+		a := &app{out: io.Discard, err: &said, getenv: func(string) string { return "" }}
+		if code := a.run(t.Context(), []string{"status", "--history", folder, "--offline", flag}); code != exitOK {
+			t.Errorf("%s: exit code %d", flag, code)
+		}
+		for line := range strings.Lines(said.String()) {
+			if flag == "-q" || !strings.HasPrefix(line, "{") {
+				t.Errorf("%s: %s", flag, line)
+			}
+		}
+	}
+}
 
 var update = flag.Bool("update", false, "write the golden files anew")
 

@@ -67,14 +67,22 @@ not list while a run on the account is at work. With --email it takes fewer.`,
 // users writes the list once it is complete and the account is free again: a run
 // that reads it through a pipe takes the account next.
 func (a *app) users(ctx context.Context, o *usersFlags) error {
-	for _, email := range o.emails {
-		if email == "" {
-			return usagef("", "--email: an email is empty")
-		}
+	if slices.Contains(o.emails, "") {
+		return usagef("", "--email: an email is empty")
 	}
-	users, err := a.list(ctx, o.accountFlags, &o.paceFlags, o.emails)
-	var fault batch.Fault
-	if errors.As(err, &fault) {
+	e, err := a.endpoint(o.accountFlags)
+	if err != nil {
+		return err
+	}
+	var r rotation.Rotation
+	if err := o.paceFlags.apply(a, e, &r); err != nil {
+		return err
+	}
+	if r.Client, err = a.client(e, 1); err != nil {
+		return err
+	}
+	users, err := r.Users(ctx, o.emails)
+	if fault, ok := errors.AsType[batch.Fault](err); ok {
 		return usagef(fault.Hint, "--email: %s", fault.Text)
 	}
 	if err != nil {
@@ -92,23 +100,6 @@ func (a *app) users(ctx context.Context, o *usersFlags) error {
 		return err
 	}
 	return a.deliver(o.out, text.Bytes())
-}
-
-// list lists the account, or the users that have one of the emails.
-func (a *app) list(ctx context.Context, acc accountFlags, pacing *paceFlags, emails []string) ([]exotel.User, error) {
-	e, err := a.endpoint(acc)
-	if err != nil {
-		return nil, err
-	}
-	a.at = e
-	r := rotation.Rotation{Account: e.Account}
-	if err := pacing.apply(a, &r); err != nil {
-		return nil, err
-	}
-	if r.Client, err = a.client(e, 1); err != nil {
-		return nil, err
-	}
-	return r.Users(ctx, emails)
 }
 
 // lines returns what of the users was asked for.

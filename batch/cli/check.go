@@ -29,7 +29,7 @@ API advertises, whether the state folder can be written, and which proxy is used
 		Example: `  siprotate check
   siprotate check --region mumbai`,
 		Args: cobra.NoArgs,
-		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), o) }),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), o) },
 	}
 	groups := &flagGroups{cmd: cmd}
 	o.accountFlags.add(groups.add("Account"))

@@ -69,9 +69,7 @@ func newCredentials(a *app) *cobra.Command {
 		Args:    oneArg("RUN-DIR", "the folder that run made"),
 
 		ValidArgsFunction: completeRunDirs,
-		RunE: a.do(func(cmd *cobra.Command, args []string) error {
-			return a.handOut(cmd.Context(), args[0], o)
-		}),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.handOut(cmd.Context(), args[0], o) },
 	}
 	groups := &flagGroups{cmd: cmd}
 	f := groups.add("Which")

@@ -17,20 +17,20 @@ import (
 //	go run -tags man . man DIR
 func init() { extraCommands = append(extraCommands, newMan) }
 
-func newMan(a *app) *cobra.Command {
+func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
 		Short:  "write the manual pages into a folder, which is made if need be",
 		Hidden: true,
 		Args:   oneArg("DIR", "the folder for the pages"),
-		RunE: a.do(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return usage(err, "")
 			}
 			root := cmd.Root()
 			completeManual(root)
 			return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: tool(), Manual: "siprotate"}, args[0])
-		}),
+		},
 	}
 }
 

@@ -25,9 +25,7 @@ not change that.`,
 		Args:    oneArg("RUN-DIR", "the folder that run made"),
 
 		ValidArgsFunction: completeRunDirs,
-		RunE: a.do(func(cmd *cobra.Command, args []string) error {
-			return a.purge(cmd.Context(), args[0], yes, force)
-		}),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.purge(cmd.Context(), args[0], yes, force) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&yes, "yes", "y", false, "do not ask")

@@ -55,12 +55,12 @@ or to standard output, and nothing into the run directory.`,
 			return oneArg("RUN-DIR", "the folder that run made")(cmd, args)
 		},
 		ValidArgsFunction: completeRunDirs,
-		RunE: a.do(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.schema {
 				return a.deliver("", report.Schema())
 			}
 			return a.report(cmd.Context(), args[0], o)
-		}),
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.by, "by", "", "count rows by the values of this column of the input, too, such as team")

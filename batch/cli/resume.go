@@ -38,9 +38,7 @@ may be in force is kept beside the new one until that is confirmed.`,
   siprotate resume users.run --retry-failed`,
 		Args:              oneArg("RUN-DIR", "the folder that run made"),
 		ValidArgsFunction: completeRunDirs,
-		RunE: a.do(func(cmd *cobra.Command, args []string) error {
-			return a.resume(cmd, args[0], o)
-		}),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.resume(cmd, args[0], o) },
 	}
 	groups := &flagGroups{cmd: cmd}
 	what := groups.add("What")

@@ -28,7 +28,13 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
-		RunE:          a.do(func(cmd *cobra.Command, _ []string) error { return cmd.Help() }),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// What went wrong before is a command line that makes no sense.
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			err := cmd.ValidateFlagGroups() // cobra itself would do so only after this
+			a.began = err == nil
+			return err
+		},
 
 		SuggestionsMinimumDistance: 2,
 	}
@@ -40,9 +46,9 @@ func newRoot(a *app) *cobra.Command {
 		newRun(a), newResume(a), newReport(a), newCredentials(a), newPurge(a), newUsers(a), newStatus(a), newRuns(a), newVerify(a), newCheck(a), newSandbox(a), newVersion(),
 	)
 	for _, extra := range extraCommands {
-		root.AddCommand(extra(a))
+		root.AddCommand(extra())
 	}
-	root.SetHelpCommand(newHelp(a))
+	root.SetHelpCommand(newHelp())
 	for _, cmd := range root.Commands() {
 		completeValues(cmd, "region", "singapore", "mumbai")
 		completeValues(cmd, "limiter", "fixed", "sliding", "bucket")
@@ -55,31 +61,18 @@ func newRoot(a *app) *cobra.Command {
 }
 
 // extraCommands are those that only some builds have.
-var extraCommands []func(*app) *cobra.Command
-
-// do marks that a command has begun: what went wrong before is a command line
-// that makes no sense.
-func (a *app) do(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		a.began = true
-		return run(cmd, args)
-	}
-}
+var extraCommands []func() *cobra.Command
 
 // newHelp is cobra's help command, but for one that is not there it is an error.
-func newHelp(a *app) *cobra.Command {
+func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "help on a command",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
-			if err != nil {
-				return err
-			}
+			found, rest, _ := cmd.Root().Find(args) // what is not found is the rest
 			if len(rest) > 0 {
 				return usagef("siprotate --help lists the commands", "unknown command %q", rest[0])
 			}
-			a.began = true
 			return found.Help()
 		},
 	}

@@ -73,7 +73,7 @@ func newRun(a *app) *cobra.Command {
 		Args:    o.checkInput,
 
 		ValidArgsFunction: completeCSV,
-		RunE:              a.do(func(cmd *cobra.Command, args []string) error { return a.rotate(cmd, args, o) }),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.rotate(cmd, args, o) },
 	}
 	groups := &flagGroups{cmd: cmd}
 	f := groups.add("What")

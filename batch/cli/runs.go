@@ -34,13 +34,13 @@ nothing.`,
   siprotate runs /var/lib/siprotate --json`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeDirs,
-		RunE: a.do(func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			folder := "."
 			if len(args) > 0 {
 				folder = args[0]
 			}
 			return a.runs(folder, asJSON)
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON lines instead of a table")
 	return cmd

@@ -104,7 +104,7 @@ call. Their names:
 		Example: `  siprotate sandbox --users 200 --rate 50/m
   siprotate sandbox --listen 127.0.0.1:8080 --faults http500=2%,reset-after=1%`,
 		Args: cobra.NoArgs,
-		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), s) }),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), s) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:0", "the loopback address to listen on; port 0 picks a free one")

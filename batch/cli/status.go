@@ -50,7 +50,7 @@ never.`,
   siprotate status --history /var/lib/siprotate --max-age 90d --csv
   siprotate status --history /var/lib/siprotate --max-age 90d --format prometheus`,
 		Args: cobra.NoArgs,
-		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), o) }),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), o) },
 	}
 	groups := &flagGroups{cmd: cmd}
 	f := groups.add("What")

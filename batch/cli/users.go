@@ -49,7 +49,7 @@ not list while a run on the account is at work. With --email it takes fewer.`,
   siprotate users --email asha@example.com,ravi@example.com --json
   siprotate users | siprotate run - --yes`,
 		Args: cobra.NoArgs,
-		RunE: a.do(func(cmd *cobra.Command, _ []string) error { return a.users(cmd.Context(), o) }),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.users(cmd.Context(), o) },
 	}
 	groups := &flagGroups{cmd: cmd}
 	f := groups.add("What")

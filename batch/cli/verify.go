@@ -57,7 +57,7 @@ registration that was renewed in between.`,
   siprotate verify users.run --refused-to again.csv`,
 		Args:              oneArg("RUN-DIR", "the folder that run made"),
 		ValidArgsFunction: completeRunDirs,
-		RunE:              a.do(func(cmd *cobra.Command, args []string) error { return a.verify(cmd, args[0], o) }),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.verify(cmd, args[0], o) },
 	}
 	groups := &flagGroups{cmd: cmd}
 	f := groups.add("What")

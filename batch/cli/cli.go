@@ -86,21 +86,19 @@ const sameSignal = time.Second
 // abandon says what stands when the program ends without finishing what is under
 // way: it looks whether the journal can be read.
 func (a *app) abandon() {
-	a.mu.Lock()
-	dir := a.working
-	a.mu.Unlock()
 	a.rest()
-	if dir == "" {
+	dir := a.working.Load()
+	if dir == nil {
 		return
 	}
-	run, err := journal.Read(dir, nil)
+	run, err := journal.Read(*dir, nil)
 	if err != nil {
 		a.say("stopped at once: the journal cannot be read, and passwords in force may be lost: %v", err)
 		return
 	}
 	run.Close()
 	a.say("stopped at once: the journal stands, the reports are not written")
-	a.say("to go on: %s", a.resumeCommand(dir))
+	a.say("to go on: %s", a.resumeCommand(*dir))
 }
 
 // gcPercent lets the heap grow to several times what is in use before it is
@@ -123,12 +121,10 @@ type app struct {
 	runID   atomic.Pointer[string]          // the id of the run, once it is known
 	advised bool                            // the closing words named the command that goes on
 	gating  atomic.Pointer[rotation.Gating] // the gate that waits
+	working atomic.Pointer[string]          // the run directory, while requests may be under way
 
-	mu      sync.Mutex           // guards what follows
-	tell    func(string)         // where lines for people go while progress is shown
-	stop    func()               // ends the progress that is shown; nil: there is none
-	watched func() report.Status // what the progress says; nil: there is none, not even a paused one
-	working string               // the run directory, while requests may be under way
+	mu       sync.Mutex       // guards progress
+	progress *report.Progress // how far work is; nil: there is none, not even a paused one
 }
 
 // say prints one line for people.
@@ -138,16 +134,13 @@ func (a *app) say(format string, args ...any) {
 	defer a.mu.Unlock()
 	switch {
 	case a.quiet:
-		return
 	case a.log != nil:
 		a.log.Info(report.Sanitize(line))
-		return
+	case a.progress != nil:
+		a.progress.Println(line)
+	default:
+		fmt.Fprintln(a.err, report.Sanitize(line))
 	}
-	if a.tell != nil {
-		a.tell(line)
-		return
-	}
-	fmt.Fprintln(a.err, report.Sanitize(line))
 }
 
 func (a *app) run(ctx context.Context, args []string) int {

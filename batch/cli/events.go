@@ -50,7 +50,7 @@ func (a *app) hear(event rotation.Event) {
 	case rotation.ProvingStopped:
 		what := "no more passwords are proved: " + e.Why
 		switch {
-		case a.working == "":
+		case a.working.Load() == nil:
 		case e.Gated && e.Again:
 			what += "; a gate asks again while it waits"
 		case e.Gated:
@@ -172,39 +172,37 @@ func (a *app) watch(status func() report.Status) {
 		return
 	}
 	moving := isTerminal(a.err) && !a.isDumb()
-	p := report.NewProgress(a.err, moving, func() int { return terminalWidth(a.err) }, status)
-	p.Start()
 	a.mu.Lock()
-	a.tell, a.stop, a.watched = p.Println, p.Stop, status
-	a.mu.Unlock()
+	defer a.mu.Unlock()
+	a.progress = report.NewProgress(a.err, moving, func() int { return terminalWidth(a.err) }, status)
+	a.progress.Start()
 }
 
 // rest ends what watch shows. Another call does nothing.
-func (a *app) rest() { a.hide(nil) }
+func (a *app) rest() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.progress != nil {
+		a.progress.Stop()
+	}
+	a.progress = nil
+}
 
 // pause takes away what watch shows, until goOn is called.
 func (a *app) pause() (goOn func()) {
 	a.mu.Lock()
-	watched := a.watched
-	a.mu.Unlock()
-	a.hide(watched)
+	defer a.mu.Unlock()
+	paused := a.progress
+	if paused == nil {
+		return func() {}
+	}
+	paused.Stop()
 	return func() {
 		a.mu.Lock()
-		ended := a.watched == nil
-		a.mu.Unlock()
-		if !ended {
-			a.watch(watched)
+		defer a.mu.Unlock()
+		if a.progress == paused {
+			paused.Start()
 		}
-	}
-}
-
-func (a *app) hide(watched func() report.Status) {
-	a.mu.Lock()
-	stop := a.stop
-	a.tell, a.stop, a.watched = nil, nil, watched
-	a.mu.Unlock()
-	if stop != nil {
-		stop()
 	}
 }
 

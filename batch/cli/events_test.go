@@ -1,8 +1,9 @@
 package cli
 
 import (
-	"bytes"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"siprotate/report"
@@ -10,25 +11,39 @@ import (
 
 // A question takes the progress away and brings it back, unless the work has ended.
 func TestPause(t *testing.T) {
-	a := &app{err: &bytes.Buffer{}, getenv: func(string) string { return "" }}
-	shown := func() bool { return a.tell != nil }
-	a.pause()()
-	if shown() {
-		t.Error("a pause shows a progress that there was not")
-	}
-	a.watch(func() report.Status { return report.Status{} })
-	goOn := a.pause()
-	if shown() {
-		t.Error("the progress is shown during the pause")
-	}
-	if goOn(); !shown() {
-		t.Error("the progress is not shown after the pause")
-	}
-	goOn = a.pause()
-	a.rest()
-	if goOn(); shown() {
-		t.Error("the progress is shown after the end of the work")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var lines writeCount
+		a := &app{err: &lines, getenv: func(string) string { return "" }}
+		shown := func() bool {
+			before := lines.Load()
+			time.Sleep(time.Minute)
+			return lines.Load() > before
+		}
+		a.pause()()
+		if shown() {
+			t.Error("a pause shows a progress that there was not")
+		}
+		a.watch(func() report.Status { return report.Status{} })
+		goOn := a.pause()
+		if shown() {
+			t.Error("the progress is shown during the pause")
+		}
+		if goOn(); !shown() {
+			t.Error("the progress is not shown after the pause")
+		}
+		goOn = a.pause()
+		a.rest()
+		if goOn(); shown() {
+			t.Error("the progress is shown after the end of the work")
+		}
+	})
+}
+
+type writeCount struct{ atomic.Int64 }
+
+func (c *writeCount) Write(p []byte) (int, error) {
+	c.Add(1)
+	return len(p), nil
 }
 
 // What is over at a time is not said to be over a minute before.

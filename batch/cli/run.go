@@ -288,7 +288,7 @@ func (a *app) preview(p rotation.Plan, err error) error {
 
 // conclude rotates, says how that ended, and passes its error on.
 func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, rotate func(context.Context) (report.Digest, error)) error {
-	a.work(r.Dir)
+	a.working.Store(&r.Dir)
 	finishing := context.AfterFunc(ctx, func() {
 		if a.runID.Load() != nil { // before, there is no password to wait for
 			a.say("finishing the requests under way; interrupt again to stop at once")
@@ -296,7 +296,7 @@ func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, r
 	})
 	digest, ended := rotate(ctx)
 	finishing()
-	a.work("")
+	a.working.Store(nil)
 	a.rest()
 	if ended != nil && !errors.As(ended, new(*rotation.RunError)) {
 		if errors.Is(ended, rotation.ErrNothing) {
@@ -324,13 +324,6 @@ func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, r
 		a.onFinish(o.onFinish, digest.Summary)
 	}
 	return ended
-}
-
-// work says in which run directory requests may be under way.
-func (a *app) work(dir string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.working = dir
 }
 
 // sayClosing says how a run stands.

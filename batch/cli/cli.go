@@ -168,7 +168,7 @@ func (a *app) logger(verbose bool) *slog.Logger {
 	if a.log != nil {
 		return a.jsonLog(level)
 	}
-	return slog.New(slog.NewTextHandler(lines{a}, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(&lineWriter{say: func(line string) { a.say("%s", line) }}, &slog.HandlerOptions{Level: level}))
 }
 
 // jsonLog returns a log of records for machines, of the account if it is known.
@@ -198,9 +198,9 @@ func (h runHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return runHandler{h.Handler.WithAttrs(attrs), h.run}
 }
 
-// A lineLog is a writer that logs each line of what a command prints as a record.
-type lineLog struct {
-	log  *slog.Logger
+// A lineWriter is a writer that says each line.
+type lineWriter struct {
+	say  func(line string)
 	rest []byte // the line that has no end yet
 }
 
@@ -208,33 +208,21 @@ type lineLog struct {
 const maxLine = 64 << 10
 
 // Write never fails.
-func (l *lineLog) Write(p []byte) (int, error) {
-	l.rest = append(l.rest, p...)
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
 	for {
-		line, rest, ended := bytes.Cut(l.rest, []byte("\n"))
+		line, rest, ended := bytes.Cut(w.rest, []byte("\n"))
 		if !ended && len(line) < maxLine {
 			return len(p), nil
 		}
-		l.say(line)
-		l.rest = rest
+		w.say(string(bytes.TrimSuffix(line, []byte("\r"))))
+		w.rest = rest
 	}
 }
 
-// finish logs a last line that has no end.
-func (l *lineLog) finish() {
-	if len(l.rest) > 0 {
-		l.say(l.rest)
+// finish says a last line that has no end.
+func (w *lineWriter) finish() {
+	if len(w.rest) > 0 {
+		w.say(string(w.rest))
 	}
-}
-
-func (l *lineLog) say(line []byte) {
-	l.log.Info(report.Sanitize(string(bytes.TrimSuffix(line, []byte("\r")))))
-}
-
-// lines is a writer that says each write as a line for people.
-type lines struct{ a *app }
-
-func (l lines) Write(p []byte) (int, error) {
-	l.a.say("%s", bytes.TrimRight(p, "\n"))
-	return len(p), nil
 }

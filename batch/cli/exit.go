@@ -302,17 +302,12 @@ func command(words ...string) string {
 // A signalError is a signal that asks the program to end.
 type signalError struct{ signal os.Signal }
 
-func (e *signalError) Error() string {
-	switch e.signal {
-	case os.Interrupt:
-		return "SIGINT"
-	case syscall.SIGHUP:
-		return "SIGHUP"
-	case syscall.SIGQUIT:
-		return "SIGQUIT"
-	}
-	return "SIGTERM"
+// signalNames are the signals that end the program, by their names.
+var signalNames = map[os.Signal]string{
+	os.Interrupt: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP", syscall.SIGQUIT: "SIGQUIT",
 }
+
+func (e *signalError) Error() string { return signalNames[e.signal] }
 
 func (e *signalError) code() int {
 	if number, ok := e.signal.(syscall.Signal); ok {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"siprotate/batch"
@@ -34,17 +32,16 @@ func (a *app) follow(ctx context.Context, r rotation.Rotation) error {
 	}
 	if f.live {
 		a.watch(func() report.Status { return *f.status.Load() })
+		defer a.rest()
 	}
 	for f.live {
 		a.tellFailures(f)
 		select {
 		case <-ctx.Done():
-			a.rest()
 			return batch.InterruptedBy(ctx)
 		case <-time.After(max(followEvery, 10*f.took)):
 		}
 		if err := f.look(r); err != nil {
-			a.rest()
 			return err
 		}
 	}
@@ -158,9 +155,9 @@ func (f *follower) ended(dir string) error {
 func stopOf(text string) *batch.Stop {
 	reason, by, interrupted := strings.Cut(text, " by ")
 	if interrupted && reason == string(batch.Interrupted) {
-		for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
-			if caught := (&signalError{s}); caught.Error() == by {
-				return &batch.Stop{Reason: batch.Interrupted, Err: caught}
+		for signal, name := range signalNames {
+			if name == by {
+				return &batch.Stop{Reason: batch.Interrupted, Err: &signalError{signal}}
 			}
 		}
 	}

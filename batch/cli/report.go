@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -182,7 +183,9 @@ func (a *app) reportInto(r rotation.Rotation, v *journal.View) error {
 	}
 	next := a.nextCommand(r.Dir, digest.Summary)
 	if v.Live() {
-		a.sayLive(v)
+		info := v.Info()
+		a.say("the run is at work since %s (process %d); these are its reports as of now",
+			info.SessionAt.Local().Format(time.TimeOnly), info.PID)
 		next = ""
 	}
 	a.sayClosing(digest, next)

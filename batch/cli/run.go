@@ -251,17 +251,13 @@ func (a *app) directoryOfAll(src rotation.Source, acc rotation.Account) string {
 	}
 	today := "all-" + time.Now().Format(time.DateOnly)
 	dir := today + ".run"
-	for n := 2; n <= maxAllRuns; n++ {
+	for n := 2; ; n++ {
 		if holds, _, err := rotation.Holds(dir, src, acc); err != nil || holds || !journal.Exists(dir) {
 			return dir
 		}
 		dir = fmt.Sprintf("%s-%d.run", today, n)
 	}
-	return today + ".run"
 }
-
-// maxAllRuns bounds the runs of all devices, of different selections, in a day.
-const maxAllRuns = 100
 
 // readHistory reads the runs in a folder, with errors for the user.
 func (a *app) readHistory(folder string, acc rotation.Account) (*journal.History, error) {
@@ -368,7 +364,8 @@ func (a *app) onFinish(command string, sum report.Summary) {
 	shell.WaitDelay = hookDelay
 	shell.Stdin, shell.Stdout, shell.Stderr = &text, a.err, a.err
 	if a.log != nil {
-		output := &lineLog{log: a.log.With("from", "on-finish")}
+		log := a.log.With("from", "on-finish")
+		output := &lineWriter{say: func(line string) { log.Info(report.Sanitize(line)) }}
 		defer output.finish()
 		shell.Stdout, shell.Stderr = output, output
 	}

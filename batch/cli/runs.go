@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -182,12 +181,4 @@ func stateOf(v *journal.View, info journal.Info, left int) string {
 		return "unfinished"
 	}
 	return "finished"
-}
-
-// sayLive says of a run that another process is at work on since when, and which
-// one.
-func (a *app) sayLive(v *journal.View) {
-	info := v.Info()
-	a.say("the run is at work since %s (process %d); these are its reports as of now",
-		info.SessionAt.Local().Format(time.TimeOnly), info.PID)
 }

@@ -145,22 +145,11 @@ func (a *app) passphrase(ctx context.Context, prompt string) ([]byte, error) {
 	}
 	fmt.Fprintf(a.err, "%s: ", report.Sanitize(prompt))
 	defer fmt.Fprintln(a.err)
-	type line struct {
-		text []byte
-		err  error
-	}
-	typed := make(chan line, 1)
-	go func() {
-		text, err := term.ReadPassword(terminal)
-		typed <- line{text, err}
-	}()
-	select {
-	case l := <-typed:
-		return l.text, l.err
-	case <-ctx.Done():
+	text, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(terminal) })
+	if ctx.Err() != nil {
 		_ = term.Restore(terminal, state)
-		return nil, batch.InterruptedBy(ctx)
 	}
+	return text, err
 }
 
 // readable sees that a file which a flag names can be read.

@@ -57,19 +57,34 @@ func (a *app) ask(ctx context.Context, question, no string) error {
 	}
 	defer a.pause()()
 	fmt.Fprintf(a.err, "%s [y/N] ", report.Sanitize(question))
-	answer := make(chan string, 1)
-	go func() {
+	line, err := await(ctx, func() (string, error) {
 		line, _ := bufio.NewReader(io.LimitReader(a.in, 1<<10)).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
+		return strings.ToLower(strings.TrimSpace(line)), nil
+	})
+	switch {
+	case err != nil:
+		fmt.Fprintln(a.err)
+		return err
+	case line == "y" || line == "yes":
+		return nil
+	}
+	return usagef("", "%s", no)
+}
+
+// await returns what read returns, or gives it up once ctx ends: what waits for a
+// terminal cannot be cancelled.
+func await[T any](ctx context.Context, read func() (T, error)) (got T, err error) {
+	done := make(chan struct{})
+	var typed T
+	var failed error
+	go func() {
+		typed, failed = read()
+		close(done)
 	}()
 	select {
-	case line := <-answer:
-		if line == "y" || line == "yes" {
-			return nil
-		}
-		return usagef("", "%s", no)
+	case <-done:
+		return typed, failed
 	case <-ctx.Done():
-		fmt.Fprintln(a.err)
-		return batch.InterruptedBy(ctx)
+		return got, batch.InterruptedBy(ctx)
 	}
 }

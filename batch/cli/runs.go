@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -107,48 +106,36 @@ var yielding = []int{3, 2}
 
 // runsTable writes a table for a terminal of width columns; 0: there is none.
 func runsTable(w io.Writer, lines []runLine, width int) error {
-	table := [][]string{{"STARTED", "RUN", "INPUT", "ACCOUNT", "STATE", "ROTATED", "LEFT", "FAILED"}}
+	rows := [][]string{{"STARTED", "RUN", "INPUT", "ACCOUNT", "STATE", "ROTATED", "LEFT", "FAILED"}}
 	for _, l := range lines {
 		started := "-"
 		if !l.StartedAt.IsZero() {
 			started = l.StartedAt.Local().Format("2006-01-02 15:04")
 		}
-		table = append(table, []string{
+		rows = append(rows, []string{
 			started, report.Sanitize(l.Run), report.Sanitize(l.Input), report.Sanitize(l.Account), cmp.Or(l.State, "-"),
 			fmt.Sprintf("%d/%d", l.Rotated, l.Rows), strconv.Itoa(l.Left), strconv.Itoa(l.Failed),
 		})
 	}
 	for _, column := range yielding {
-		if width == 0 || widthOf(table) <= width {
+		if width == 0 || widthOf(rows) <= width {
 			break
 		}
-		for i := range table {
-			table[i] = slices.Delete(table[i], column, column+1)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], column, column+1)
 		}
 	}
-	out := tabwriter.NewWriter(w, 0, 8, gap, ' ', 0)
-	for _, cells := range table {
-		fmt.Fprintln(out, strings.Join(cells, "\t"))
-	}
-	return out.Flush()
+	return writeTable(w, rows)
 }
 
-// gap is how many spaces stand between two columns.
-const gap = 2
-
 // widthOf returns how many columns of a terminal a table takes.
-func widthOf(table [][]string) int {
-	widest := make([]int, len(table[0]))
-	for _, cells := range table {
-		for i, cell := range cells {
-			widest[i] = max(widest[i], utf8.RuneCountInString(cell))
-		}
+func widthOf(rows [][]string) (width int) {
+	var text strings.Builder
+	_ = writeTable(&text, rows)
+	for line := range strings.Lines(text.String()) {
+		width = max(width, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")))
 	}
-	sum := gap * (len(widest) - 1)
-	for _, cells := range widest {
-		sum += cells
-	}
-	return sum
+	return width
 }
 
 func readRun(dir string) (runLine, error) {

@@ -7,11 +7,9 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -274,17 +272,15 @@ func (o *statusFlags) figures(w io.Writer, lines []statusLine, e endpoint) error
 }
 
 func statusCSV(w io.Writer, lines []statusLine) error {
-	out := csv.NewWriter(w)
-	out.Write([]string{"user_id", "device_id", "sip_id", "email", "state", "rotated_at", "run"})
+	records := [][]string{{"user_id", "device_id", "sip_id", "email", "state", "rotated_at", "run"}}
 	for _, l := range lines {
 		at := ""
 		if !l.RotatedAt.IsZero() {
 			at = l.RotatedAt.Format("2006-01-02T15:04:05.000Z07:00")
 		}
-		out.Write([]string{l.UserID, l.DeviceID, l.SIPID, l.Email, l.State, at, l.Run})
+		records = append(records, []string{l.UserID, l.DeviceID, l.SIPID, l.Email, l.State, at, l.Run})
 	}
-	out.Flush()
-	return out.Error()
+	return csv.NewWriter(w).WriteAll(records)
 }
 
 // fullTable is how wide a terminal has to be for every column of the table.
@@ -297,11 +293,9 @@ func statusTable(w io.Writer, lines []statusLine, width int) error {
 	// Beside the two columns that give way: a state, a date, the gaps between.
 	email := max(12, (width-len("rotated  2006-01-02  ")-16-4)*3/5)
 	run := max(8, width-len("rotated  2006-01-02  ")-16-4-email)
-	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	rows := [][]string{{"SIP ID", "EMAIL", "DEVICE", "STATE", "ROTATED", "AGE", "RUN"}}
 	if narrow {
-		fmt.Fprintln(out, "SIP ID\tEMAIL\tSTATE\tROTATED\tRUN")
-	} else {
-		fmt.Fprintln(out, "SIP ID\tEMAIL\tDEVICE\tSTATE\tROTATED\tAGE\tRUN")
+		rows = [][]string{{"SIP ID", "EMAIL", "STATE", "ROTATED", "RUN"}}
 	}
 	for _, l := range lines {
 		day, clock, age := "-", "-", "-"
@@ -311,11 +305,10 @@ func statusTable(w io.Writer, lines []statusLine, width int) error {
 		}
 		sip, mail, dir := cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), cmp.Or(report.Sanitize(l.Run), "-")
 		if narrow {
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n",
-				report.Truncate(sip, 16), report.Truncate(mail, email), l.State, day, report.Truncate(dir, run))
+			rows = append(rows, []string{report.Truncate(sip, 16), report.Truncate(mail, email), l.State, day, report.Truncate(dir, run)})
 		} else {
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sip, mail, l.DeviceID, l.State, clock, age, dir)
+			rows = append(rows, []string{sip, mail, l.DeviceID, l.State, clock, age, dir})
 		}
 	}
-	return out.Flush()
+	return writeTable(w, rows)
 }

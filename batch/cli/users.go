@@ -4,16 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/spf13/cobra"
 
 	"siprotate/batch"
@@ -143,8 +140,6 @@ type userLine struct {
 	Verified  *bool  `json:"verified"`
 }
 
-var userColumns = []string{"user_id", "device_id", "sip_id", "email", "first_name", "last_name", "role", "available", "verified"}
-
 // linesOf returns a line for each of the user's devices, or one without a device.
 // What the API says is made harmless, should it come to a terminal.
 func linesOf(u exotel.User, devices []*exotel.Device) (lines []userLine) {
@@ -164,15 +159,13 @@ func linesOf(u exotel.User, devices []*exotel.Device) (lines []userLine) {
 }
 
 func usersCSV(w io.Writer, lines []userLine) error {
-	out := csv.NewWriter(w)
-	out.Write(userColumns)
+	records := [][]string{{"user_id", "device_id", "sip_id", "email", "first_name", "last_name", "role", "available", "verified"}}
 	for _, l := range lines {
-		out.Write([]string{
+		records = append(records, []string{
 			l.UserID, l.DeviceID, l.SIPID, l.Email, l.FirstName, l.LastName, l.Role, yesOrNo(l.Available), yesOrNo(l.Verified),
 		})
 	}
-	out.Flush()
-	return out.Error()
+	return csv.NewWriter(w).WriteAll(records)
 }
 
 func yesOrNo(is *bool) string {
@@ -180,31 +173,4 @@ func yesOrNo(is *bool) string {
 		return ""
 	}
 	return strconv.FormatBool(*is)
-}
-
-// jsonLines writes each value as a line of JSON.
-func jsonLines[T any](w io.Writer, values []T) error {
-	out := json.NewEncoder(w)
-	out.SetEscapeHTML(false)
-	for _, value := range values {
-		if err := out.Encode(value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// deliver writes the data of a command to a file, or to standard output if none
-// is named. The file is for its owner alone: it may name people.
-func (a *app) deliver(file string, text []byte) error {
-	var err error
-	if file == "" || file == "-" {
-		_, err = a.out.Write(text)
-	} else {
-		err = maybe.WriteFile(file, text, 0o600)
-	}
-	if err != nil {
-		return failure(fmt.Errorf("write the output: %w", err), "")
-	}
-	return nil
 }

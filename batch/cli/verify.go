@@ -5,12 +5,11 @@ import (
 	"cmp"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -304,16 +303,15 @@ func (a *app) sayAdoption(dir string, proved []batch.Entry, format string) (err 
 
 // adoptionTable writes the rows for people.
 func adoptionTable(w io.Writer, lines []adoptionLine) error {
-	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(out, "ROW\tSIP ID\tEMAIL\tPHONE\tUNTIL")
+	rows := [][]string{{"ROW", "SIP ID", "EMAIL", "PHONE", "UNTIL"}}
 	for _, l := range lines {
 		until := "-"
 		if !l.Until.IsZero() {
 			until = l.Until.Local().Format("15:04")
 		}
-		fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%s\n", l.Row, cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), l.state(), until)
+		rows = append(rows, []string{strconv.Itoa(l.Row), cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), l.state(), until})
 	}
-	return out.Flush()
+	return writeTable(w, rows)
 }
 
 // adoptionLines returns a line for each of the rows.
@@ -335,14 +333,13 @@ func adoptionLines(proved []batch.Entry) (lines []adoptionLine) {
 // later are none of them: their phones have a newer password.
 func (a *app) writeRefused(proved []batch.Entry, later map[int]bool, file string) error {
 	var text bytes.Buffer
-	out := csv.NewWriter(&text)
-	out.Write([]string{"user_id", "device_id", "sip_id", "email"})
+	records := [][]string{{"user_id", "device_id", "sip_id", "email"}}
 	for _, entry := range proved {
 		if row := entry.Row; entry.Result.Proof.Verdict == batch.ProofRefused && !later[row.Number] {
-			out.Write([]string{row.UserID, row.DeviceID, row.SIPID, row.Email})
+			records = append(records, []string{row.UserID, row.DeviceID, row.SIPID, row.Email})
 		}
 	}
-	out.Flush() // a buffer takes every write
+	_ = csv.NewWriter(&text).WriteAll(records) // a buffer takes every write
 	return a.deliver(file, text.Bytes())
 }
 

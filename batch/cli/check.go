@@ -31,10 +31,9 @@ API advertises, whether the state folder can be written, and which proxy is used
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), o) },
 	}
-	groups := &flagGroups{cmd: cmd}
-	o.accountFlags.add(groups.add("Account"))
-	o.paceFlags.add(groups.add("Pace"), groups.add("Output"))
-	groups.finish(a)
+	o.accountFlags.add(a.group(cmd, "Account"))
+	o.paceFlags.add(a.group(cmd, "Pace"), a.group(cmd, "Output"))
+	a.joinGroups(cmd)
 	// It tells what is wrong now, and not whether that passes.
 	o.maxAttempts = 1
 	cmd.Flags().Lookup("max-attempts").DefValue = "1"

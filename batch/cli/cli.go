@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
@@ -117,11 +118,11 @@ type app struct {
 	quiet  bool         // nothing is said but errors
 	log    *slog.Logger // takes lines for people, as records for machines; nil: they are printed
 
-	groups  map[*cobra.Command][]flagGroup
-	runID   atomic.Pointer[string]          // the id of the run, once it is known
-	advised bool                            // the closing words named the command that goes on
-	gating  atomic.Pointer[rotation.Gating] // the gate that waits
-	working atomic.Pointer[string]          // the run directory, while requests may be under way
+	groups  map[*cobra.Command][]*pflag.FlagSet // of flags, as help shows them
+	runID   atomic.Pointer[string]              // the id of the run, once it is known
+	advised bool                                // the closing words named the command that goes on
+	gating  atomic.Pointer[rotation.Gating]     // the gate that waits
+	working atomic.Pointer[string]              // the run directory, while requests may be under way
 
 	mu       sync.Mutex       // guards progress
 	progress *report.Progress // how far work is; nil: there is none, not even a paused one

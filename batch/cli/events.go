@@ -231,9 +231,8 @@ func status(p rotation.Progress, worked time.Duration) report.Status {
 	if !state.Rate.IsUnlimited() {
 		s.Used, s.Allowance = state.Used, state.Rate.N
 	}
-	switch why := state.Waiting; why.Reason {
-	case pace.Spread, pace.Starting: // these waits are short, and wanted
-	default:
+	// Those other waits are short, and wanted.
+	if why := state.Waiting; why.Reason != pace.Spread && why.Reason != pace.Starting {
 		s.Waiting, s.Until = string(why.Reason), why.Until
 	}
 	return s

@@ -16,30 +16,19 @@ import (
 	"siprotate/batch/journal"
 )
 
-// Flag groups are the flags of a command as its help shows them.
-type flagGroups struct {
-	cmd    *cobra.Command
-	groups []flagGroup
-}
-
-type flagGroup struct {
-	title string
-	flags *pflag.FlagSet
-}
-
-// add adds a group. Its flags become the command's with finish.
-func (g *flagGroups) add(title string) *pflag.FlagSet {
+// group adds a group of flags to those that the help of a command shows. They
+// become the command's with joinGroups.
+func (a *app) group(cmd *cobra.Command, title string) *pflag.FlagSet {
 	f := pflag.NewFlagSet(title, pflag.ContinueOnError)
 	f.SortFlags = false
-	g.groups = append(g.groups, flagGroup{title, f})
+	a.groups[cmd] = append(a.groups[cmd], f)
 	return f
 }
 
-func (g *flagGroups) finish(a *app) {
-	for _, group := range g.groups {
-		g.cmd.Flags().AddFlagSet(group.flags)
+func (a *app) joinGroups(cmd *cobra.Command) {
+	for _, group := range a.groups[cmd] {
+		cmd.Flags().AddFlagSet(group)
 	}
-	a.groups[g.cmd] = g.groups
 }
 
 // An exitText says what an exit code means, and which commands end with it; none
@@ -156,14 +145,13 @@ func (a *app) usage(cmd *cobra.Command) error {
 }
 
 func (a *app) usageOfFlags(b *strings.Builder, cmd *cobra.Command, width int) {
-	shown := map[string]bool{}
-	for _, group := range a.groups[cmd] {
-		fmt.Fprintf(b, "\n%s:\n%s", group.title, group.flags.FlagUsagesWrapped(width))
-		group.flags.VisitAll(func(f *pflag.Flag) { shown[f.Name] = true })
+	groups := a.groups[cmd]
+	for _, group := range groups {
+		fmt.Fprintf(b, "\n%s:\n%s", group.Name(), group.FlagUsagesWrapped(width))
 	}
 	others := pflag.NewFlagSet("", pflag.ContinueOnError)
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if !shown[f.Name] {
+		if !slices.ContainsFunc(groups, func(group *pflag.FlagSet) bool { return group.Lookup(f.Name) != nil }) {
 			others.AddFlag(f)
 		}
 	})

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -127,10 +128,8 @@ func (o *proveFlags) applyWaves(a *app, r *rotation.Rotation) error {
 	if r.Engine.Canary > 0 && len(o.waves) > 0 {
 		r.Waves.Sizes = append([]int{r.Engine.Canary}, o.waves...)
 	}
-	for _, size := range o.waves {
-		if size < 1 {
-			return usagef("", "--waves: want numbers of rows from 1, such as 5,50,500")
-		}
+	if slices.ContainsFunc(o.waves, func(size int) bool { return size < 1 }) {
+		return usagef("", "--waves: want numbers of rows from 1, such as 5,50,500")
 	}
 	if len(o.waves) == 0 && (o.gate != "" || o.apart != "") {
 		return usagef("", "--gate and --apart are for --waves")

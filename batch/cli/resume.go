@@ -40,15 +40,14 @@ may be in force is kept beside the new one until that is confirmed.`,
 		ValidArgsFunction: completeRunDirs,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.resume(cmd, args[0], o) },
 	}
-	groups := &flagGroups{cmd: cmd}
-	what := groups.add("What")
+	what := a.group(cmd, "What")
 	what.BoolVar(&o.retryFailed, "retry-failed", false, "also send failed rows again")
 	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be sent, send nothing, write nothing")
 	what.StringVar(&o.identity, "identity", "", identityUsage)
-	o.sendFlags.add(groups.add("Pace"), groups.add("Stop rules"), groups.add("Output"))
-	o.proveFlags.add(groups.add("Proof"), groups.add("Waves"))
-	o.accountFlags.add(groups.add("Account"))
-	groups.finish(a)
+	o.sendFlags.add(a.group(cmd, "Pace"), a.group(cmd, "Stop rules"), a.group(cmd, "Output"))
+	o.proveFlags.add(a.group(cmd, "Proof"), a.group(cmd, "Waves"))
+	o.accountFlags.add(a.group(cmd, "Account"))
+	a.joinGroups(cmd)
 	return cmd
 }
 

@@ -1,6 +1,9 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
 
 const rootLong = `siprotate resets the SIP passwords of many Exotel users in one go.
 
@@ -38,7 +41,7 @@ func newRoot(a *app) *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 	}
-	a.groups = map[*cobra.Command][]flagGroup{}
+	a.groups = map[*cobra.Command][]*pflag.FlagSet{}
 	root.SetUsageFunc(a.usage)
 	root.SetHelpFunc(a.help)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")

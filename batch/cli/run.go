@@ -75,8 +75,7 @@ func newRun(a *app) *cobra.Command {
 		ValidArgsFunction: completeCSV,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.rotate(cmd, args, o) },
 	}
-	groups := &flagGroups{cmd: cmd}
-	f := groups.add("What")
+	f := a.group(cmd, "What")
 	f.StringVarP(&o.out, "out", "o", "", "the run directory (default INPUT's name with .run for .csv, in the current folder; all-DATE.run for --all)")
 	f.BoolVar(&o.all, "all", false, "rotate every SIP device of the account, instead of INPUT")
 	f.StringVar(&o.exclude, "exclude", "", "with --all: leave out the users and devices that this CSV file names")
@@ -87,10 +86,10 @@ func newRun(a *app) *cobra.Command {
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "check everything, say what would be done, send nothing, write nothing")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&o.sandbox, "sandbox", false, "run against a built-in stand-in of the API that holds the input's users")
-	o.sendFlags.add(groups.add("Pace"), groups.add("Stop rules"), groups.add("Output"))
-	o.proveFlags.add(groups.add("Proof"), groups.add("Waves"))
-	o.accountFlags.add(groups.add("Account"))
-	groups.finish(a)
+	o.sendFlags.add(a.group(cmd, "Pace"), a.group(cmd, "Stop rules"), a.group(cmd, "Output"))
+	o.proveFlags.add(a.group(cmd, "Proof"), a.group(cmd, "Waves"))
+	o.accountFlags.add(a.group(cmd, "Account"))
+	a.joinGroups(cmd)
 	return cmd
 }
 

@@ -19,11 +19,9 @@ type settings struct {
 
 // settingsOf collects the flags that were given.
 func settingsOf(e endpoint, f *pflag.FlagSet) json.RawMessage {
-	var send sendFlags
-	var prove proveFlags
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
-	send.add(known, known, known)
-	prove.add(known, known)
+	new(sendFlags).add(known, known, known)
+	new(proveFlags).add(known, known)
 	s := settings{BaseURL: e.baseURL, Flags: map[string]string{}}
 	f.Visit(func(flag *pflag.Flag) {
 		if known.Lookup(flag.Name) != nil && !momentary[flag.Name] {
@@ -64,9 +62,8 @@ func begunWith(dir string) (s settings) {
 	if pending, _ := v.Pending(false); pending == 0 {
 		return s
 	}
-	var prove proveFlags
 	guards := pflag.NewFlagSet("", pflag.ContinueOnError)
-	prove.add(guards, guards)
+	new(proveFlags).add(guards, guards)
 	s = readSettings(v.Info().Head)
 	maps.DeleteFunc(s.Flags, func(name, _ string) bool { return guards.Lookup(name) == nil })
 	return s

@@ -50,17 +50,16 @@ never.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), o) },
 	}
-	groups := &flagGroups{cmd: cmd}
-	f := groups.add("What")
+	f := a.group(cmd, "What")
 	f.StringVar(&o.history, "history", "", "the folder with the run directories (required)")
 	f.Var(&o.maxAge, "max-age", "what was rotated longer ago is too old, such as 90d")
 	f.BoolVar(&o.offline, "offline", false, "ask the API for nothing: the devices that the runs know")
 	f.StringVar(&o.format, "format", "table", "table, csv, jsonl, html, prometheus or summary (the counts as JSON)")
 	f.BoolVar(&o.csv, "csv", false, "the same as --format csv")
 	f.BoolVar(&o.json, "json", false, "the same as --format jsonl")
-	o.accountFlags.add(groups.add("Account"))
-	o.paceFlags.add(groups.add("Pace"), groups.add("Output"))
-	groups.finish(a)
+	o.accountFlags.add(a.group(cmd, "Account"))
+	o.paceFlags.add(a.group(cmd, "Pace"), a.group(cmd, "Output"))
+	a.joinGroups(cmd)
 	cmd.MarkFlagsMutuallyExclusive("csv", "json", "format")
 	return cmd
 }

@@ -48,16 +48,15 @@ not list while a run on the account is at work. With --email it takes fewer.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.users(cmd.Context(), o) },
 	}
-	groups := &flagGroups{cmd: cmd}
-	f := groups.add("What")
+	f := a.group(cmd, "What")
 	f.StringVarP(&o.out, "out", "o", "", "write to this file instead of standard output")
 	f.BoolVar(&o.json, "json", false, "JSON lines instead of CSV")
 	f.StringSliceVar(&o.emails, "email", nil, "only the users with these emails, separated by commas")
 	f.StringVar(&o.role, "role", "", "only the users with this role")
 	f.BoolVar(&o.withoutDevice, "without-device", false, "the users that have no SIP device, instead of those that have")
-	o.accountFlags.add(groups.add("Account"))
-	o.paceFlags.add(groups.add("Pace"), groups.add("Output"))
-	groups.finish(a)
+	o.accountFlags.add(a.group(cmd, "Account"))
+	o.paceFlags.add(a.group(cmd, "Pace"), a.group(cmd, "Output"))
+	a.joinGroups(cmd)
 	return cmd
 }
 

@@ -58,8 +58,7 @@ registration that was renewed in between.`,
 		ValidArgsFunction: completeRunDirs,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.verify(cmd, args[0], o) },
 	}
-	groups := &flagGroups{cmd: cmd}
-	f := groups.add("What")
+	f := a.group(cmd, "What")
 	f.StringSliceVar(&o.outcomes, "outcome", []string{"rotated", "unknown"}, "rows that stand so")
 	f.StringVar(&o.rows, "row", "", "only these rows, such as 3,5-9")
 	f.IntVar(&o.sample, "sample", 0, "of these, only so many, spread over the run")
@@ -68,13 +67,13 @@ registration that was renewed in between.`,
 	f.StringVar(&o.identity, "identity", "", identityUsage)
 	f.StringVar(&o.format, "format", "", "print on standard output: table or jsonl (the rows), or prometheus (how many stand how)")
 	f.BoolVar(&o.json, "json", false, "the same as --format jsonl")
-	wait := groups.add("Waiting for the phones")
+	wait := a.group(cmd, "Waiting for the phones")
 	wait.DurationVar(&o.every, "every", 0, "ask about the phones that are not back again so much later")
 	wait.StringVar(&o.until, "until", "100%", "until so many rows are adopted")
 	wait.DurationVar(&o.limit, "timeout", 0, "give up after this time (default never)")
-	o.registrarFlags.add(groups.add("Proof"))
-	o.accountFlags.add(groups.add("Account"))
-	groups.finish(a)
+	o.registrarFlags.add(a.group(cmd, "Proof"))
+	o.accountFlags.add(a.group(cmd, "Account"))
+	a.joinGroups(cmd)
 	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	completeValues(cmd, "format", verifyFormats...)
 	return cmd

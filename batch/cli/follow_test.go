@@ -16,13 +16,7 @@ import (
 // TestFollowEstimatesAsTheRun follows a run that has spent its allowance of an hour.
 func TestFollowEstimatesAsTheRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "users.run")
-	p, err := journal.Create(dir, journal.Head{Account: "acc", Host: "api.example"}, journal.Plain)
-	noError(t, err)
-	for i := 1; i <= 60; i++ {
-		noError(t, p.Add(batch.Row{Number: i, UserID: "ab1", DeviceID: fmt.Sprint(i), Password: batch.NewSecret("Sample-Only-01!")}))
-	}
-	j, err := p.Seal("sum", nil)
-	noError(t, err)
+	j := planRun(t, dir, 60)
 	defer j.Close()
 	noError(t, j.Begin("test", false))
 	for i := 1; i <= 20; i++ {
@@ -52,6 +46,19 @@ func TestFollowEstimatesAsTheRun(t *testing.T) {
 	if s := look(pace.Options{Rate: pace.Unlimited}); s.Allowance != 0 || s.Waiting != "" || s.ETA < 0 {
 		t.Errorf("without a limit: %+v", s)
 	}
+}
+
+// planRun plans a run of so many rows.
+func planRun(t *testing.T, dir string, rows int) *journal.Journal {
+	t.Helper()
+	p, err := journal.Create(dir, journal.Head{Account: "acc", Host: "api.example"}, journal.Plain)
+	noError(t, err)
+	for i := 1; i <= rows; i++ {
+		noError(t, p.Add(batch.Row{Number: i, UserID: "ab1", DeviceID: fmt.Sprint(i), Password: batch.NewSecret("Sample-Only-01!")}))
+	}
+	j, err := p.Seal("sum", nil)
+	noError(t, err)
+	return j
 }
 
 func noError(t *testing.T, err error) {

@@ -195,19 +195,20 @@ func (a *app) reportInto(r rotation.Rotation, v *journal.View) error {
 // reportTo renders one format to a file, which it replaces at once, or to standard
 // output.
 func (a *app) reportTo(name string, r rotation.Rotation, format report.Format, only []batch.Outcome) error {
+	render := func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		if _, err := r.Render(out, format, only...); err != nil {
+			return err
+		}
+		return out.Flush()
+	}
 	if name == "-" {
-		out := bufio.NewWriter(a.out)
-		_, err := r.Render(out, format, only...)
-		if err = errors.Join(err, out.Flush()); err != nil {
+		if err := render(a.out); err != nil {
 			return failure(err, "")
 		}
 		return nil
 	}
-	err := replaceFile(name, func(w io.Writer) error {
-		_, err := r.Render(w, format, only...)
-		return err
-	})
-	if err != nil {
+	if err := replaceFile(name, render); err != nil {
 		return failure(err, "nothing was changed")
 	}
 	a.say("wrote %s", name)
@@ -227,11 +228,10 @@ func replaceFile(name string, write func(io.Writer) error) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	buffer := bufio.NewWriter(f)
-	if err := write(buffer); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
-	if err := errors.Join(buffer.Flush(), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), name)

@@ -11,8 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"siprotate/batch"
-	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
 )
 
@@ -20,12 +18,7 @@ import (
 // with --log-format json.
 func TestStatusHeedsTheOutputFlags(t *testing.T) {
 	folder := t.TempDir()
-	p, err := journal.Create(filepath.Join(folder, "users.run"), journal.Head{Account: "acc", Host: "api.example"}, journal.Plain)
-	noError(t, err)
-	noError(t, p.Add(batch.Row{Number: 1, UserID: "ab1", DeviceID: "1", Password: batch.NewSecret("Sample-Only-01!")}))
-	j, err := p.Seal("sum", nil)
-	noError(t, err)
-	noError(t, j.Close())
+	noError(t, planRun(t, filepath.Join(folder, "users.run"), 1).Close())
 	for _, flag := range []string{"--log-format=json", "-q"} {
 		var said strings.Builder
 		a := &app{out: io.Discard, err: &said, getenv: func(string) string { return "" }}

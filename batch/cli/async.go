@@ -40,7 +40,6 @@ func (w *asyncWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Fd returns the stream's descriptor.
 func (w *asyncWriter) Fd() uintptr { return w.stream.Fd() }
 
 func (w *asyncWriter) pump() {

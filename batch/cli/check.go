@@ -12,7 +12,6 @@ import (
 	"siprotate/exotel"
 )
 
-// Check flags are those of check alone.
 type checkFlags struct {
 	accountFlags
 	paceFlags

@@ -49,7 +49,6 @@ const credentialsExample = `  siprotate credentials users.run --row 3,5-9
   siprotate credentials users.run --template yealink --name '{{.mac}}.cfg' --out phones
   siprotate credentials users.run --to ./deliver.sh --parallel 4`
 
-// Credentials flags are those of credentials alone.
 type credentialsFlags struct {
 	format, outcome, rows, user, proof, identity string
 	template, name, out                          string
@@ -99,7 +98,6 @@ func newCredentials(a *app) *cobra.Command {
 // errUndelivered says that commands failed; what they were is said before.
 var errUndelivered = errors.New("some rows were not delivered")
 
-// handOut hands out the passwords of a run.
 func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) error {
 	s, err := o.selection()
 	if err != nil {
@@ -165,7 +163,6 @@ func hasAny(entries iter.Seq2[batch.Entry, error], s handout.Selection, o *crede
 	return usagef("", "--row %s: the run has rows 1 to %d", o.rows, rows)
 }
 
-// selection checks which rows are asked for.
 func (o *credentialsFlags) selection() (s handout.Selection, err error) {
 	for name := range strings.SplitSeq(o.outcome, ",") {
 		var outcome batch.Outcome

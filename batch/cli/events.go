@@ -13,7 +13,6 @@ import (
 	"siprotate/report"
 )
 
-// hear says what happens in a rotation.
 func (a *app) hear(event rotation.Event) {
 	switch e := event.(type) {
 	case rotation.Waiting:
@@ -89,7 +88,6 @@ func (a *app) hear(event rotation.Event) {
 	}
 }
 
-// sayPlan says what a run is about to do.
 func (a *app) sayPlan(p rotation.Plan) {
 	switch {
 	case p.Listed:

@@ -52,7 +52,6 @@ func usagef(hint, format string, args ...any) error {
 // failure is an unexpected error of which there is something to say.
 func failure(err error, hint string) error { return &commandError{err, exitFailure, hint} }
 
-// errTooOld says that status found devices that have to be rotated.
 var errTooOld = errors.New("some devices are too old, or were never rotated")
 
 // knownErrors are those that need no look inside: their exit codes, and the advice

@@ -188,7 +188,6 @@ func parseWorkers(text string) (int, error) {
 // A window is a duration above 0, the value of a flag; zero is none.
 type window time.Duration
 
-// Set reads a window.
 func (w *window) Set(text string) error {
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
@@ -206,7 +205,6 @@ func (w *window) String() string {
 	return time.Duration(*w).String()
 }
 
-// Type is how help calls the value.
 func (*window) Type() string { return "duration" }
 
 // An age is a duration that may begin with days: 90d, 1d12h, 36h. It is the
@@ -220,7 +218,6 @@ const (
 
 var errAge = errors.New("want an age above 0, such as 90d, 36h or 1d12h")
 
-// Set reads an age.
 func (a *age) Set(text string) error {
 	var sum time.Duration
 	days, rest, found := strings.Cut(text, "d")
@@ -259,5 +256,4 @@ func (a *age) String() string {
 	return d.String()
 }
 
-// Type is how help calls the value.
 func (*age) Type() string { return "age" }

@@ -15,13 +15,11 @@ import (
 	"siprotate/report"
 )
 
-// How follow looks at a run.
 const (
 	followEvery  = time.Second
 	followLatest = 3 // failures that it tells of at once
 )
 
-// errDied says that a run was not live any more, and had not come to rest.
 var errDied = errors.New("the run died")
 
 // follow shows a run of another process until it ends, and ends as it did.
@@ -50,7 +48,7 @@ func (a *app) follow(ctx context.Context, r rotation.Rotation) error {
 	return f.ended(r.Dir)
 }
 
-// A follower is what was seen of a run.
+// A follower is what was seen of a run, as a [report.View] of it.
 type follower struct {
 	live   bool
 	digest report.Digest
@@ -61,7 +59,6 @@ type follower struct {
 	done   int
 }
 
-// look reads the journal.
 func (f *follower) look(r rotation.Rotation) error {
 	began := time.Now()
 	v, err := journal.Read(r.Dir, nil)
@@ -105,11 +102,9 @@ func pacerOf(o pace.Options, v *journal.View) (*pace.Pacer, error) {
 	return p, err
 }
 
-// Begin is a part of [report.View].
 func (f *follower) Begin(report.Run) error { return nil }
 
-// Entry is a part of [report.View]. Of a live run a row that is under way is unknown,
-// too.
+// Entry counts a row. Of a live run a row that is under way is unknown, too.
 func (f *follower) Entry(e *report.Entry) error {
 	outcome := e.Result.Outcome
 	if outcome != batch.NotAttempted && outcome != batch.Unknown {
@@ -123,7 +118,6 @@ func (f *follower) Entry(e *report.Entry) error {
 	return nil
 }
 
-// End is a part of [report.View].
 func (f *follower) End(report.Digest) error { return nil }
 
 // tellFailures says which rows failed of late, the last ones if they are many.
@@ -137,7 +131,6 @@ func (a *app) tellFailures(f *follower) {
 	}
 }
 
-// ended returns the error that the run ended with.
 func (f *follower) ended(dir string) error {
 	run, s := f.digest.Run, f.digest.Summary
 	switch {

@@ -234,7 +234,6 @@ func faultOf(wrong *pflag.InvalidValueError) error {
 	}
 }
 
-// The completions of arguments.
 var (
 	completeDirs = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 	completeCSV  = cobra.FixedCompletions([]string{"csv"}, cobra.ShellCompDirectiveFilterFileExt)

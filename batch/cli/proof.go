@@ -36,7 +36,6 @@ func (o *registrarFlags) add(f *pflag.FlagSet) {
 	f.DurationVar(&o.timeout, "proof-timeout", registrar.DefaultTimeout, "time for one proof")
 }
 
-// prover returns what asks the registrar for the account.
 func (a *app) prover(o registrarFlags, e endpoint) (rotation.Proofs, error) {
 	if o.every <= 0 || o.timeout <= 0 {
 		return rotation.Proofs{}, usagef("", "--proof-rate and --proof-timeout: want a time above 0")
@@ -176,7 +175,6 @@ func parseShare(text string) (rotation.Share, error) {
 	return rotation.Share(percent / 100), nil
 }
 
-// askGate asks a person whether the next wave may be sent.
 func (a *app) askGate(ctx context.Context, gate rotation.Gated) error {
 	sent := count(gate.Rows, "row") + " sent"
 	if gate.Why != "" {

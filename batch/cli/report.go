@@ -23,7 +23,6 @@ import (
 	"siprotate/report"
 )
 
-// Report flags are those of report alone.
 type reportFlags struct {
 	by       string
 	formats  []string
@@ -115,7 +114,6 @@ func parseOutcomes(names []string, takes string) (outcomes []batch.Outcome, err 
 	return outcomes, nil
 }
 
-// parseFormats returns the formats of these names.
 func parseFormats(names []string) (formats []report.Format, err error) {
 	for _, name := range names {
 		f, ok := report.ByName(name)
@@ -175,7 +173,6 @@ func (a *app) report(ctx context.Context, dir string, o *reportFlags) error {
 	return err
 }
 
-// reportInto renders the reports in the run directory.
 func (a *app) reportInto(r rotation.Rotation, v *journal.View) error {
 	digest, err := r.Report()
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"siprotate/exotel"
 )
 
-// Resume flags are those of resume alone.
 type resumeFlags struct {
 	accountFlags
 	sendFlags

@@ -46,7 +46,6 @@ With --all, each rotation is a run of its own, in all-DATE.run. An unfinished on
 in the current folder, with the same --exclude and --older-than, is resumed first,
 as it was planned, also on a later date.`
 
-// Run flags are those of run alone.
 type runFlags struct {
 	accountFlags
 	sendFlags
@@ -93,7 +92,6 @@ func newRun(a *app) *cobra.Command {
 	return cmd
 }
 
-// checkInput checks what says which devices to rotate.
 func (o *runFlags) checkInput(cmd *cobra.Command, args []string) error {
 	if o.sandbox && (o.sid != "" || o.region != "" || o.baseURL != "") {
 		return usagef("`siprotate sandbox` serves a stand-in at an address of its own", "--sandbox has an account of its own: it takes no --account-sid, --region or --base-url")
@@ -165,7 +163,6 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 	return a.conclude(ctx, r, &o.sendFlags, func(ctx context.Context) (report.Digest, error) { return r.Run(ctx, src) })
 }
 
-// source returns the rows that a run is for.
 func (a *app) source(ctx context.Context, args []string, o *runFlags, e endpoint) (rotation.Source, error) {
 	if !o.all {
 		return a.roster(ctx, args[0], checkPassword)
@@ -271,7 +268,6 @@ func (a *app) readHistory(folder string, acc rotation.Account) (*journal.History
 	return nil, failure(fmt.Errorf("read the history: %w", err), "what that run rotated is not known; mend it, or move it out of "+folder)
 }
 
-// preview says what a run would do.
 func (a *app) preview(p rotation.Plan, err error) error {
 	if err != nil {
 		return err
@@ -321,7 +317,6 @@ func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, r
 	return ended
 }
 
-// sayClosing says how a run stands.
 func (a *app) sayClosing(digest report.Digest, next string) {
 	a.advised = next != "" && !a.quiet
 	switch {

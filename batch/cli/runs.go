@@ -44,7 +44,6 @@ nothing.`,
 	return cmd
 }
 
-// A runLine is a run in a folder.
 type runLine struct {
 	Run       string       `json:"run"`
 	StartedAt report.Stamp `json:"started_at"`

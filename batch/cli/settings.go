@@ -17,7 +17,6 @@ type settings struct {
 	Flags   map[string]string `json:"flags"` // by name; only those that were given
 }
 
-// settingsOf collects the flags that were given.
 func settingsOf(e endpoint, f *pflag.FlagSet) json.RawMessage {
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
 	new(sendFlags).add(known, known, known)

@@ -21,7 +21,6 @@ import (
 	"siprotate/report"
 )
 
-// Status flags are those of status alone.
 type statusFlags struct {
 	accountFlags
 	paceFlags
@@ -215,7 +214,6 @@ func statusLines(devices []journal.Rotation, past *journal.History, limit time.D
 	return lines
 }
 
-// statusFormats are what status can print.
 var statusFormats = []string{"table", "csv", "jsonl", "html", "prometheus", "summary"}
 
 func (o *statusFlags) encode(w io.Writer, lines []statusLine, e endpoint, width int) error {

@@ -36,7 +36,6 @@ func isTerminal(stream any) bool {
 // isDumb reports whether people read a terminal that does not move its cursor.
 func (a *app) isDumb() bool { return isTerminal(a.err) && a.getenv("TERM") == "dumb" }
 
-// confirm asks on the terminal whether to go ahead with a plan.
 func (a *app) confirm(ctx context.Context, p rotation.Plan) error {
 	return a.ask(ctx, "Rotate "+count(p.Left, "password")+" now?", "not confirmed: nothing was sent and nothing was written")
 }

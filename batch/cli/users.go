@@ -20,7 +20,6 @@ import (
 	"siprotate/report"
 )
 
-// Users flags are those of users alone.
 type usersFlags struct {
 	accountFlags
 	paceFlags

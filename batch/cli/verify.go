@@ -21,7 +21,6 @@ import (
 	"siprotate/report"
 )
 
-// Verify flags are those of verify alone.
 type verifyFlags struct {
 	registrarFlags
 	accountFlags
@@ -79,7 +78,6 @@ registration that was renewed in between.`,
 	return cmd
 }
 
-// verifyFormats are what verify can print.
 var verifyFormats = []string{"table", "jsonl", "prometheus"}
 
 func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
@@ -153,7 +151,6 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	return cmp.Or(err, ended)
 }
 
-// wants returns which rows are verified.
 func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
 	outcomes, err := parseOutcomes(o.outcomes, "rotated and unknown")
 	if err != nil {
@@ -300,7 +297,6 @@ func (a *app) sayAdoption(dir string, proved []batch.Entry, format string) (err 
 	return nil
 }
 
-// adoptionTable writes the rows for people.
 func adoptionTable(w io.Writer, lines []adoptionLine) error {
 	rows := [][]string{{"ROW", "SIP ID", "EMAIL", "PHONE", "UNTIL"}}
 	for _, l := range lines {
@@ -313,7 +309,6 @@ func adoptionTable(w io.Writer, lines []adoptionLine) error {
 	return writeTable(w, rows)
 }
 
-// adoptionLines returns a line for each of the rows.
 func adoptionLines(proved []batch.Entry) (lines []adoptionLine) {
 	for _, entry := range proved {
 		proof := entry.Result.Proof

@@ -45,7 +45,7 @@ func Main() int {
 	// A reader that went away must not end the process in the middle of a write.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	if !signal.Ignored(syscall.SIGHUP) { // it is under nohup
 		signal.Notify(signals, syscall.SIGHUP)
 	}
@@ -63,7 +63,7 @@ func Main() int {
 			stderr.finish()
 			return c
 		case s := <-signals:
-			caught := &signalError{s}
+			caught := &signalError{s.(syscall.Signal)} // as all of them are
 			switch {
 			case first.IsZero():
 				first = time.Now()

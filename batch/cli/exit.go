@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -299,18 +298,13 @@ func command(words ...string) string {
 }
 
 // A signalError is a signal that asks the program to end.
-type signalError struct{ signal os.Signal }
+type signalError struct{ signal syscall.Signal }
 
 // signalNames are the signals that end the program, by their names.
-var signalNames = map[os.Signal]string{
-	os.Interrupt: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP", syscall.SIGQUIT: "SIGQUIT",
+var signalNames = map[syscall.Signal]string{
+	syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP", syscall.SIGQUIT: "SIGQUIT",
 }
 
 func (e *signalError) Error() string { return signalNames[e.signal] }
 
-func (e *signalError) code() int {
-	if number, ok := e.signal.(syscall.Signal); ok {
-		return exitSignal + int(number)
-	}
-	return exitSignal
-}
+func (e *signalError) code() int { return exitSignal + int(e.signal) }

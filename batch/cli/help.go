@@ -234,11 +234,6 @@ func faultOf(wrong *pflag.InvalidValueError) error {
 	}
 }
 
-var (
-	completeDirs = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
-	completeCSV  = cobra.FixedCompletions([]string{"csv"}, cobra.ShellCompDirectiveFilterFileExt)
-)
-
 // completeRunDirs completes a run directory: of what begins so, the folders that
 // hold a journal, or else all folders, since runs may lie below them.
 func completeRunDirs(_ *cobra.Command, args []string, begun string) (dirs []string, _ cobra.ShellCompDirective) {

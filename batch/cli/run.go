@@ -71,7 +71,7 @@ func newRun(a *app) *cobra.Command {
 		Example: runExample,
 		Args:    o.checkInput,
 
-		ValidArgsFunction: completeCSV,
+		ValidArgsFunction: cobra.FixedCompletions([]string{"csv"}, cobra.ShellCompDirectiveFilterFileExt),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.rotate(cmd, args, o) },
 	}
 	f := a.group(cmd, "What")

@@ -31,7 +31,7 @@ nothing.`,
 		Example: `  siprotate runs
   siprotate runs /var/lib/siprotate --json`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeDirs,
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 		RunE: func(_ *cobra.Command, args []string) error {
 			folder := "."
 			if len(args) > 0 {

@@ -70,13 +70,13 @@ func (a *app) region(flag string) (exotel.Region, error) {
 
 // endpointOf returns the endpoint of a run. Where flags or the environment name
 // another account, the rotation refuses it.
-func (a *app) endpointOf(run journal.Head, saved settings, o accountFlags) (endpoint, error) {
+func (a *app) endpointOf(run journal.Head, o accountFlags) (endpoint, error) {
 	if run.Host == sandboxHost {
 		return sandboxEndpoint, nil
 	}
 	o.sid = a.setting(o.sid, "EXOTEL_ACCOUNT_SID", run.Account)
 	if o.region == "" {
-		o.baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL", saved.BaseURL)
+		o.baseURL = a.setting(o.baseURL, "EXOTEL_BASE_URL", readSettings(run).BaseURL)
 	}
 	return a.endpoint(o)
 }

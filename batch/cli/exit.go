@@ -92,11 +92,8 @@ func (a *app) explain(err error) (code int, hint string) {
 		caught  *signalError
 		told    *commandError
 		run     *rotation.RunError
-		stop    *batch.Stop
 		input   *rotation.InputError
 		column  *rotation.ColumnError
-		source  *rotation.SourceError
-		faults  *batch.Faults
 		listing *rotation.ListError
 	)
 	switch {
@@ -127,15 +124,15 @@ func (a *app) explain(err error) (code int, hint string) {
 		return exitUsage, withAdvice(input, hint)
 	case errors.Is(err, roster.ErrFolder):
 		return exitUsage, adviceOf(err) + "; to go on with a run: siprotate resume RUN-DIR"
-	case errors.As(err, &source):
+	case errors.As(err, new(*rotation.SourceError)):
 		return exitUsage, adviceOf(err)
-	case errors.As(err, &faults):
+	case errors.As(err, new(*batch.Faults)):
 		return exitUsage, "no password was sent"
 	case errors.As(err, &listing) && batch.IsFatal(listing):
 		return exitStopped, withAdvice(listing, "no password was sent")
 	case errors.As(err, &listing):
 		return exitFailure, withAdvice(listing, "no password was sent")
-	case errors.As(err, &stop):
+	case errors.As(err, new(*batch.Stop)):
 		return exitStopped, ""
 	}
 	return a.explainDirectory(err)
@@ -183,9 +180,7 @@ func (a *app) explainDirectory(err error) (code int, hint string) {
 	var (
 		finished *rotation.FinishedError
 		other    *rotation.OtherSourceError
-		stranger *rotation.AccountError
 		damage   *journal.DamageError
-		rescued  *journal.RescuedError
 		path     *fs.PathError
 	)
 	switch {
@@ -197,9 +192,9 @@ func (a *app) explainDirectory(err error) (code int, hint string) {
 		return exitNothing, hint
 	case errors.As(err, &other):
 		return exitUsage, "name another folder with -o; `" + a.resumeCommand(other.Dir) + "` resumes the run that is there"
-	case errors.As(err, &stranger):
+	case errors.As(err, new(*rotation.AccountError)):
 		return exitUsage, "a run can be resumed only on its own account: see the flags and the variables EXOTEL_ACCOUNT_SID, EXOTEL_REGION and EXOTEL_BASE_URL; for another account name another folder with -o"
-	case errors.As(err, &rescued):
+	case errors.As(err, new(*journal.RescuedError)):
 		return exitFailure, rescueHint
 	case errors.As(err, &damage):
 		hint = "this command sent nothing; put back an undamaged copy of the file"

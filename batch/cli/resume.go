@@ -56,11 +56,10 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 		return err
 	}
 	a.runID.Store(&head.Run)
-	saved := readSettings(head)
-	if err := saved.apply(cmd.Flags()); err != nil {
+	if err := readSettings(head).apply(cmd.Flags()); err != nil {
 		return err
 	}
-	e, err := a.endpointOf(head, saved, o.accountFlags)
+	e, err := a.endpointOf(head, o.accountFlags)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	e, err := a.endpointOf(head, readSettings(head), o.accountFlags)
+	e, err := a.endpointOf(head, o.accountFlags)
 	if err != nil {
 		return err
 	}

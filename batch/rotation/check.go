@@ -154,9 +154,9 @@ func (c *checked) resolve(index *directory.Index) error {
 func (c *checked) verdict() error {
 	c.twins = map[int]int{}
 	for s, other := range c.seen.twins() {
-		if !s.faulty {
-			c.twins[int(s.row)] = other
-			c.rows[s.row-1].unsound = true
+		if !s.faulty() {
+			c.twins[s.number()] = other
+			c.rows[s.number()-1].unsound = true
 		}
 		if !c.skip && other < int(s.line) {
 			fault := sameDevice(other)

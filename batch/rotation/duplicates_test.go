@@ -30,9 +30,9 @@ func TestTwins(t *testing.T) {
 		}
 		got := make(map[int]int)
 		for s, line := range d.twins() {
-			got[int(s.row)] = line
-			if s.faulty != (ids[s.row-1]%2 == 0) {
-				t.Fatalf("row %d: faulty is %t", int(s.row), s.faulty)
+			got[s.number()] = line
+			if s.faulty() != (ids[s.number()-1]%2 == 0) {
+				t.Fatalf("row %d: faulty is %t", s.number(), s.faulty())
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -49,7 +49,7 @@ func TestTwinSpellings(t *testing.T) {
 	d.add("0f3c5d2e8b7a4961a2b3c4d5e6f70811", "11", 3, 4, false)
 	got := make(map[int]int)
 	for s, line := range d.twins() {
-		got[int(s.row)] = line
+		got[s.number()] = line
 	}
 	if diff := cmp.Diff(map[int]int{1: 3, 2: 2}, got); diff != "" {
 		t.Error(diff)

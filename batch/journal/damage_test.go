@@ -347,7 +347,7 @@ func checkSent(t *testing.T, where string, text []byte, sent map[int]string, loa
 	}
 	must(t, err)
 	s.endSession(s.loss(true), at)
-	v := &View{folder: &folder{}, at: bytes.NewReader(text), vault: Plain, state: s, guard: new(sync.Mutex)}
+	v := &View{folder: &folder{}, at: bytes.NewReader(text), vault: Plain, state: s, mu: new(sync.Mutex)}
 	left := maps.Clone(sent)
 	for entry, err := range v.Entries() {
 		must(t, err)

@@ -26,7 +26,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"siprotate/batch"
@@ -38,11 +37,9 @@ type Journal struct {
 	out    *writer
 	closed bool
 
-	mu    sync.Mutex // guards state and what follows
-	block int        // how far ahead the mark is set
-	next  mark       // appended, perhaps not yet on disk
-
-	before loss // of the last session's records, not noted yet
+	// The View's mu guards what follows, too.
+	block int  // how far ahead the mark is set
+	next  mark // appended, perhaps not yet on disk
 
 	looked   time.Time // when the journal was last seen whole in its place
 	lost     error     // wraps a *LostError, once it was not
@@ -64,10 +61,8 @@ const (
 )
 
 func newJournal(d *folder, f file, v Vault, s *state, size int64) *Journal {
-	j := &Journal{out: newWriter(f, size, d.noteUnsynced), block: firstBlock}
 	s.live = true
-	j.View = View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: &j.mu}
-	return j
+	return &Journal{View: newView(d, f, v, s, size), out: newWriter(f, size, d.noteUnsynced), block: firstBlock}
 }
 
 // Open takes up the run in dir. The error is ErrNoRun, ErrLocked, ErrUnsafe,
@@ -113,11 +108,7 @@ func (d *folder) resume(v Vault) (*Journal, error) {
 	if f, err = d.open(os.O_RDWR | os.O_APPEND); err != nil {
 		return nil, err
 	}
-	lost := s.loss(d.kept(s))
-	s.endSession(lost, time.Now())
-	j := newJournal(d, f, v, s, size)
-	j.before = lost
-	return j, nil
+	return newJournal(d, f, v, s, size), nil
 }
 
 // trim cuts the torn end of a write off, completes a last line that lacks only its line
@@ -165,13 +156,13 @@ func (j *Journal) begin(record sessionRecord) error {
 		return err
 	}
 	record.Type, record.At, record.PID = kindSession, time.Now().UTC(), os.Getpid()
-	record.Storage, record.Lost = storageOf(j.folder.path), j.before
+	record.Storage, record.Lost = storageOf(j.folder.path), j.state.before
 	at, end, err := j.append(record)
 	if err != nil {
 		return err
 	}
 	j.state.addSession(record, at)
-	j.next, j.before = mark{}, loss{}
+	j.next, j.state.before = mark{}, loss{}
 	if err := j.out.sync(end); err != nil {
 		return err
 	}

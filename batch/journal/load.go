@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf8"
 )
 
@@ -62,14 +63,17 @@ func (s *scanner) damaged(at int64, what string) error {
 	return &DamageError{Path: s.path, Offset: at, What: what}
 }
 
-// load reads the folder's journal. Where it cannot, and was lost once while a run
-// worked, the error is a *RescuedError.
+// load reads the folder's journal, and settles what its last session left open.
+// Where it cannot, and was lost once while a run worked, the error is a
+// *RescuedError.
 func (d *folder) load(f io.Reader) (*state, int64, error) {
 	s, size, err := load(d.journal(), f)
 	if err != nil {
-		err = d.rescued(err)
+		return nil, 0, d.rescued(err)
 	}
-	return s, size, err
+	s.before = s.loss(d.kept(s))
+	s.endSession(s.before, time.Now())
+	return s, size, nil
 }
 
 // load reads a journal into a state. It returns the length of the part that

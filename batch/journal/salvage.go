@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"time"
 
 	"siprotate/batch"
@@ -18,24 +17,10 @@ import (
 // a journal whose first record is not whole stays a *DamageError.
 func Salvage(dir string, v Vault) (*View, error) {
 	view, err := Read(dir, v)
-	if !errors.As(err, new(*DamageError)) && !errors.As(err, new(*RescuedError)) {
-		return view, err
+	if errors.As(err, new(*DamageError)) || errors.As(err, new(*RescuedError)) {
+		return read(dir, v, func(d *folder, f io.Reader) (*state, int64, error) { return salvage(d.journal(), f) })
 	}
-	d, err := openRun(dir, osDisk{})
-	if err != nil {
-		return nil, err
-	}
-	f, err := d.open(os.O_RDONLY)
-	if err == nil {
-		var s *state
-		var size int64
-		s, size, err = salvage(d.journal(), f)
-		view, err = d.viewOf(f, v, s, size, err)
-	}
-	if err != nil {
-		return nil, errors.Join(err, d.close())
-	}
-	return view, nil
+	return view, err
 }
 
 // A salvager adds up the records of a journal that are what was written, and

@@ -30,6 +30,7 @@ type state struct {
 	stopped   bool  // the session stopped, or is known to have died
 	mark      markRecord
 	hole      hole // at the end of the journal; zero if there is none
+	before    loss // of the last session's records, not noted yet
 	salvaged  bool // the journal is damaged: see Salvage
 	unread    int  // rows of such a plan that cannot be read
 

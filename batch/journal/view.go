@@ -1,14 +1,10 @@
 package journal
 
 import (
-	"bufio"
-	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,47 +27,38 @@ type View struct {
 	vault  Vault       // nil: passwords stay closed
 	state  *state
 	length int64
-	guard  *sync.Mutex // guards at, state and length
+	mu     *sync.Mutex // mus at, state and length
+}
+
+// newView returns the View of a journal that was loaded from f.
+func newView(d *folder, f file, v Vault, s *state, size int64) View {
+	return View{folder: d, file: f, at: f, vault: v, state: s, length: size, mu: new(sync.Mutex)}
 }
 
 // Read looks at the run in dir, also at one that another process is at work
 // on; a request that is under way there shows as [batch.Unknown]. With a nil
 // Vault, no password is opened: those of the View are empty. Close the View when
 // it is done with. The errors are those of [Open], less ErrLocked.
-func Read(dir string, v Vault) (*View, error) {
+func Read(dir string, v Vault) (*View, error) { return read(dir, v, (*folder).load) }
+
+func read(dir string, v Vault, load func(*folder, io.Reader) (*state, int64, error)) (*View, error) {
 	folder, err := openRun(dir, osDisk{})
 	if err != nil {
 		return nil, err
 	}
-	view, err := folder.view(v)
+	f, err := folder.open(os.O_RDONLY)
 	if err != nil {
 		return nil, errors.Join(err, folder.close())
 	}
-	return view, nil
-}
-
-func (d *folder) view(v Vault) (*View, error) {
-	f, err := d.open(os.O_RDONLY)
-	if err != nil {
-		return nil, err
-	}
-	s, size, err := d.load(f)
+	s, size, err := load(folder, f)
 	if err == nil {
-		s.endSession(s.loss(d.kept(s)), time.Now())
-	}
-	return d.viewOf(f, v, s, size, err)
-}
-
-// viewOf returns the View of a journal that was loaded, or failed to.
-func (d *folder) viewOf(f file, v Vault, s *state, size int64, err error) (*View, error) {
-	if err == nil {
-		err = s.checkVault(d.journal(), v)
+		err = s.checkVault(folder.journal(), v)
 	}
 	if err != nil {
-		f.Close()
-		return nil, err
+		return nil, errors.Join(err, f.Close(), folder.close())
 	}
-	return &View{folder: d, file: f, at: f, vault: v, state: s, length: size, guard: new(sync.Mutex)}, nil
+	view := newView(folder, f, v, s, size)
+	return &view, nil
 }
 
 // checkVault sees that v is the vault of the journal.
@@ -144,8 +131,8 @@ func (v *View) Root() *os.Root { return v.folder.root }
 // Length returns how many bytes of the journal the View knows. It grows as the
 // run goes on, and says which of two Views knows more.
 func (v *View) Length() int64 {
-	v.guard.Lock()
-	defer v.guard.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return v.length
 }
 
@@ -171,8 +158,8 @@ type Info struct {
 
 // Info returns what is known of the run as a whole.
 func (v *View) Info() Info {
-	v.guard.Lock()
-	defer v.guard.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	s := v.state
 	return Info{
 		Head: s.header.Head, Digest: s.planned.Digest, Columns: s.planned.Columns, Rows: s.rows(), Unread: s.unread, EndUnread: s.planned.Type == "",
@@ -185,8 +172,8 @@ func (v *View) Info() Info {
 // Gates returns how many gates were passed, as of now, and whether the run stands
 // at one that stayed closed.
 func (v *View) Gates() (passed int, closed bool) {
-	v.guard.Lock()
-	defer v.guard.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return v.state.gates, v.state.closed
 }
 
@@ -206,8 +193,8 @@ func (v *View) Live() bool {
 
 // Counts returns how many rows stand how.
 func (v *View) Counts() map[batch.Outcome]int {
-	v.guard.Lock()
-	defer v.guard.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	counts := map[batch.Outcome]int{}
 	for row := range v.state.standing {
 		counts[v.state.outcome(row+1)]++
@@ -233,8 +220,8 @@ func (v *View) Held() time.Time { return v.state.held }
 // such a row cannot be sent as it is.
 func (v *View) Pending(retryFailed bool) (int, iter.Seq2[batch.Row, error]) {
 	pending := func(row int) bool {
-		v.guard.Lock()
-		defer v.guard.Unlock()
+		v.mu.Lock()
+		defer v.mu.Unlock()
 		return v.state.pending(row, retryFailed)
 	}
 	count := 0
@@ -269,9 +256,9 @@ func (v *View) Entries() iter.Seq2[batch.Entry, error] {
 
 func (v *View) entries(wanted func(row int) bool) iter.Seq2[batch.Entry, error] {
 	return func(yield func(batch.Entry, error) bool) {
-		v.guard.Lock()
+		v.mu.Lock()
 		at := v.at
-		v.guard.Unlock()
+		v.mu.Unlock()
 		plan := newScanner(v.folder.journal(), io.NewSectionReader(at, 0, v.state.planEnd))
 		results := newLineReader(v.folder.journal(), at)
 		for number := 1; number <= v.state.rows(); {
@@ -292,164 +279,4 @@ func (v *View) entries(wanted func(row int) bool) iter.Seq2[batch.Entry, error] 
 			number++
 		}
 	}
-}
-
-// entry joins the plan's line of a row with the row's latest records.
-func (v *View) entry(number int, line []byte, results *lineReader) (batch.Entry, error) {
-	var planned rowRecord
-	if err := json.Unmarshal(line, &planned); err != nil {
-		return batch.Entry{}, err
-	}
-	if planned.Row != number {
-		return batch.Entry{}, fmt.Errorf("the plan has row %d in the place of row %d", planned.Row, number)
-	}
-	row := planned.row()
-	result, err := v.result(number, results)
-	if err != nil {
-		return batch.Entry{}, err
-	}
-	sealed, err := v.sealed(&row, planned, &result, results)
-	if err == nil {
-		err = v.unseal(&row, sealed)
-	}
-	entry := batch.Entry{Row: row, Result: result}
-	if err == nil && result.Outcome == batch.Unknown {
-		entry.Beside, err = v.beside(planned, results)
-	}
-	return entry, err
-}
-
-const (
-	noteInFlight  = "the run ended before an answer came"
-	noteMaybeSent = "records were lost; a request may have left before"
-)
-
-func (v *View) result(number int, results *lineReader) (batch.Result, error) {
-	v.guard.Lock()
-	at, outcome := v.state.last[number-1], v.state.outcome(number)
-	maybe := v.state.standing[number-1]&maybeSent != 0
-	proved := v.state.proofs[number]
-	send, lost := v.state.lost[number]
-	if !lost {
-		send, lost = v.state.flights[number]
-	}
-	v.guard.Unlock()
-
-	result := batch.Result{Row: number}
-	if at != 0 {
-		record, err := readRecord[resultRecord](results, at)
-		if err != nil {
-			return result, err
-		}
-		result = record.result()
-	}
-	result.Outcome = outcome
-	if proved != 0 {
-		record, err := readRecord[proofRecord](results, proved)
-		if err != nil {
-			return result, err
-		}
-		result.Proof = record.proof()
-	}
-	switch {
-	case lost:
-		result.Attempts.Count = send.Attempts
-		result.Attempts.Doubt = cmp.Or(result.Attempts.Doubt, noteInFlight)
-		if result.Attempts.FirstSent.IsZero() {
-			result.Attempts.FirstSent = send.At
-		}
-		result.Note = result.Attempts.Doubt
-	case maybe:
-		result.Attempts.Doubt = cmp.Or(result.Attempts.Doubt, noteMaybeSent)
-		result.Note = result.Attempts.Doubt
-	}
-	return result, nil
-}
-
-// sealed returns the password that the row has now, as it stands in the journal:
-// that of the plan, or the latest that was drawn instead.
-func (v *View) sealed(row *batch.Row, planned rowRecord, result *batch.Result, results *lineReader) (string, error) {
-	v.guard.Lock()
-	at, reissued := v.state.reissues[planned.Row]
-	later := at > v.state.last[planned.Row-1]
-	v.guard.Unlock()
-	if !reissued {
-		return planned.Password, nil
-	}
-	record, err := readRecord[reissueRecord](results, at)
-	if err != nil {
-		return "", err
-	}
-	row.PasswordSource = batch.Generated
-	result.Attempts.Reissued = record.Reissued
-	if later {
-		result.Attempts.Refused = 0
-	}
-	return record.Password, nil
-}
-
-func readRecord[R any](from *lineReader, at int64) (record R, err error) {
-	line, err := from.read(at)
-	if err == nil {
-		err = json.Unmarshal(line, &record)
-	}
-	return record, err
-}
-
-// beside returns the passwords that may be in force instead of the row's own.
-func (v *View) beside(planned rowRecord, results *lineReader) (all []batch.Kept, err error) {
-	v.guard.Lock()
-	places := slices.Clone(v.state.beside[planned.Row])
-	v.guard.Unlock()
-	for _, at := range places {
-		sealed := planned.Password
-		if at != 0 {
-			record, err := readRecord[reissueRecord](results, at)
-			if err != nil {
-				return nil, err
-			}
-			sealed = record.Password
-		}
-		row := batch.Row{Number: planned.Row}
-		if err := v.unseal(&row, sealed); err != nil {
-			return nil, err
-		}
-		all = append(all, batch.Kept{Password: row.Password, Sealed: row.Sealed})
-	}
-	return all, nil
-}
-
-// unseal opens the password of a row, if it has one and there is a vault.
-func (v *View) unseal(row *batch.Row, sealed string) (err error) {
-	if v.vault == nil || sealed == "" {
-		return nil
-	}
-	row.Password, err = v.vault.Open(v.state.header.Run, row.Number, sealed)
-	if errors.Is(err, ErrSealed) {
-		row.Password, row.Sealed = batch.Secret{}, sealed
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open the password of row %d: %w", row.Number, err)
-	}
-	return nil
-}
-
-// A lineReader reads lines at any offset.
-type lineReader struct {
-	at io.ReaderAt
-	in scanner
-}
-
-func newLineReader(path string, at io.ReaderAt) *lineReader {
-	return &lineReader{at, scanner{path: path, in: bufio.NewReader(nil)}}
-}
-
-func (r *lineReader) read(at int64) ([]byte, error) {
-	r.in.in.Reset(io.NewSectionReader(r.at, at, math.MaxInt64-at))
-	line, _, _, err := r.in.next()
-	if err != nil {
-		return nil, fmt.Errorf("no record at byte %d of the journal: %w", at, err)
-	}
-	return line, nil
 }

@@ -41,10 +41,10 @@ type Journal struct {
 	block int  // how far ahead the mark is set
 	next  mark // appended, perhaps not yet on disk
 
-	looked   time.Time // when the journal was last seen whole in its place
-	lost     error     // wraps a *LostError, once it was not
-	checked  int64     // up to where blocks of it were compared, in this round
-	compared [2][]byte // room to compare in
+	looked   time.Time          // when the journal was last seen whole in its place
+	lost     error              // wraps a *LostError, once it was not
+	checked  int64              // up to where blocks of it were compared, in this round
+	compared [2][blockSize]byte // room to compare in
 }
 
 // A mark is a high-water mark and the end of its record in the file.
@@ -157,11 +157,10 @@ func (j *Journal) begin(record sessionRecord) error {
 	}
 	record.Type, record.At, record.PID = kindSession, time.Now().UTC(), os.Getpid()
 	record.Storage, record.Lost = storageOf(j.folder.path), j.state.before
-	at, end, err := j.append(record)
+	end, err := j.append(record, func(at int64) { j.state.addSession(record, at) })
 	if err != nil {
 		return err
 	}
-	j.state.addSession(record, at)
 	j.next, j.state.before = mark{}, loss{}
 	if err := j.out.sync(end); err != nil {
 		return err
@@ -197,11 +196,8 @@ func (j *Journal) Sending(row *batch.Row, at time.Time) error {
 		}
 	}
 	record := sendRecord{Type: kindSend, Row: row.Number, Attempts: row.Attempts.Count, At: at.UTC()}
-	if _, _, err := j.append(record); err != nil {
-		return err
-	}
-	j.state.addSend(record)
-	return nil
+	_, err := j.append(record, func(int64) { j.state.addSend(record) })
+	return err
 }
 
 // reserve sees that one more request, for the row, lies below a high-water
@@ -233,7 +229,7 @@ func (j *Journal) raise(row int) error {
 		Type: kindMark,
 		Row:  min(max(row+j.block, j.state.mark.Row), j.state.rows()), Sends: j.state.sends + j.block,
 	}
-	_, end, err := j.append(record)
+	end, err := j.append(record, func(int64) {})
 	if err != nil {
 		return err
 	}
@@ -254,12 +250,8 @@ func (j *Journal) Finish(r batch.Result) error {
 func (j *Journal) end(record resultRecord) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	at, _, err := j.append(record)
-	if err != nil {
-		return err
-	}
-	j.state.addEnd(record, at)
-	return nil
+	_, err := j.append(record, func(at int64) { j.state.addEnd(record, at) })
+	return err
 }
 
 // Reissue records that the row gets another password, row.Password, since the
@@ -282,10 +274,7 @@ func (j *Journal) reissue(row *batch.Row, unopened bool) error {
 		Refused: row.Attempts.Refused, Reissued: row.Attempts.Reissued, Unopened: unopened, Password: sealed,
 	}
 	j.mu.Lock()
-	at, end, err := j.append(record)
-	if err == nil {
-		j.state.addReissue(record, at)
-	}
+	end, err := j.append(record, func(at int64) { j.state.addReissue(record, at) })
 	j.mu.Unlock()
 	if err != nil {
 		return err
@@ -298,10 +287,7 @@ func (j *Journal) reissue(row *batch.Row, unopened bool) error {
 func (j *Journal) Prove(row int, p batch.Proof) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	at, _, err := j.append(toProofRecord(row, p))
-	if err == nil {
-		j.state.proofs[row] = at
-	}
+	_, err := j.append(toProofRecord(row, p), func(at int64) { j.state.proofs[row] = at })
 	return err
 }
 
@@ -311,11 +297,10 @@ func (j *Journal) Gate(gate int, passed bool, why string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	record := gateRecord{Type: kindGate, Gate: gate, Passed: passed, Why: why, At: time.Now().UTC()}
-	_, end, err := j.append(record)
+	end, err := j.append(record, func(int64) { j.state.addGate(record) })
 	if err != nil {
 		return err
 	}
-	j.state.addGate(record)
 	return j.out.sync(end)
 }
 
@@ -329,21 +314,22 @@ func (j *Journal) Stop(t Totals) error {
 		return err // the file is somebody else's now
 	}
 	record := stopRecord{Type: kindStop, At: time.Now().UTC(), Totals: t}
-	_, end, err := j.append(record)
+	end, err := j.append(record, func(int64) { j.state.addStop(record) })
 	if err == nil {
-		j.state.addStop(record)
 		err = j.out.sync(end)
 	}
 	return cmp.Or(j.look(whole), err)
 }
 
-// append writes a record. The caller holds mu.
-func (j *Journal) append(record any) (from, to int64, err error) {
-	from, to, err = j.out.append(record)
+// append writes a record, and calls add with its offset once it is written. It
+// returns where the record ends. The caller holds mu.
+func (j *Journal) append(record any, add func(at int64)) (end int64, err error) {
+	at, end, err := j.out.append(record)
 	if err == nil {
-		j.length = to
+		j.length = end
+		add(at)
 	}
-	return from, to, err
+	return end, err
 }
 
 // Remove removes the run, with the reports that are named: all files of the

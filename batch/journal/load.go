@@ -139,21 +139,14 @@ func torn(line []byte, whole bool) bool {
 	if whole || sum >= 0 && len(line)-sum >= sumLength {
 		return false
 	}
-	begins := bytes.HasPrefix(line, []byte(lineStart)) || bytes.HasPrefix([]byte(lineStart), line)
-	return begins && !bytes.ContainsFunc(cutRune(line), func(r rune) bool { return r < ' ' || r == utf8.RuneError })
-}
-
-// cutRune cuts the beginning of a character off the end of a text.
-func cutRune(text []byte) []byte {
-	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
-		if start := len(text) - i; utf8.RuneStart(text[start]) {
-			if !utf8.FullRune(text[start:]) {
-				return text[:start]
-			}
-			break
+	for rest := line; utf8.FullRune(rest); { // the last character may be cut short, too
+		r, size := utf8.DecodeRune(rest)
+		if r < ' ' || r == utf8.RuneError {
+			return false
 		}
+		rest = rest[size:]
 	}
-	return text
+	return bytes.HasPrefix(line, []byte(lineStart)) || bytes.HasPrefix([]byte(lineStart), line)
 }
 
 // skip reads on behind a line that is not what was written. It returns the record of

@@ -119,9 +119,6 @@ func (j *Journal) changed(e extent, size int64) string {
 
 // differs compares the bytes of the journal from one offset to another.
 func (j *Journal) differs(from, to int64) string {
-	if j.compared[0] == nil {
-		j.compared = [2][]byte{make([]byte, blockSize), make([]byte, blockSize)}
-	}
 	for from < to {
 		n := min(to-from, blockSize)
 		want, got := j.compared[0][:n], j.compared[1][:n]

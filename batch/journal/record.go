@@ -2,9 +2,8 @@ package journal
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"hash/crc32"
 	"time"
 
@@ -244,9 +243,7 @@ func appendLine(buf []byte, record any) ([]byte, error) {
 
 // appendSum appends what ends the line of an object that lacks its closing brace.
 func appendSum(buf, object []byte) []byte {
-	var sum [4]byte
-	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(object, castagnoli))
-	return append(hex.AppendEncode(append(buf, sumMember...), sum[:]), `"}`...)
+	return fmt.Appendf(buf, `%s%08x"}`, sumMember, crc32.Checksum(object, castagnoli))
 }
 
 // intact reports whether line, without its line end, is what was written.

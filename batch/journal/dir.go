@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -93,7 +94,14 @@ func prepare(dir string, d disk) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(f.checkEntries(), f.takeLock()); err != nil {
+	stranger, err := f.stranger(lockName, Name)
+	if err == nil && stranger != "" {
+		err = fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+	}
+	if err == nil {
+		err = f.takeLock()
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
 	return f, nil
@@ -171,17 +179,16 @@ func (d *folder) checkFile(name string) error {
 	return nil
 }
 
-func (d *folder) checkEntries() error {
+// stranger returns the name of something in the folder that is none of our own
+// files, if there is any.
+func (d *folder) stranger(own ...string) (string, error) {
 	entries, err := os.ReadDir(d.path)
-	if err != nil {
-		return err
-	}
 	for _, entry := range entries {
-		if name := entry.Name(); name != lockName && name != Name {
-			return fmt.Errorf("%s: %w", d.path, ErrNotEmpty)
+		if !entry.Type().IsRegular() || !slices.Contains(own, entry.Name()) {
+			return entry.Name(), err
 		}
 	}
-	return nil
+	return "", err
 }
 
 const lockPatience = 500 * time.Millisecond

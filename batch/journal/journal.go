@@ -24,7 +24,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -336,25 +335,17 @@ func (j *Journal) append(record any, add func(at int64)) (end int64, err error) 
 // directory but for the lock. A directory that holds anything else is left as it
 // is, and an error.
 func (j *Journal) Remove(reports ...string) error {
-	own := append([]string{Name, lockName, spareName, unsyncedName, rescuedName, purgeName}, reports...)
-	entries, err := os.ReadDir(j.Dir())
-	if err != nil {
-		return err
+	own := slices.Concat(reports, []string{spareName, unsyncedName, rescuedName, purgeName, Name}) // the journal last
+	stranger, err := j.folder.stranger(append(own, lockName)...)
+	if err == nil && stranger != "" {
+		err = fmt.Errorf("%s holds %s, which no run made", j.Dir(), stranger)
 	}
-	for _, entry := range entries {
-		if !entry.Type().IsRegular() || !slices.Contains(own, entry.Name()) {
-			return fmt.Errorf("%s holds %s, which no run made", j.Dir(), entry.Name())
+	for _, name := range own {
+		if err == nil {
+			err = j.folder.discard(name)
 		}
 	}
-	for _, entry := range entries {
-		if entry.Name() == lockName {
-			continue
-		}
-		if err := os.Remove(filepath.Join(j.Dir(), entry.Name())); err != nil {
-			return err
-		}
-	}
-	return syncDir(j.Dir())
+	return cmp.Or(err, syncDir(j.Dir()))
 }
 
 // Close syncs, closes the journal and frees the run directory. Another call

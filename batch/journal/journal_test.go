@@ -465,6 +465,9 @@ func TestUnsafeDirectoriesAreRefused(t *testing.T) {
 			if _, err := Create(dir, Head{}, Plain); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
+			if _, err := os.Lstat(filepath.Join(dir, lockName)); name == "foreign files" && err == nil {
+				t.Error("a lock was left there")
+			}
 		})
 	}
 }

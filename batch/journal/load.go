@@ -278,45 +278,40 @@ func (s *state) applyPlanned(line []byte) error {
 func (s *state) applyEvent(kind string, line []byte, at int64) error {
 	switch kind {
 	case kindSession:
-		return with(line, func(r sessionRecord) error { s.addSession(r, at); return nil })
+		return with(s, line, func(r sessionRecord) { s.addSession(r, at) })
 	case kindMark:
-		return with(line, func(r markRecord) error { s.mark = r; return nil })
+		return with(s, line, func(r markRecord) { s.mark = r })
 	case kindStop:
-		return with(line, func(r stopRecord) error { s.addStop(r); return nil })
+		return with(s, line, s.addStop)
 	case kindSend:
-		return with(line, func(r sendRecord) error {
-			return s.ifRow(r.Row, func() { s.addSend(r) })
-		})
+		return with(s, line, s.addSend)
 	case kindTried, kindResult:
-		return with(line, func(r resultRecord) error {
-			return s.ifRow(r.Row, func() { s.addEnd(r, at) })
-		})
+		return with(s, line, func(r resultRecord) { s.addEnd(r, at) })
 	case kindProof:
-		return with(line, func(r proofRecord) error {
-			return s.ifRow(r.Row, func() { s.proofs[r.Row] = at })
-		})
+		return with(s, line, func(r proofRecord) { s.proofs[r.Row] = at })
 	case kindGate:
-		return with(line, func(r gateRecord) error { s.addGate(r); return nil })
+		return with(s, line, s.addGate)
 	case kindReissue:
-		return with(line, func(r reissueRecord) error {
-			return s.ifRow(r.Row, func() { s.addReissue(r, at) })
-		})
+		return with(s, line, func(r reissueRecord) { s.addReissue(r, at) })
 	}
 	return fmt.Errorf("a record of unknown kind %q", kind)
 }
 
-func (s *state) ifRow(row int, add func()) error {
-	if !s.has(row) {
-		return fmt.Errorf("row %d is not in the plan", row)
-	}
-	add()
-	return nil
-}
-
-func with[R any](line []byte, add func(R) error) error {
+// with reads a line as a record, and adds it if its row, should it be about one, is
+// in the plan.
+func with[R any](s *state, line []byte, add func(R)) error {
 	var record R
 	if err := json.Unmarshal(line, &record); err != nil {
 		return err
 	}
-	return add(record)
+	if r, ok := any(record).(interface{ about() int }); ok && !s.has(r.about()) {
+		return fmt.Errorf("row %d is not in the plan", r.about())
+	}
+	add(record)
+	return nil
 }
+
+func (r sendRecord) about() int    { return r.Row }
+func (r resultRecord) about() int  { return r.Row }
+func (r proofRecord) about() int   { return r.Row }
+func (r reissueRecord) about() int { return r.Row }

@@ -141,7 +141,7 @@ func (s *state) land(r resultRecord) {
 	}
 	if r.Throttled {
 		s.throttled++
-		s.traffic.throttled(r.At)
+		s.traffic.minute(r.At).Throttled++
 	}
 }
 

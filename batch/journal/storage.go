@@ -40,9 +40,7 @@ const unsyncedName = ".unsynced"
 
 // noteUnsynced leaves that file, if the disk still takes one.
 func (d *folder) noteUnsynced() {
-	if f, err := d.root.Create(unsyncedName); err == nil {
-		f.Close()
-	}
+	_ = d.root.WriteFile(unsyncedName, nil, 0o600)
 }
 
 // kept reports whether what the last session wrote is still there.

@@ -52,8 +52,6 @@ func (t *traffic) wait(from, to time.Time) {
 	last.Waited += to.Sub(last.Start)
 }
 
-func (t *traffic) throttled(at time.Time) { t.minute(at).Throttled++ }
-
 // sorted returns copies, in order.
 func (t *traffic) sorted() []batch.Minute {
 	minutes := make([]batch.Minute, 0, len(t.minutes))

@@ -121,7 +121,13 @@ func add(t *testing.T, text []byte, record any) []byte {
 
 // underBoot returns a journal as a machine under another boot would have
 // written it.
-func underBoot(t *testing.T, text []byte, boot string) (other []byte) {
+func underBoot(t *testing.T, text []byte, boot string) []byte {
+	t.Helper()
+	return onStorage(t, text, func(s *storage) { s.Boot = boot })
+}
+
+// onStorage changes the storage of each session in a journal.
+func onStorage(t *testing.T, text []byte, change func(*storage)) (other []byte) {
 	t.Helper()
 	for line := range bytes.Lines(text) {
 		if kindOf(line) != kindSession {
@@ -130,7 +136,7 @@ func underBoot(t *testing.T, text []byte, boot string) (other []byte) {
 		}
 		var session sessionRecord
 		must(t, json.Unmarshal(line, &session))
-		session.Storage.Boot = boot
+		change(&session.Storage)
 		other = add(t, other, session)
 	}
 	return other

@@ -30,38 +30,41 @@ func testRow(n int) batch.Row {
 }
 
 // planned returns a sealed journal of n rows.
-func planned(t *testing.T, n int) *Journal {
+func planned(t testing.TB, n int) *Journal {
 	t.Helper()
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{Run: "r", Account: "acc", Host: "h", Input: "x.csv", Tool: "t", Settings: json.RawMessage(`{"rate":"50/m"}`)}, Plain)
-	if err != nil {
-		t.Fatal(err)
+	var rows []batch.Row
+	for i := range n {
+		rows = append(rows, testRow(i+1))
 	}
-	for i := 1; i <= n; i++ {
-		if err := p.Add(testRow(i)); err != nil {
-			t.Fatal(err)
-		}
+	return plannedRows(t, Plain, rows...)
+}
+
+func plannedRows(t testing.TB, v Vault, rows ...batch.Row) *Journal {
+	t.Helper()
+	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{Run: "r", Account: "acc", Host: "h", Input: "x.csv", Tool: "t", Settings: json.RawMessage(`{"rate":"50/m"}`)}, v)
+	must(t, err)
+	for _, row := range rows {
+		must(t, p.Add(row))
 	}
 	j, err := p.Seal("sum", []string{"c1", "c2"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() { j.Close() })
 	return j
 }
 
-func begin(t *testing.T, j *Journal) {
+func begin(t testing.TB, j *Journal) {
 	t.Helper()
 	must(t, j.Begin("t", false))
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func send(t *testing.T, j *Journal, row, attempts int) {
+func send(t testing.TB, j *Journal, row, attempts int) {
 	t.Helper()
 	r := testRow(row)
 	r.Attempts.Count = attempts
@@ -355,16 +358,9 @@ func TestViewsOfALiveRun(t *testing.T) {
 }
 
 func TestRefusedRowsAreNeverPending(t *testing.T) {
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, Plain)
-	must(t, err)
 	faulty := testRow(1)
 	faulty.Faults = []batch.Fault{{Column: "device_id", Text: "same device as line 3"}, {Text: "too many cells"}}
-	must(t, p.Add(faulty))
-	must(t, p.Add(testRow(2)))
-	j, err := p.Seal("", nil)
-	must(t, err)
-	defer j.Close()
-	j2 := crash(t, j)
+	j2 := crash(t, plannedRows(t, Plain, faulty, testRow(2)))
 	if diff := cmp.Diff([]batch.Outcome{batch.Invalid, batch.NotAttempted}, outcomes(t, &j2.View)); diff != "" {
 		t.Error(diff)
 	}
@@ -498,17 +494,10 @@ func TestRecentIsTheLastHour(t *testing.T) {
 
 // A row may be longer than what is read at once.
 func TestLongRows(t *testing.T) {
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, Plain)
-	must(t, err)
 	want := strings.Repeat("0123456789", 30_000)
-	for n := 1; n <= 2; n++ {
-		row := testRow(n)
-		row.Extra = []string{want}
-		must(t, p.Add(row))
-	}
-	j, err := p.Seal("", nil)
-	must(t, err)
-	j = crash(t, j)
+	one, two := testRow(1), testRow(2)
+	one.Extra, two.Extra = []string{want}, []string{want}
+	j := crash(t, plannedRows(t, Plain, one, two))
 	for entry, err := range j.Entries() {
 		must(t, err)
 		if got := entry.Row.Extra; len(got) != 1 || got[0] != want {

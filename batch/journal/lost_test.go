@@ -371,30 +371,12 @@ func TestTheSpareIsACopy(t *testing.T) {
 }
 
 func BenchmarkSendAndFinish(b *testing.B) {
-	p, err := Create(filepath.Join(b.TempDir(), "x.run"), Head{}, Plain)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for n := range b.N {
-		if err := p.Add(testRow(n + 1)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	j, err := p.Seal("", nil)
-	if err == nil {
-		err = j.Begin("t", false)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+	j := planned(b, b.N)
+	begin(b, j)
 	b.ResetTimer()
 	for n := range b.N {
-		row := testRow(n + 1)
-		if err := errors.Join(j.Sending(&row, at), j.Finish(result(n+1, batch.Rotated))); err != nil {
-			b.Fatal(err)
-		}
+		send(b, j, n+1, 1)
+		must(b, j.Finish(result(n+1, batch.Rotated)))
 	}
-	if err := errors.Join(j.Stop(Totals{}), j.Close()); err != nil {
-		b.Fatal(err)
-	}
+	must(b, errors.Join(j.Stop(Totals{}), j.Close()))
 }

@@ -32,13 +32,7 @@ func without(t *testing.T, dir string) (info Info, entries []batch.Entry) {
 // second password, one failed, one was never sent.
 func finished(t *testing.T, third batch.Outcome) string {
 	t.Helper()
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{Run: "r", Account: "acc", Host: "h"}, Plain)
-	must(t, err)
-	for i := range 3 {
-		must(t, p.Add(testRow(i+1)))
-	}
-	j, err := p.Seal("sum", []string{"c1", "c2"})
-	must(t, err)
+	j := planned(t, 3)
 	begin(t, j)
 	send(t, j, 1, 1)
 	must(t, j.Tried(result(1, batch.NotAttempted)))

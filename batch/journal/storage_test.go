@@ -2,7 +2,6 @@ package journal
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -87,18 +86,8 @@ func TestRecordsLostWithTheMount(t *testing.T) {
 	j, allowed := unsynced(t)
 	text, err := os.ReadFile(j.folder.journal())
 	must(t, err)
-	var other []byte
-	for line := range bytes.Lines(text) {
-		if kindOf(line) != kindSession {
-			other = append(other, line...)
-			continue
-		}
-		var session sessionRecord
-		must(t, json.Unmarshal(line, &session))
-		session.Storage.Mount++
-		other = add(t, other, session)
-	}
-	must(t, os.WriteFile(j.folder.journal(), other, 0o600))
+	text = onStorage(t, text, func(s *storage) { s.Mount++ })
+	must(t, os.WriteFile(j.folder.journal(), text, 0o600))
 	checkDoubt(t, j.Dir(), allowed)
 }
 

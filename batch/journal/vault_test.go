@@ -38,11 +38,7 @@ func (s safe) Open(run string, row int, sealed string) (batch.Secret, error) {
 // got another password.
 func sealedRun(t *testing.T) (dir string) {
 	t.Helper()
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{Run: "r"}, safe{})
-	must(t, err)
-	must(t, errors.Join(p.Add(testRow(1)), p.Add(testRow(2))))
-	j, err := p.Seal("", nil)
-	must(t, err)
+	j := plannedRows(t, safe{}, testRow(1), testRow(2))
 	begin(t, j)
 	row := testRow(2)
 	row.Password = batch.NewSecret("Pass-word-again")
@@ -232,10 +228,7 @@ type addressed struct {
 func (c addressed) Recipients() []string { return c.members }
 
 func TestOtherRecipientsAreRefused(t *testing.T) {
-	p, err := Create(filepath.Join(t.TempDir(), "x.run"), Head{}, addressed{members: []string{"b", "a"}})
-	must(t, err)
-	j, err := p.Seal("", nil)
-	must(t, err)
+	j := plannedRows(t, addressed{members: []string{"b", "a"}})
 	must(t, j.Close())
 	head, err := ReadHead(j.Dir())
 	if err != nil || strings.Join(head.Recipients, "") != "ba" {

@@ -2,8 +2,9 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"hash/crc32"
 	"time"
 
@@ -243,7 +244,9 @@ func appendLine(buf []byte, record any) ([]byte, error) {
 
 // appendSum appends what ends the line of an object that lacks its closing brace.
 func appendSum(buf, object []byte) []byte {
-	return fmt.Appendf(buf, `%s%08x"}`, sumMember, crc32.Checksum(object, castagnoli))
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(object, castagnoli))
+	return append(hex.AppendEncode(append(buf, sumMember...), sum[:]), `"}`...)
 }
 
 // intact reports whether line, without its line end, is what was written.

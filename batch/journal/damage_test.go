@@ -179,8 +179,7 @@ func TestDamageOfWhatWasOnDisk(t *testing.T) {
 		"in a mark":              append(zeroed(t, text[:len(text)-len(end)], `"type":"mark"`), end...),
 		"in a reissued password": zeroed(t, text, `"reissue"`),
 	} {
-		var damage *DamageError
-		if _, err := loadBytes(text); !errors.As(err, &damage) {
+		if _, err := loadBytes(text); !errors.As(err, new(*DamageError)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -347,8 +346,7 @@ func reissueOf(row int) []byte {
 func checkSent(t *testing.T, where string, text []byte, sent map[int]string, load func(string, io.Reader) (*state, int64, error)) bool {
 	t.Helper()
 	s, _, err := load("journal.jsonl", bytes.NewReader(text))
-	var damage *DamageError
-	if errors.As(err, &damage) {
+	if errors.As(err, new(*DamageError)) {
 		return false
 	}
 	must(t, err)

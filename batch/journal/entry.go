@@ -20,14 +20,14 @@ type rowState struct {
 	reissue int64
 	proof   int64
 	beside  []int64    // see state
-	open    sendRecord // of a request without an answer; zero if there is none
+	flight  sendRecord // of a request without an answer; zero if there is none
 	maybe   bool       // see maybeSent
 }
 
 func (s *state) row(number int) rowState {
 	return rowState{
 		outcome: s.outcome(number), end: s.last[number-1], reissue: s.reissues[number], proof: s.proofs[number],
-		beside: s.beside[number], open: cmp.Or(s.lost[number], s.flights[number]), maybe: s.standing[number-1]&maybeSent != 0,
+		beside: s.beside[number], flight: cmp.Or(s.lost[number], s.flights[number]), maybe: s.standing[number-1]&maybeSent != 0,
 	}
 }
 
@@ -89,10 +89,10 @@ func (r rowState) result(number int, records *lineReader) (batch.Result, error) 
 		attempts.Refused = 0
 	}
 	switch {
-	case r.open.Row != 0:
-		attempts.Count = r.open.Attempts
+	case r.flight.Row != 0:
+		attempts.Count = r.flight.Attempts
 		attempts.Doubt = cmp.Or(attempts.Doubt, noteInFlight)
-		attempts.FirstSent = cmp.Or(attempts.FirstSent, r.open.At)
+		attempts.FirstSent = cmp.Or(attempts.FirstSent, r.flight.At)
 		result.Note = attempts.Doubt
 	case r.maybe:
 		attempts.Doubt = cmp.Or(attempts.Doubt, noteMaybeSent)

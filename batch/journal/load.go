@@ -212,7 +212,7 @@ func (h *hole) examine(line []byte) (known, proof bool, err error) {
 		return known, !known, nil
 	case s.planned.Type == "":
 		return false, kind != kindRow && kind != kindResult, nil
-	case kind == kindReissue, s.sessionAt == 0, s.stopped:
+	case kind == kindReissue, !s.open:
 		return false, true, nil
 	case kind == kindSend:
 		h.sends++

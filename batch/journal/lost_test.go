@@ -211,8 +211,7 @@ func TestTheJournalIsLookedAtInTime(t *testing.T) {
 					sent++
 				}
 			}
-			var lost *LostError
-			if most := map[time.Duration]int{0: firstBlock, lookEvery: 0}[wait]; sent > most || !errors.As(err, &lost) {
+			if most := map[time.Duration]int{0: firstBlock, lookEvery: 0}[wait]; sent > most || !errors.As(err, new(*LostError)) {
 				t.Errorf("after %v, %d requests left: %v", wait, sent, err)
 			}
 		})
@@ -222,17 +221,15 @@ func TestTheJournalIsLookedAtInTime(t *testing.T) {
 func TestALostJournalIsSeenAtBothEnds(t *testing.T) {
 	j := planned(t, 2)
 	must(t, os.Truncate(j.folder.journal(), 0))
-	var early *LostError
-	if err := j.Begin("t", false); !errors.As(err, &early) {
+	if err := j.Begin("t", false); !errors.As(err, new(*LostError)) {
 		t.Errorf("Begin: %v", err)
 	}
 	j = underWay(t)
 	must(t, os.Truncate(j.folder.journal(), 0))
-	var lost *LostError
-	if err := j.Stop(Totals{}); !errors.As(err, &lost) {
+	if err := j.Stop(Totals{}); !errors.As(err, new(*LostError)) {
 		t.Errorf("Stop: %v", err)
 	}
-	if err := j.Begin("t", false); !errors.As(err, &lost) {
+	if err := j.Begin("t", false); !errors.As(err, new(*LostError)) {
 		t.Errorf("Begin: %v", err)
 	}
 }
@@ -261,8 +258,7 @@ func TestALongJournalIsComparedInTurns(t *testing.T) {
 			if most := int(j.Length()/blockSize) + 2; sent > most {
 				t.Errorf("seen only after %d looks", sent)
 			}
-			var lost *LostError
-			if err := j.Stop(Totals{}); !errors.As(err, &lost) {
+			if err := j.Stop(Totals{}); !errors.As(err, new(*LostError)) {
 				t.Errorf("Stop: %v", err)
 			}
 		})
@@ -280,11 +276,10 @@ func TestAJournalIsLookedAtAfterAFailedWrite(t *testing.T) {
 		if removed {
 			must(t, os.RemoveAll(j.Dir()))
 		}
-		var lost *LostError
-		if err := j.Stop(Totals{}); errors.As(err, &lost) != removed || !errors.Is(err, errDisk) {
+		if err := j.Stop(Totals{}); errors.As(err, new(*LostError)) != removed || !errors.Is(err, errDisk) {
 			t.Errorf("removed %v: %v", removed, err)
 		}
-		if err := j.Look(); errors.As(err, &lost) != removed {
+		if err := j.Look(); errors.As(err, new(*LostError)) != removed {
 			t.Errorf("removed %v: Look: %v", removed, err)
 		}
 	}
@@ -293,8 +288,7 @@ func TestAJournalIsLookedAtAfterAFailedWrite(t *testing.T) {
 func TestARescueWithoutAParentFolder(t *testing.T) {
 	j := underWay(t)
 	must(t, errors.Join(os.RemoveAll(filepath.Dir(j.Dir())), os.WriteFile(filepath.Dir(j.Dir()), nil, 0o600)))
-	var lost *LostError
-	if err := j.Stop(Totals{}); !errors.As(err, &lost) {
+	if err := j.Stop(Totals{}); !errors.As(err, new(*LostError)) {
 		t.Errorf("Stop: %v", err)
 	}
 	if _, err := j.Rescue(""); err == nil {

@@ -140,7 +140,7 @@ func toProofRecord(row int, p batch.Proof) proofRecord {
 func (r proofRecord) proof() batch.Proof {
 	p := batch.Proof{Verdict: r.Verdict, Code: r.Code, Reason: r.Reason, At: r.At, Adopted: r.Adopted, Answered: r.Answered}
 	for _, b := range r.Bindings {
-		p.Bindings = append(p.Bindings, batch.Binding{Contact: b.Contact, Ends: b.Ends})
+		p.Bindings = append(p.Bindings, batch.Binding(b))
 	}
 	return p
 }

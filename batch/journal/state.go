@@ -27,7 +27,7 @@ type state struct {
 
 	session   sessionRecord
 	sessionAt int64 // offset of the session's record, 0 before the first
-	stopped   bool  // the session stopped, or is known to have died
+	open      bool  // the session did not stop yet, and is not known to have died
 	mark      markRecord
 	hole      hole // at the end of the journal; zero if there is none
 	before    loss // of the last session's records, not noted yet
@@ -78,7 +78,7 @@ func (s *state) has(row int) bool { return row >= 1 && row <= s.rows() }
 func (s *state) addSession(r sessionRecord, at int64) {
 	s.endSession(r.Lost, r.At)
 	s.worked += s.working()
-	s.session, s.sessionAt, s.stopped, s.latest = r, at, false, r.At
+	s.session, s.sessionAt, s.open, s.latest = r, at, true, r.At
 	// No more than what is recorded has left before this session; what may have
 	// left besides is spent by now.
 	s.mark = markRecord{Sends: s.sends}
@@ -167,7 +167,7 @@ func (s *state) addReissue(r reissueRecord, at int64) {
 }
 
 func (s *state) addStop(r stopRecord) {
-	s.stopped, s.latest = true, r.At
+	s.open, s.latest = false, r.At
 	if s.session.Verify {
 		return
 	}
@@ -181,7 +181,7 @@ func (s *state) loss(kept bool) loss {
 	if s.hole.from != 0 {
 		return s.holeLoss()
 	}
-	if kept || s.sessionAt == 0 || s.stopped {
+	if kept || !s.open {
 		return loss{}
 	}
 	return loss{Row: s.mark.Row, Sends: max(0, s.mark.Sends-s.sends)}
@@ -197,7 +197,7 @@ func (s *state) holeLoss() loss {
 	hidden := s.hole.bytes / shortestSend
 	l := loss{From: s.hole.from, Sends: hidden}
 	beyond := hidden + firstBlock
-	if s.sessionAt != 0 && !s.stopped {
+	if s.open {
 		l.Row, l.Sends = s.mark.Row, hidden+max(0, s.mark.Sends-s.sends)
 		beyond = hidden + max(firstBlock, s.mark.Sends-s.sends)
 	}
@@ -231,7 +231,7 @@ func (s *state) endSession(l loss, now time.Time) {
 		s.lost[row] = send
 	}
 	clear(s.flights)
-	s.hole, s.stopped = hole{}, true
+	s.hole, s.open = hole{}, false
 }
 
 func (s *state) mayHaveBeenSent(row int) bool {

@@ -70,11 +70,6 @@ func (f *Faults) Add(fault Fault) {
 	for i > 0 && f.First[i-1].Line > fault.Line {
 		i--
 	}
-	if i == MaxFaults {
-		return
-	}
-	if len(f.First) == MaxFaults {
-		f.First = f.First[:MaxFaults-1]
-	}
 	f.First = slices.Insert(f.First, i, fault)
+	f.First = f.First[:min(len(f.First), MaxFaults)]
 }

@@ -61,7 +61,7 @@ const (
 
 func newJournal(d *folder, f file, v Vault, s *state, size int64) *Journal {
 	s.live = true
-	return &Journal{View: newView(d, f, v, s, size), out: newWriter(f, size, d.noteUnsynced), block: firstBlock}
+	return &Journal{View: *newView(d, f, v, s, size), out: newWriter(f, size, d.noteUnsynced), block: firstBlock}
 }
 
 // Open takes up the run in dir. The error is ErrNoRun, ErrLocked, ErrUnsafe,

@@ -31,8 +31,8 @@ type View struct {
 }
 
 // newView returns the View of a journal that was loaded from f.
-func newView(d *folder, f file, v Vault, s *state, size int64) View {
-	return View{folder: d, file: f, at: f, vault: v, state: s, length: size, mu: new(sync.Mutex)}
+func newView(d *folder, f file, v Vault, s *state, size int64) *View {
+	return &View{folder: d, file: f, at: f, vault: v, state: s, length: size, mu: new(sync.Mutex)}
 }
 
 // Read looks at the run in dir, also at one that another process is at work
@@ -57,8 +57,7 @@ func read(dir string, v Vault, load func(*folder, io.Reader) (*state, int64, err
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), folder.close())
 	}
-	view := newView(folder, f, v, s, size)
-	return &view, nil
+	return newView(folder, f, v, s, size), nil
 }
 
 // checkVault sees that v is the vault of the journal.

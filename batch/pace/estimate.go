@@ -3,8 +3,8 @@ package pace
 import "time"
 
 // Estimate returns about how long it takes until n more requests are sent, if
-// their answers take no time and none is refused, from how the allowance stands now: with the wait that is in force, and at the
-// pace that refusals have taught.
+// their answers take no time and none is refused, from how the allowance stands
+// now: with the wait that is in force, and at the pace that refusals have taught.
 func (p *Pacer) Estimate(n int) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -49,8 +49,10 @@ func (a *app) hear(event rotation.Event) {
 	case rotation.ProvingStopped:
 		what := "no more passwords are proved: " + e.Why
 		switch {
+		case a.working.Load() == nil && e.Again:
+			what += "; the next look asks again"
 		case a.working.Load() == nil:
-		case e.Gated && e.Again:
+		case e.Again:
 			what += "; a gate asks again while it waits"
 		case e.Gated:
 			what += "; the rotation goes on up to its next gate"

@@ -200,7 +200,7 @@ func statusLines(devices []journal.Rotation, past *journal.History, limit time.D
 			SIPID: report.Sanitize(device.SIPID), Email: report.Sanitize(device.Email), State: neverState,
 		}
 		if last, known := past.Last(device.UserID, device.DeviceID); known {
-			line.State, line.RotatedAt, line.Run = rotatedState, last.At.UTC().Truncate(time.Millisecond), last.Run
+			line.State, line.RotatedAt, line.Run = rotatedState, last.At.UTC().Truncate(time.Millisecond), report.Sanitize(last.Run)
 			line.age = now.Sub(last.At)
 			if limit > 0 && line.age > limit {
 				line.State = oldState

@@ -346,7 +346,8 @@ func (a *app) verifyOld(cmd *cobra.Command, r rotation.Rotation, earlier string,
 	}
 	a.say("%s of %s asked: %d refused, %d still accepted, %d unclear", count(old.Asked, "earlier password"), earlier, old.Refused, old.Accepted, old.Asked-old.Refused-old.Accepted)
 	if old.NotAsked > 0 {
-		a.say("%s not asked: an account gets at most two wrong answers in ten minutes", rowsThat(old.NotAsked, "was", "were"))
+		a.say("%s not asked: no sip_id, an account that gave two wrong answers within ten minutes, or a registrar of no use",
+			rowsThat(old.NotAsked, "was", "were"))
 	}
 	switch {
 	case old.Accepted > 0:

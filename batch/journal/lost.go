@@ -228,17 +228,21 @@ func (j *Journal) Rescue(stateFolder string) (path string, err error) {
 	}
 	defer func() { j.folder.noteRescued(path) }()
 	path, err = j.rescueInto(filepath.Dir(j.Dir()))
-	if path != "" || stateFolder == "" {
+	if err == nil || stateFolder == "" {
 		return path, err
 	}
-	if making := os.MkdirAll(stateFolder, 0o700); making != nil {
-		return "", errors.Join(err, making)
+	making := os.MkdirAll(stateFolder, 0o700)
+	if making != nil {
+		return path, errors.Join(err, making)
 	}
-	path, other := j.rescueInto(stateFolder)
-	if other != nil {
-		return "", errors.Join(err, other)
+	other, failed := j.rescueInto(stateFolder)
+	if failed == nil {
+		if path != "" {
+			os.Remove(path) // it holds less
+		}
+		return other, nil
 	}
-	return path, nil
+	return cmp.Or(path, other), errors.Join(err, failed)
 }
 
 // A file of this name in the run directory has the path of the rescue file. It is

@@ -27,7 +27,7 @@ type View struct {
 	vault  Vault       // nil: passwords stay closed
 	state  *state
 	length int64
-	mu     *sync.Mutex // mus at, state and length
+	mu     *sync.Mutex // guards at, state and length
 }
 
 // newView returns the View of a journal that was loaded from f.

@@ -53,6 +53,7 @@ type proving struct {
 	events func(Event)
 	limit  *rate.Limiter
 	gated  bool // gates wait for proofs
+	again  bool // somebody goes on after a pause: a gate, or the next look of a verification
 	total  int  // rows that may be added
 	added  int  // rows that were
 
@@ -78,8 +79,9 @@ const (
 
 // newProving starts nothing.
 func (r Rotation) newProving(j *journal.Journal, total int) *proving {
+	gated := r.Waves.Proved+r.Waves.Adopted > 0
 	return &proving{
-		Proofs: r.Proofs, log: j, events: r.Events, total: total, gated: r.Waves.Proved+r.Waves.Adopted > 0,
+		Proofs: r.Proofs, log: j, events: r.Events, total: total, gated: gated, again: gated,
 		limit: rate.NewLimiter(rate.Every(cmp.Or(r.Proofs.Every, DefaultProofPace)), 1),
 		queue: make(chan *batch.Entry, total), done: make(chan struct{}), answers: map[string][]time.Time{},
 	}
@@ -137,7 +139,7 @@ func (p *proving) control(ctx context.Context, entry *batch.Entry) {
 // stop proves no more: for good, or until goOn.
 func (p *proving) stop(state int32, why string) {
 	if p.state.Swap(state) == provingOn {
-		p.events(ProvingStopped{Why: why, Gated: p.gated, Again: state == provingPaused})
+		p.events(ProvingStopped{Why: why, Gated: p.gated, Again: state == provingPaused && p.again})
 	}
 }
 
@@ -152,7 +154,9 @@ func (p *proving) goOn() {
 // sip401 is the code of a challenge.
 const sip401 = 401
 
-const notConfirmed = "refused once; the account may not be asked again for ten minutes"
+// notConfirmed is why a refusal does not count: the account's budget is spent, or
+// the proving ended.
+const notConfirmed = "refused once, and not asked again"
 
 // prove asks for the row's password, confirms a refusal once, and records what
 // that says. A row that is in doubt is settled by an accepted password, and by
@@ -165,8 +169,7 @@ func (p *proving) prove(ctx context.Context, entry *batch.Entry) {
 		return
 	case proof.Verdict == registrar.Refused:
 		p.Prover.Reset() // some registrars remember credentials
-		again, asked := p.ask(ctx, entry)
-		if proof = again; !asked {
+		if proof, asked = p.ask(ctx, entry); !asked {
 			proof = registrar.Proof{Verdict: registrar.Unclear, Reason: notConfirmed}
 		}
 	}

@@ -56,7 +56,7 @@ func (r Rotation) Verify(ctx context.Context, v Verification) (report.Digest, er
 func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification) error {
 	began := time.Now()
 	p := r.newProving(j, j.Info().Rows)
-	p.Sample = 0
+	p.Sample, p.again = 0, v.Every > 0
 	if err := p.remember(j.Entries()); err != nil {
 		return err
 	}
@@ -227,8 +227,11 @@ func (r Rotation) askOld(ctx context.Context, j *journal.Journal, v Verification
 			continue
 		}
 		entry.Row.Password = password
-		proof, asked := p.ask(ctx, &entry)
-		if !asked {
+		proof, asked := p.askFresh(ctx, &entry)
+		switch {
+		case ctx.Err() != nil:
+			return old, batch.InterruptedBy(ctx)
+		case !asked:
 			old.NotAsked++
 			continue
 		}

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -234,4 +235,32 @@ func TestVerifyOld(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 	})
+}
+
+// A comparison that is interrupted says so, and not that passwords are unproved.
+func TestVerifyOldIsInterrupted(t *testing.T) {
+	earlier := rotatedTo(t, 4, func(n int) batch.Row {
+		row := provedRow(n)
+		row.Password = batch.NewSecret("Earlier-" + strconv.Itoa(n))
+		return row
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	interrupted := errors.New("a signal")
+	f := &interrupting{fakeRegistrar{t: t, wrong: map[string][]time.Time{}}, func() { cancel(interrupted) }}
+	old, err := Rotation{Dir: rotatedRun(t, 4), Proofs: Proofs{Prover: f}}.VerifyOld(ctx, earlier, Verification{})
+	stop, ok := errors.AsType[*batch.Stop](err)
+	if !ok || stop.Reason != batch.Interrupted || !errors.Is(stop.Err, interrupted) || old.Asked+old.NotAsked > 1 {
+		t.Errorf("%+v: %v", old, err)
+	}
+}
+
+// An interrupting registrar is interrupted by its first question.
+type interrupting struct {
+	fakeRegistrar
+	interrupt func()
+}
+
+func (r *interrupting) ProveOnce(ctx context.Context, sipID, password string) (registrar.Proof, error) {
+	r.interrupt()
+	return r.fakeRegistrar.ProveOnce(ctx, sipID, password)
 }

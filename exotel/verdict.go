@@ -15,7 +15,7 @@ const (
 	refused               // the API refused it, and would again
 	refusedPassword       // the API refused this password; another one may pass
 	unauthorized          // the credentials are refused: so will every other request be
-	throttled             // over the allowance
+	throttled             // over the allowance: batch sends it again, and pace waits before
 	tooEarly              // turned away; may pass later
 	noVerdict             // it may have been carried out, or not
 	unsent                // nothing left this machine

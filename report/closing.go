@@ -24,8 +24,10 @@ const (
 )
 
 // Closing writes the closing summary for people to w, in one write and without
-// colour: the counts, why rows were not rotated, where the files are, and the
-// command to resume with, unless next is empty. It fits into so many columns; 0
+// colour: the counts, what the canaries and the proofs showed, how values of a column
+// stand, why rows were not rotated, what it took, where the files are, which
+// passwords a spreadsheet garbles, and the command to resume with, unless next is
+// empty. It fits into so many columns; 0
 // means 80. Paths and the command stay on one line whatever the width, so that they
 // can be copied.
 func (d Digest) Closing(w io.Writer, width int, next string) error {

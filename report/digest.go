@@ -127,11 +127,12 @@ func (t *tally) add(e *Entry) {
 	}
 }
 
-// part returns the part of a value.
+// part returns the part of a value, or the rest.
 func (t *tally) part(value string) *Part {
 	return t.parts.of(value, Part{Value: &value}, Part{})
 }
 
+// digest ends the tally.
 func (t *tally) digest() Digest {
 	d := t.Digest
 	for value, n := range t.invalid {
@@ -140,7 +141,6 @@ func (t *tally) digest() Digest {
 		}
 		t.part(value).add(batch.Invalid, n)
 	}
-	clear(t.invalid)
 	// Of equals, those that came first.
 	d.Groups = t.groups.sorted(func(a, b *Group) int {
 		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.first, b.first))
@@ -158,7 +158,8 @@ type grouping[K comparable, V any] struct {
 	rest  *V // nil unless there are too many keys
 }
 
-// of returns what counts for a key. It begins as first, or the rest as rest.
+// of returns what counts for a key: a new key begins as first, and past maxGroups all
+// share one rest.
 func (g *grouping[K, V]) of(key K, first, rest V) *V {
 	if v := g.known[key]; v != nil {
 		return v

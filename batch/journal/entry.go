@@ -86,7 +86,7 @@ func (r rowState) result(number int, records *lineReader) (batch.Result, error) 
 	result.Row, result.Outcome, result.Proof = number, r.outcome, proof.proof()
 	attempts := &result.Attempts
 	if r.reissue > r.end {
-		attempts.Refused = 0
+		attempts.Refused = 0 // those were of the password before
 	}
 	switch {
 	case r.flight.Row != 0:

@@ -40,7 +40,7 @@ type Journal struct {
 	block int  // how far ahead the mark is set
 	next  mark // appended, perhaps not yet on disk
 
-	looked   time.Time          // when the journal was last seen whole in its place
+	looked   time.Time          // when a block of the journal, or the whole, was last compared
 	lost     error              // wraps a *LostError, once it was not
 	checked  int64              // up to where blocks of it were compared, in this round
 	compared [2][blockSize]byte // room to compare in
@@ -110,9 +110,9 @@ func (d *folder) resume(v Vault) (*Journal, error) {
 	return newJournal(d, f, v, s, size), nil
 }
 
-// trim cuts the torn end of a write off, completes a last line that lacks only its line
-// end, and syncs: what was loaded is then what a later crash will find. A
-// whole journal is not written to.
+// trim cuts the torn end of a write off, completes a last line that lacks only its
+// line end, and syncs: what was loaded is then what a later crash will find. A whole
+// journal is not written to.
 func trim(f file, size int64) (int64, error) {
 	info, err := f.Stat()
 	if err == nil && info.Size() > size {

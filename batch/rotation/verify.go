@@ -30,8 +30,8 @@ var ErrNotAdopted = errors.New("too few phones have taken their password up")
 
 // Verify proves the passwords of the run in Dir, which no other process may be at
 // work on, records that and renders the reports, adoption.csv among them. It sends
-// nothing to the API. The error is [ErrRefused], [ErrUnproved], [ErrNotAdopted], a [*batch.Stop]
-// where ctx ended it, or one of the journal.
+// nothing to the API. The error is [ErrRefused], [ErrUnproved], [ErrNotAdopted], a
+// [*batch.Stop] where ctx ended it, or one of the journal.
 func (r Rotation) Verify(ctx context.Context, v Verification) (report.Digest, error) {
 	r = r.complete()
 	j, err := journal.Open(r.Dir, r.Vault)
@@ -120,7 +120,7 @@ func (p *proving) round(j *journal.Journal, v Verification) error {
 	return nil
 }
 
-// Counts say how the passwords of some rows stand.
+// The counts of some rows are how their passwords stand.
 type counts struct {
 	rows              int
 	accepted, refused int // by the registrar

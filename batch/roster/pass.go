@@ -242,6 +242,9 @@ func (p *pass) row(l line) (batch.Row, swap) {
 		}
 		row.Faults = []batch.Fault{{Text: fmt.Sprintf("%s instead of %d", count(len(p.cells), "cell"), want)}}
 	}
+	if len(row.Faults) > 0 {
+		p.roster.withholdShifted(row.Extra)
+	}
 	if !row.Password.Empty() {
 		row.PasswordSource = batch.Provided
 	}

@@ -482,6 +482,19 @@ func TestSwappedColumns(t *testing.T) {
 	}
 }
 
+func TestShiftedPasswordsAreWithheld(t *testing.T) {
+	o := plain()
+	o.CheckPassword = vendorPolicy
+	got := collect(openText(t, "user_id,device_id,password,team\n"+userA+",1,North,SamplePw1x\n"+userA+",2,SamplePw2x,South\n"+userA+",,SamplePw3x,East\n", o))
+	var teams []string
+	for _, row := range got.rows {
+		teams = append(teams, row.Extra[0])
+	}
+	if want := []string{"", "South", "East"}; !slices.Equal(teams, want) || got.faulty != 1 {
+		t.Errorf("%q, want %q; %d rows are faulty", teams, want, got.faulty)
+	}
+}
+
 // TestSwappedPasswords swaps passwords that could be ids.
 func TestSwappedPasswords(t *testing.T) {
 	o := plain()

@@ -46,6 +46,16 @@ func (o *Options) swapped(row *batch.Row) swap {
 	return notSwapped
 }
 
+// withholdShifted empties what may be the password among a faulty row's other cells:
+// they are shown beside the fault, and may be out of their columns.
+func (o *Options) withholdShifted(cells []string) {
+	for i, cell := range cells {
+		if o.CheckPassword(strings.TrimSpace(cell)) == nil {
+			cells[i] = ""
+		}
+	}
+}
+
 // idsLikePasswords reports whether the policy takes an id for a password though
 // it lacks the plain shape of its column's ids, whether one of these looks like no
 // id at all, and whether one looks like a numbered name.

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/google/renameio/v2/maybe"
 )
@@ -17,6 +19,31 @@ func writeTable(w io.Writer, rows [][]string) error {
 		fmt.Fprintln(out, strings.Join(cells, "\t"))
 	}
 	return out.Flush()
+}
+
+// fitted takes columns of a table with a header away, one by one, until a terminal
+// of width columns shows it without wrapping; 0: there is no terminal.
+func fitted(rows [][]string, width int, yielding ...string) [][]string {
+	for _, name := range yielding {
+		if width == 0 || widthOf(rows) <= width {
+			break
+		}
+		column := slices.Index(rows[0], name)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], column, column+1)
+		}
+	}
+	return rows
+}
+
+// widthOf returns how many columns of a terminal a table takes.
+func widthOf(rows [][]string) (width int) {
+	var text strings.Builder
+	_ = writeTable(&text, rows)
+	for line := range strings.Lines(text.String()) {
+		width = max(width, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")))
+	}
+	return width
 }
 
 // jsonLines writes each value as a line of JSON.

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -99,10 +97,6 @@ func runDirs(folder string) (dirs []string, err error) {
 	return dirs, err
 }
 
-// yielding are the columns of the table that give way, one by one, on a terminal
-// where it would wrap: the account, and the input.
-var yielding = []int{3, 2}
-
 // runsTable writes a table for a terminal of width columns; 0: there is none.
 func runsTable(w io.Writer, lines []runLine, width int) error {
 	rows := [][]string{{"STARTED", "RUN", "INPUT", "ACCOUNT", "STATE", "ROTATED", "LEFT", "FAILED"}}
@@ -116,25 +110,7 @@ func runsTable(w io.Writer, lines []runLine, width int) error {
 			fmt.Sprintf("%d/%d", l.Rotated, l.Rows), strconv.Itoa(l.Left), strconv.Itoa(l.Failed),
 		})
 	}
-	for _, column := range yielding {
-		if width == 0 || widthOf(rows) <= width {
-			break
-		}
-		for i := range rows {
-			rows[i] = slices.Delete(rows[i], column, column+1)
-		}
-	}
-	return writeTable(w, rows)
-}
-
-// widthOf returns how many columns of a terminal a table takes.
-func widthOf(rows [][]string) (width int) {
-	var text strings.Builder
-	_ = writeTable(&text, rows)
-	for line := range strings.Lines(text.String()) {
-		width = max(width, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")))
-	}
-	return width
+	return writeTable(w, fitted(rows, width, "ACCOUNT", "INPUT", "LEFT", "STARTED"))
 }
 
 func readRun(dir string) (runLine, error) {

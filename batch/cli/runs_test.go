@@ -18,7 +18,8 @@ func TestRunsTable(t *testing.T) {
 		{len(full), full},
 		{len(full) - 1, "STARTED  RUN        INPUT      STATE     ROTATED  LEFT  FAILED"},
 		{len(full) - 10, "STARTED  RUN        STATE     ROTATED  LEFT  FAILED"},
-		{20, "STARTED  RUN        STATE     ROTATED  LEFT  FAILED"},
+		{len(full) - 21, "STARTED  RUN        STATE     ROTATED  FAILED"},
+		{20, "RUN        STATE     ROTATED  FAILED"},
 	} {
 		var b strings.Builder
 		if err := runsTable(&b, []runLine{run}, test.width); err != nil {

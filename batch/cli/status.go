@@ -288,7 +288,7 @@ const fullTable = 132
 func statusTable(w io.Writer, lines []statusLine, width int) error {
 	narrow := width > 0 && width < fullTable
 	// Beside the two columns that give way: a state, a date, the gaps between.
-	email := max(12, (width-len("rotated  2006-01-02  ")-16-4)*3/5)
+	email := max(10, (width-len("rotated  2006-01-02  ")-16-4)*3/5)
 	run := max(8, width-len("rotated  2006-01-02  ")-16-4-email)
 	rows := [][]string{{"SIP ID", "EMAIL", "DEVICE", "STATE", "ROTATED", "AGE", "RUN"}}
 	if narrow {

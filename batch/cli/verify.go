@@ -267,7 +267,7 @@ func (a *app) sayAdoption(dir string, proved []batch.Entry, format string) (err 
 	var text bytes.Buffer
 	switch format {
 	case "table":
-		err = adoptionTable(&text, lines)
+		err = adoptionTable(&text, lines, terminalWidth(a.out))
 	case "jsonl":
 		err = jsonLines(&text, lines)
 	case "prometheus":
@@ -297,7 +297,7 @@ func (a *app) sayAdoption(dir string, proved []batch.Entry, format string) (err 
 	return nil
 }
 
-func adoptionTable(w io.Writer, lines []adoptionLine) error {
+func adoptionTable(w io.Writer, lines []adoptionLine, width int) error {
 	rows := [][]string{{"ROW", "SIP ID", "EMAIL", "PHONE", "UNTIL"}}
 	for _, l := range lines {
 		until := "-"
@@ -306,7 +306,7 @@ func adoptionTable(w io.Writer, lines []adoptionLine) error {
 		}
 		rows = append(rows, []string{strconv.Itoa(l.Row), cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), l.state(), until})
 	}
-	return writeTable(w, rows)
+	return writeTable(w, fitted(rows, width, "EMAIL"))
 }
 
 func adoptionLines(proved []batch.Entry) (lines []adoptionLine) {

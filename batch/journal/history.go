@@ -15,11 +15,11 @@ import (
 // A Rotation is when a device got its password, and in which run.
 type Rotation struct {
 	UserID, DeviceID, SIPID, Email string
-	At                             time.Time
-	Run                            string // the run directory
+	At                             time.Time // zero if none of the runs rotated it
+	Run                            string    // the run directory; empty likewise
 }
 
-// A History is the latest rotation of each device.
+// A History is the latest rotation of each device that the runs know.
 type History struct {
 	Runs   int // of the account, that were read
 	latest map[string]Rotation
@@ -74,18 +74,23 @@ func (h *History) add(dir, account, host string) error {
 		}
 		row, at := entry.Row, entry.Result.Finished
 		key := batch.DeviceKey(row.UserID, row.DeviceID)
-		if entry.Result.Outcome == batch.Rotated && at.After(h.latest[key].At) {
+		latest, known := h.latest[key]
+		switch {
+		case entry.Result.Outcome == batch.Rotated && at.After(latest.At):
 			h.latest[key] = Rotation{row.UserID, row.DeviceID, row.SIPID, row.Email, at, dir}
+		case entry.Result.Outcome != batch.Invalid && !known:
+			h.latest[key] = Rotation{UserID: row.UserID, DeviceID: row.DeviceID, SIPID: row.SIPID, Email: row.Email}
 		}
 	}
 	return nil
 }
 
-// All ranges over the latest rotation of each device, in no order.
+// All ranges over the latest rotation of each device that the runs know, in no order:
+// also of those that none of them rotated.
 func (h *History) All() iter.Seq[Rotation] { return maps.Values(h.latest) }
 
 // Last returns the latest rotation of a device, and whether there was one.
 func (h *History) Last(userID, deviceID string) (Rotation, bool) {
-	r, known := h.latest[batch.DeviceKey(userID, deviceID)]
-	return r, known
+	r := h.latest[batch.DeviceKey(userID, deviceID)]
+	return r, !r.At.IsZero()
 }

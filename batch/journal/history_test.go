@@ -3,6 +3,7 @@ package journal_test
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -75,6 +76,13 @@ func TestTheLatestRotationCounts(t *testing.T) {
 	}
 	if h, err := journal.ReadHistory(folder, "acc", "elsewhere", ""); err != nil || h.Runs != 0 {
 		t.Errorf("at another host: %+v: %v", h, err)
+	}
+	never := map[string]bool{}
+	for r := range h.All() {
+		never[r.DeviceID] = r.At.IsZero()
+	}
+	if want := map[string]bool{"1": false, "2": false, "3": true, "4": true, "5": true}; !maps.Equal(never, want) {
+		t.Errorf("known devices, and whether none of the runs rotated them: %v, want %v", never, want)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // The decoders undo the encodings in which servers, proxies and net/http repeat
@@ -49,7 +50,7 @@ func hexByte(digits string) string { return string([]byte{byte(hexRune(digits))}
 
 // An escape has the number of a character, or of two that make up one, or is one
 // of those without. Texts turned to upper case are read as well.
-var escape = regexp.MustCompile(`(?i)\\(?:(?-i:U)00(?:0[0-9a-f]|10)[0-9a-f]{4}|ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|x[0-9a-f]{2}|[0-3][0-7]{2}|[abfnrtv\\])?`)
+var escape = regexp.MustCompile(`(?i)\\(?:(?-i:U)00(?:0[0-9a-f]|10)[0-9a-f]{4}|ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|x[0-9a-f]{2}|[0-3][0-7]{2}|[\s\S])`)
 
 var shortEscape = strings.NewReplacer(
 	`\a`, "\a", `\b`, "\b", `\f`, "\f", `\n`, "\n", `\r`, "\r", `\t`, "\t", `\v`, "\v", `\\`, `\`, `\`, "",
@@ -63,7 +64,7 @@ func decodeEscapes(text string, _ int) string {
 	}
 	text = strings.ReplaceAll(text, `""`, `"`)
 	return escape.ReplaceAllStringFunc(text, func(found string) string {
-		if len(found) < len(`\x41`) {
+		if len(found) < len(`\x41`) || found[1] >= utf8.RuneSelf {
 			return shortEscape.Replace(found)
 		}
 		digits := strings.Trim(found[2:], "{}")

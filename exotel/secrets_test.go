@@ -314,6 +314,14 @@ func FuzzEncodedSecretsAreWithheld(f *testing.F) {
 	})
 }
 
+// Half an escape is left alone: what follows a backslash may be cut off.
+func TestHalfEscapesAreWithheld(t *testing.T) {
+	secret := `Abc"123\`
+	if got := newSecretSet(secret).safe(`refused: Abc\"123\`); got != withheld {
+		t.Errorf("shows %s", got)
+	}
+}
+
 func TestOtherTextsAreShown(t *testing.T) {
 	s := newSecretSet(sampleSecrets...)
 	s.begin("Password-01")

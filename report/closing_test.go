@@ -233,9 +233,17 @@ func TestPartsShowNoCellOfInvalidRowsAlone(t *testing.T) {
 	for i, row := range []struct {
 		outcome batch.Outcome
 		team    string
-	}{{batch.Invalid, "sales"}, {batch.Rotated, "sales"}, {batch.Invalid, "Pass-word-9"}, {batch.Invalid, ""}} {
+	}{{batch.Invalid, "sales"}, {batch.Rotated, "sales"}, {batch.Invalid, "Pass-word-9"}, {batch.Invalid, ""}, {batch.Rotated, "north"}} {
 		e := entry(i+1, row.outcome, batch.Receipt{}, "")
 		e.Row.Extra = []string{row.team}
+		counts.add(newEntry(e))
+	}
+	for i := range maxGroups + 1 {
+		e := entry(6+i, batch.Invalid, batch.Receipt{}, "")
+		e.Row.Extra = []string{"north"}
+		if i < maxGroups {
+			e.Row.Extra[0] = fmt.Sprint("Pass-word-", 10+i)
+		}
 		counts.add(newEntry(e))
 	}
 	digest := counts.digest()
@@ -243,7 +251,7 @@ func TestPartsShowNoCellOfInvalidRowsAlone(t *testing.T) {
 	for _, p := range digest.Summary.By.Values {
 		got[p.Name()] = p.Counts
 	}
-	want := map[string]Counts{"sales": {Rows: 2, Rotated: 1, Invalid: 1}, "(none)": {Rows: 2, Invalid: 2}}
+	want := map[string]Counts{"sales": {Rows: 2, Rotated: 1, Invalid: 1}, "north": {Rows: 2, Rotated: 1, Invalid: 1}, "(none)": {Rows: 2 + maxGroups, Invalid: 2 + maxGroups}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -104,6 +104,8 @@ func (t *tally) add(e *Entry) {
 			t.part(value).add(outcome, 1)
 		case len(t.invalid) < maxGroups || t.invalid[value] > 0:
 			t.invalid[value]++
+		case t.parts.known[value] != nil:
+			t.part(value).add(outcome, 1)
 		default:
 			t.invalid[""]++
 		}

@@ -11,7 +11,6 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/journal"
-	"siprotate/exotel"
 	"siprotate/report"
 )
 
@@ -82,7 +81,7 @@ func (r Rotation) prove(ctx context.Context, j *journal.Journal) (*proving, erro
 			return nil, err
 		}
 		row, result := entry.Row, entry.Result
-		p.recent(exotel.SIPID(row.SIPID), result.Proof)       // also in an earlier session
+		p.remember(&entry)
 		controlled = controlled || result.Proof.Verdict != "" // the registrar tells passwords apart
 		if result.Outcome == batch.Rotated && result.Proof.Verdict == "" {
 			p.add(row, result)

@@ -225,7 +225,7 @@ func (p *proving) ask(ctx context.Context, entry *batch.Entry) (proof registrar.
 	if p.state.Load() != provingOn || sipID == "" || password.Empty() {
 		return proof, false
 	}
-	before := p.recent(sipID, entry.Result.Proof)
+	before := p.recent(sipID)
 	if len(before) >= answerBudget || p.limit.Wait(ctx) != nil {
 		return proof, false
 	}
@@ -261,24 +261,28 @@ func (p *proving) watch(proof registrar.Proof) {
 }
 
 // recent returns when the account was answered of late, as far as that takes of its
-// budget. The latest that is known says it: proof, of one of its rows, or what is
-// known here.
-func (p *proving) recent(sipID string, proof batch.Proof) []time.Time {
-	recent, recorded := p.answers[sipID], proof.Answered
-	if len(recorded) > 0 && (len(recent) == 0 || recorded[len(recorded)-1].After(recent[len(recent)-1])) {
-		recent = recorded
-	}
-	p.answers[sipID] = slices.DeleteFunc(slices.Clone(recent), func(at time.Time) bool { return time.Since(at) >= budgetWindow })
+// budget.
+func (p *proving) recent(sipID string) []time.Time {
+	p.answers[sipID] = slices.DeleteFunc(slices.Clone(p.answers[sipID]), func(at time.Time) bool { return time.Since(at) >= budgetWindow })
 	return p.answers[sipID]
 }
 
-// remember takes in when accounts were answered of late in earlier sessions.
-func (p *proving) remember(entries iter.Seq2[batch.Entry, error]) error {
+// remember takes in when the account of a row was answered in earlier sessions. The
+// latest record says it, of whichever row.
+func (p *proving) remember(entry *batch.Entry) {
+	sipID, answered := exotel.SIPID(entry.Row.SIPID), entry.Result.Proof.Answered
+	known := p.answers[sipID]
+	if len(answered) > 0 && (len(known) == 0 || answered[len(answered)-1].After(known[len(known)-1])) {
+		p.answers[sipID] = answered
+	}
+}
+
+func (p *proving) rememberAll(entries iter.Seq2[batch.Entry, error]) error {
 	for entry, err := range entries {
 		if err != nil {
 			return err
 		}
-		p.recent(exotel.SIPID(entry.Row.SIPID), entry.Result.Proof)
+		p.remember(&entry)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (r Rotation) verify(ctx context.Context, j *journal.Journal, v Verification
 	began := time.Now()
 	p := r.newProving(j, j.Info().Rows)
 	p.Sample, p.again = 0, v.Every > 0
-	if err := p.remember(j.Entries()); err != nil {
+	if err := p.rememberAll(j.Entries()); err != nil {
 		return err
 	}
 	p.start(ctx)
@@ -215,7 +215,7 @@ func (r Rotation) VerifyOld(ctx context.Context, earlier string, v Verification)
 // askOld asks for these passwords, by device, in the place of the run's.
 func (r Rotation) askOld(ctx context.Context, j *journal.Journal, v Verification, passwords map[string]batch.Secret) (old Old, err error) {
 	p := r.newProving(j, j.Info().Rows)
-	if err := p.remember(j.Entries()); err != nil {
+	if err := p.rememberAll(j.Entries()); err != nil {
 		return old, err
 	}
 	for entry, err := range j.Entries() {

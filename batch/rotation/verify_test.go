@@ -194,6 +194,38 @@ func TestRowsOfOneSIPIDShareABudget(t *testing.T) {
 	})
 }
 
+// A question that fails before any answer was given takes nothing of the budget.
+func TestAFailedQuestionTakesNoBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &failing{fakeRegistrar: fakeRegistrar{t: t, force: inForceFor(2), wrong: map[string][]time.Time{}}}
+		r := Rotation{Dir: rotatedRun(t, 2), Proofs: Proofs{Prover: f}, Events: func(e Event) {
+			if b, barred := e.(Barred); barred {
+				t.Errorf("%+v", b)
+			}
+		}}
+		if _, err := r.Verify(t.Context(), Verification{Every: time.Minute, Until: 1, Limit: 6 * time.Minute}); err == nil {
+			t.Error("all is well")
+		}
+		if f.failed < 5 {
+			t.Errorf("asked for %d times", f.failed)
+		}
+	})
+}
+
+// A failing registrar is no help with the first SIP id.
+type failing struct {
+	fakeRegistrar
+	failed int
+}
+
+func (r *failing) ProveOnce(ctx context.Context, sipID, password string) (registrar.Proof, error) {
+	if sipID == "sip1" {
+		r.failed++
+		return registrar.Proof{}, errors.New("no SIP id")
+	}
+	return r.fakeRegistrar.ProveOnce(ctx, sipID, password)
+}
+
 // A registrar that is away for a while ends no watch over the phones.
 func TestVerifyGoesOnAfterAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -36,7 +36,7 @@ const (
 	// just dropped ends in doubt, so they are left well before.
 	idleTimeout = 30 * time.Second
 
-	dialTimeout      = 30 * time.Second // with the TLS handshake
+	dialTimeout      = 15 * time.Second // with the TLS handshake
 	handshakeTimeout = 10 * time.Second // within a proxy's tunnel
 
 	// An endless header ends here, in bytes, and so does a chain of heads that

@@ -32,6 +32,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/term"
 	"golang.org/x/text/encoding/unicode"
 
 	"siprotate/batch/cli"
@@ -41,8 +42,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	_ = flag.Set("test.parallel", "8") // most scripts wait most of the time; a flag on the command line wins
-	testscript.Main(m, map[string]func(){"siprotate": func() { os.Exit(cli.Main()) }})
+	_ = flag.Set("test.parallel", "20") // most scripts wait most of the time; a flag on the command line wins
+	testscript.Main(m, map[string]func(){"siprotate": runProgram})
+}
+
+// runProgram is siprotate. testscript closes a terminal once the program has ended,
+// also before it has read everything from it: it gets the time for that.
+func runProgram() {
+	code := cli.Main()
+	if term.IsTerminal(int(os.Stderr.Fd())) || term.IsTerminal(int(os.Stdin.Fd())) {
+		time.Sleep(200 * time.Millisecond)
+	}
+	os.Exit(code)
 }
 
 // TestScripts runs the scripts of testdata: one promise a file, as a user

@@ -260,7 +260,7 @@ type leakTest struct {
 	key    *key // that its runs are sealed to; nil: they are not
 }
 
-const leakRows = 120
+const leakRows = 60
 
 func newLeakTest(t *testing.T, encode func(string) string, places int) *leakTest {
 	t.Helper()

@@ -37,7 +37,7 @@ func TestCrash(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			rng := choose(i)
-			r := newRotation(t, rng, exoteltest.Options{Users: 200 + rng.IntN(200), Faults: faults})
+			r := newRotation(t, rng, exoteltest.Options{Users: 100 + rng.IntN(100), Faults: faults})
 			if i%3 == 0 {
 				r.seal()
 			}

@@ -30,7 +30,7 @@ func TestAllowanceIsSpent(t *testing.T) {
 			for _, rows := range []int{40, 500, 5000} {
 				var took, least float64 // seconds, over all seeds
 				refused, sent := 0, 0
-				for seed := range uint64(min(20, max(3, 10_000/rows))) {
+				for seed := range uint64(min(20, max(2, 5_000/rows))) {
 					synctest.Test(t, func(t *testing.T) {
 						w := minute(kind, seed)
 						w.headers, w.foreign = c.headers, c.foreign

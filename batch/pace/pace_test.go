@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	_ = flag.Set("test.parallel", "4") // those against real servers wait; a flag on the command line wins
+	_ = flag.Set("test.parallel", "8") // those against real servers wait; a flag on the command line wins
 	goleak.VerifyTestMain(m)
 }
 

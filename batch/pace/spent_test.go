@@ -78,7 +78,7 @@ func TestSpentIsBounded(t *testing.T) {
 			p := newPacer(t, pace.Options{Rate: rate})
 			take(t, p).Done(pace.Feedback{})
 			time.Sleep(2 * time.Second)
-			for range 2 * pace.MaxSpent {
+			for range pace.MaxSpent + pace.MaxSpent/10 {
 				take(t, p).Done(pace.Feedback{})
 			}
 			time.Sleep(2 * time.Second)

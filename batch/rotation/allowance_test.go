@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -20,16 +21,22 @@ import (
 
 const allowed = 50 // a minute
 
+var attackLong = flag.Bool("attack.long", false, "kill runs at more instants")
+
 // TestAllowanceHoldsAcrossKills kills and resumes a run at random instants, in
 // virtual time and through everything but the network. However the API
 // counts, it never counts more than the allowance in any minute, and refuses
 // nothing; and in the end it holds the passwords that the journal has.
 func TestAllowanceHoldsAcrossKills(t *testing.T) {
 	t.Parallel()
+	seeds := uint64(2)
+	if *attackLong {
+		seeds = 5
+	}
 	for _, kind := range []exoteltest.Kind{exoteltest.FixedWindow, exoteltest.SlidingWindow, exoteltest.TokenBucket} {
 		for _, headers := range []exoteltest.HeaderMode{exoteltest.NoHeaders, exoteltest.AllHeaders} {
 			t.Run(fmt.Sprintf("%v, headers %d", kind, headers), func(t *testing.T) {
-				for seed := range uint64(5) {
+				for seed := range seeds {
 					dir := filepath.Join(t.TempDir(), "users.run")
 					synctest.Test(t, func(t *testing.T) {
 						surviveKills(t, dir, rand.New(rand.NewPCG(seed, 5)), exoteltest.New(exoteltest.Options{

@@ -249,7 +249,10 @@ func (w *sealedWorld) plan(v journal.Vault, n int) {
 // force, and in the end exactly those that are.
 func TestSealedRunsSurviveAKillAtEveryRequest(t *testing.T) {
 	t.Parallel()
-	const rows = 3
+	rows := 2
+	if *attackLong {
+		rows = 3
+	}
 	faults := map[exoteltest.Fault]float64{exoteltest.ResetAfter: 0.3, exoteltest.ResetBefore: 0.2}
 	for _, unlocked := range []bool{false, true} {
 		for _, after := range []bool{false, true} {

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"siprotate/batch/rotation"
 	"siprotate/report"
 )
 
@@ -57,6 +59,33 @@ func TestClockUp(t *testing.T) {
 		}
 		if got := clockUp(at); got != want {
 			t.Errorf("%s is over by %s, want %s", exact, got, want)
+		}
+	}
+}
+
+// Who asks again once a registrar was of no use is told where somebody does.
+func TestProvingStops(t *testing.T) {
+	dir := "users.run"
+	for _, c := range []struct {
+		event   rotation.ProvingStopped
+		sending bool
+		want    string
+	}{
+		{rotation.ProvingStopped{}, false, ""},
+		{rotation.ProvingStopped{Again: true}, false, "; the next look asks again"},
+		{rotation.ProvingStopped{Gated: true, Again: true}, true, "; a gate asks again while it waits"},
+		{rotation.ProvingStopped{Gated: true}, true, "; the rotation goes on up to its next gate"},
+		{rotation.ProvingStopped{}, true, "; the rotation goes on"},
+	} {
+		var said strings.Builder
+		a := &app{err: &said}
+		if c.sending {
+			a.working.Store(&dir)
+		}
+		c.event.Why = "it is away"
+		a.hear(c.event)
+		if want := "warning: no more passwords are proved: it is away" + c.want + "\n"; said.String() != want {
+			t.Errorf("%+v: %q, want %q", c.event, said.String(), want)
 		}
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
+	"siprotate/batch"
 	"siprotate/batch/rotation"
 )
 
@@ -55,6 +57,23 @@ func TestStatusFormatsAreGolden(t *testing.T) {
 		noError(t, err)
 		if diff := cmp.Diff(string(want), got.String()); diff != "" {
 			t.Errorf("%s: %s", format, diff)
+		}
+	}
+}
+
+// No line of a table is wider than the terminal, be it as narrow as 60 columns.
+func TestTablesFit(t *testing.T) {
+	long := strings.Repeat("abcdefgh", 6)
+	devices := []statusLine{{SIPID: long, Email: long, State: rotatedState, RotatedAt: time.Now(), Run: long}}
+	phones := []adoptionLine{{Row: 5000, SIPID: "fatimah30f4c306", Email: "fatima.haddad2@example.com", Adoption: batch.OldRegistration}}
+	for width := 60; width < fullTable; width++ {
+		var text strings.Builder
+		noError(t, statusTable(&text, devices, width))
+		noError(t, adoptionTable(&text, phones, width))
+		for line := range strings.Lines(text.String()) {
+			if got := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); got > width {
+				t.Fatalf("%d columns in %d:\n%s", got, width, text.String())
+			}
 		}
 	}
 }

@@ -239,8 +239,21 @@ func TestVerifyGoesOnAfterAnOutage(t *testing.T) {
 			}
 			return []registrar.Binding{{Contact: sipID, End: end}}
 		}
-		_, err := Rotation{Dir: dir, Proofs: Proofs{Prover: f}}.Verify(t.Context(), Verification{Every: 10 * time.Minute, Until: 1, Limit: 3 * time.Hour})
+		var again []bool
+		r := Rotation{Dir: dir, Proofs: Proofs{Prover: f}, Events: func(e Event) {
+			if stopped, ok := e.(ProvingStopped); ok {
+				again = append(again, stopped.Again)
+			}
+		}}
+		if _, err := r.Verify(t.Context(), Verification{}); !errors.Is(err, ErrUnproved) {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		_, err := r.Verify(t.Context(), Verification{Every: 10 * time.Minute, Until: 1, Limit: 3 * time.Hour})
 		must(t, err)
+		if len(again) < 2 || again[0] || slices.Contains(again[1:], false) {
+			t.Errorf("who asks again is told as %v", again)
+		}
 	})
 }
 
@@ -265,6 +278,23 @@ func TestVerifyOld(t *testing.T) {
 				t.Errorf("time %d: %+v, want %+v", i+1, old, want)
 			}
 			time.Sleep(time.Second)
+		}
+	})
+}
+
+// A stale nonce is answered once more, and is no verdict.
+func TestVerifyOldAnswersAFreshNonce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		earlier := rotatedTo(t, 2, func(n int) batch.Row {
+			row := provedRow(n)
+			row.Password = batch.NewSecret("Earlier-" + strconv.Itoa(n))
+			return row
+		})
+		f := &fakeRegistrar{t: t, stale: true, wrong: map[string][]time.Time{}}
+		old, err := Rotation{Dir: rotatedRun(t, 2), Proofs: Proofs{Prover: f}}.VerifyOld(t.Context(), earlier, Verification{})
+		must(t, err)
+		if want := (Old{Asked: 2, Refused: 2}); old != want {
+			t.Errorf("%+v, want %+v", old, want)
 		}
 	})
 }

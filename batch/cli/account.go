@@ -68,6 +68,14 @@ func (a *app) region(flag string) (exotel.Region, error) {
 	return region, nil
 }
 
+// on returns the endpoint that flags name, and a rotation on its account.
+func (o *paceFlags) on(a *app, acc accountFlags) (e endpoint, r rotation.Rotation, err error) {
+	if e, err = a.endpoint(acc); err == nil {
+		err = o.apply(a, e, &r)
+	}
+	return e, r, err
+}
+
 // endpointOf returns the endpoint of a run. Where flags or the environment name
 // another account, the rotation refuses it.
 func (a *app) endpointOf(run journal.Head, o accountFlags) (endpoint, error) {

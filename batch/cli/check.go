@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"siprotate/batch/account"
-	"siprotate/batch/rotation"
 	"siprotate/exotel"
 )
 
@@ -40,12 +39,8 @@ API advertises, whether the state folder can be written, and which proxy is used
 }
 
 func (a *app) check(ctx context.Context, o *checkFlags) error {
-	e, err := a.endpoint(o.accountFlags)
+	e, r, err := o.paceFlags.on(a, o.accountFlags)
 	if err != nil {
-		return err
-	}
-	var r rotation.Rotation
-	if err := o.paceFlags.apply(a, e, &r); err != nil {
 		return err
 	}
 	a.say("account  %s at %s", e.SID, e.baseURL)

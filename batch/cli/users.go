@@ -15,7 +15,6 @@ import (
 
 	"siprotate/batch"
 	"siprotate/batch/directory"
-	"siprotate/batch/rotation"
 	"siprotate/exotel"
 	"siprotate/report"
 )
@@ -65,12 +64,8 @@ func (a *app) users(ctx context.Context, o *usersFlags) error {
 	if slices.Contains(o.emails, "") {
 		return usagef("", "--email: an email is empty")
 	}
-	e, err := a.endpoint(o.accountFlags)
+	e, r, err := o.paceFlags.on(a, o.accountFlags)
 	if err != nil {
-		return err
-	}
-	var r rotation.Rotation
-	if err := o.paceFlags.apply(a, e, &r); err != nil {
 		return err
 	}
 	if r.Client, err = a.client(e, 1); err != nil {

@@ -300,7 +300,7 @@ func statusTable(w io.Writer, lines []statusLine, width int) error {
 			local := l.RotatedAt.Local()
 			day, clock, age = local.Format(time.DateOnly), local.Format("2006-01-02 15:04"), report.FormatDuration(l.age)
 		}
-		sip, mail, dir := cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), cmp.Or(report.Sanitize(l.Run), "-")
+		sip, mail, dir := cmp.Or(l.SIPID, "-"), cmp.Or(l.Email, "-"), cmp.Or(l.Run, "-")
 		if narrow {
 			rows = append(rows, []string{report.Truncate(sip, 16), report.Truncate(mail, email), l.State, day, report.Truncate(dir, run)})
 		} else {

@@ -148,7 +148,7 @@ func (h *header) list() string {
 }
 
 // isPlainName reports whether a name of a column can be shown as it is. (With the
-// length in the expression, compiling it took a quarter of the program's start.)
+// length in the expression, compiling it took a fifth of the program's start.)
 func isPlainName(name string) bool {
 	return utf8.RuneCountInString(name) <= 40 && plainName.MatchString(name)
 }

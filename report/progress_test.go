@@ -347,6 +347,9 @@ func TestFrameHasWhatPeopleLookFor(t *testing.T) {
 		s.Done = rapid.IntRange(0, total).Draw(t, "done")
 		s.Failed = rapid.IntRange(0, s.Done).Draw(t, "failed")
 		s.ETA = time.Duration(rapid.IntRange(0, 24*60-1).Draw(t, "eta")) * time.Minute
+		if s.Done == total {
+			s.ETA = 0
+		}
 		if rapid.Bool().Draw(t, "waits") {
 			s.Waiting, s.Until = "waiting for the allowance", now.Add(time.Duration(rapid.IntRange(0, 59).Draw(t, "wait"))*time.Second)
 		}

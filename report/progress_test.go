@@ -368,6 +368,14 @@ func TestFrameHasWhatPeopleLookFor(t *testing.T) {
 	})
 }
 
+func TestPercentIsWhole(t *testing.T) {
+	for done := range 101 {
+		if got := (Status{Done: done, Total: 100}).percent(); got != done {
+			t.Errorf("%d of 100 are %d%%", done, got)
+		}
+	}
+}
+
 // The bar of a run goes to any percentage, also back from the end.
 func TestBarShowsEveryPercentage(t *testing.T) {
 	p := NewProgress(io.Discard, true, nil, nil)

@@ -38,7 +38,7 @@ func (s Status) percent() int {
 	if s.Total <= 0 {
 		return 0
 	}
-	return int(float64(min(max(0, s.Done), s.Total)) / float64(s.Total) * 100)
+	return 100 * min(max(0, s.Done), s.Total) / s.Total
 }
 
 // average returns the requests a minute in words, and nothing while they mean

@@ -36,16 +36,55 @@ type browserPage struct {
 	said     []string // errors, warnings, violations of the policy
 }
 
-// browse opens a run's report.html in Chromium.
-func browse(t *testing.T, run Run, entries iter.Seq2[batch.Entry, error]) *browserPage {
+// TestPage reads report.html in Chromium, as a person does.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	b := startBrowser(t)
+	for name, test := range map[string]func(*testing.T){
+		"counts":           b.testCounts,
+		"search":           b.testSearch,
+		"filters":          b.testFilters,
+		"sorts":            b.testSorts,
+		"hostile text":     b.testHostileText,
+		"policy":           b.testPolicy,
+		"long run":         b.testLongRun,
+		"prints every row": b.testPrintsEveryRow,
+		"accessible":       b.testAccessible,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// A browser is a headless Chromium.
+type browser struct{ ctx context.Context }
+
+func startBrowser(t *testing.T) browser {
 	t.Helper()
-	t.Parallel() // a browser begins slowly
 	chromium, err := chromiumPath()
 	if err != nil {
 		t.Skip("skipped: the page is not tested without Chromium:", err)
 	}
-	dir := t.TempDir()
-	p := &browserPage{t: t, path: filepath.Join(dir, ReportHTML.File)}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900))
+	allocator, end := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(end)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // waits for the browser's end
+		cancel()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return browser{ctx}
+}
+
+// open opens a run's report.html in a tab of its own.
+func (b browser) open(t *testing.T, run Run, entries iter.Seq2[batch.Entry, error]) *browserPage {
+	t.Helper()
+	p := &browserPage{t: t, path: filepath.Join(t.TempDir(), ReportHTML.File)}
 	f, err := os.Create(p.path)
 	if err != nil {
 		t.Fatal(err)
@@ -54,19 +93,10 @@ func browse(t *testing.T, run Run, entries iter.Seq2[batch.Entry, error]) *brows
 	if _, err := Render(f, run, entries, ReportHTML); err != nil {
 		t.Fatal(err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.UserDataDir(filepath.Join(dir, "user-data")), chromedp.WindowSize(1280, 900))
-	allocator, end := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(end)
-	ctx, closePage := chromedp.NewContext(allocator, chromedp.WithListener(p.listen))
+	ctx, closePage := chromedp.NewContext(b.ctx, chromedp.WithListener(p.listen))
 	t.Cleanup(closePage)
 	ctx, cancel := context.WithTimeout(ctx, hangTimeout)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // waits for the browser's end
-		cancel()
-	})
+	t.Cleanup(cancel)
 	p.ctx = ctx
 	p.do(chromedp.Navigate(p.url())) // Chromium tells the listener everything from the start on
 	return p
@@ -157,8 +187,8 @@ func (p *browserPage) quiet() {
 	}
 }
 
-func TestPageCounts(t *testing.T) {
-	p := browse(t, pageRun(300), pageSample(300))
+func (b browser) testCounts(t *testing.T) {
+	p := b.open(t, pageRun(300), pageSample(300))
 	if got := eval[string](p, `document.querySelector("h1").textContent`); got != "271 of 300 rows rotated" {
 		t.Errorf("heading %q", got)
 	}
@@ -182,8 +212,8 @@ func TestPageCounts(t *testing.T) {
 	p.quiet()
 }
 
-func TestPageSearch(t *testing.T) {
-	p := browse(t, pageRun(300), pageSample(300))
+func (b browser) testSearch(t *testing.T) {
+	p := b.open(t, pageRun(300), pageSample(300))
 	p.do(chromedp.SendKeys("#search", "NOT found  rao"), chromedp.Poll[chromedp.Void](`document.getElementById("found").textContent.includes("found  rao”")`))
 	if got := p.found(); got != "1 of 300 rows (search “NOT found  rao”)" {
 		t.Errorf("found %q", got)
@@ -199,8 +229,8 @@ func TestPageSearch(t *testing.T) {
 	p.quiet()
 }
 
-func TestPageFilters(t *testing.T) {
-	p := browse(t, pageRun(300), pageSample(300))
+func (b browser) testFilters(t *testing.T) {
+	p := b.open(t, pageRun(300), pageSample(300))
 	p.choose("outcome", "unknown")
 	if diff := cmp.Diff([]string{"83", "166", "249"}, p.column("Row")); diff != "" {
 		t.Error(diff)
@@ -221,8 +251,8 @@ func TestPageFilters(t *testing.T) {
 	p.quiet()
 }
 
-func TestPageSorts(t *testing.T) {
-	p := browse(t, pageRun(300), pageSample(300))
+func (b browser) testSorts(t *testing.T) {
+	p := b.open(t, pageRun(300), pageSample(300))
 	sorted := func() map[string]string {
 		return eval[map[string]string](p, `Object.fromEntries([...document.querySelectorAll("th[aria-sort]")].map(th => [th.textContent, th.ariaSort]))`)
 	}
@@ -245,7 +275,7 @@ func TestPageSorts(t *testing.T) {
 }
 
 // Whatever the API or the input says is text.
-func TestPageShowsHostileText(t *testing.T) {
+func (b browser) testHostileText(t *testing.T) {
 	run := pageRun(8)
 	run.Account, run.Input, run.Version, run.By = hostile, hostile, hostile, hostile
 	run.Stopped = hostile
@@ -257,7 +287,7 @@ func TestPageShowsHostileText(t *testing.T) {
 		e.Row.Extra = []string{hostile, "constructor", "<b>"}
 		e.Result.Receipt.ErrorMessage, e.Result.Note = hostile, hostile
 	}
-	p := browse(t, run, sequence(entries, nil))
+	p := b.open(t, run, sequence(entries, nil))
 	if n := eval[int](p, `document.querySelectorAll("img, b").length + document.scripts.length`); n != 2 {
 		t.Errorf("%d scripts and elements from outside, want the page's 2", n)
 	}
@@ -274,8 +304,8 @@ func TestPageShowsHostileText(t *testing.T) {
 
 // An image of any other origin, a script and a style of any other text are not
 // let in, even if they found a way into the page.
-func TestPagePolicy(t *testing.T) {
-	p := browse(t, pageRun(3), pageSample(3))
+func (b browser) testPolicy(t *testing.T) {
+	p := b.open(t, pageRun(3), pageSample(3))
 	p.do(chromedp.Evaluate[chromedp.Void](`(() => {
 		const style = document.createElement("style");
 		style.textContent = "h1 { display: none }";
@@ -297,9 +327,9 @@ func TestPagePolicy(t *testing.T) {
 }
 
 // A long run's page holds what was not rotated.
-func TestPageOfALongRun(t *testing.T) {
+func (b browser) testLongRun(t *testing.T) {
 	n := pageRows + 1000
-	p := browse(t, pageRun(n), pageSample(n))
+	p := b.open(t, pageRun(n), pageSample(n))
 	if outcomes := p.column("Outcome"); slices.Contains(outcomes, "rotated") || len(outcomes) == 0 {
 		t.Errorf("outcomes %q", outcomes)
 	}
@@ -312,8 +342,8 @@ func TestPageOfALongRun(t *testing.T) {
 }
 
 // On paper stand all rows.
-func TestPagePrintsEveryRow(t *testing.T) {
-	p := browse(t, pageRun(300), pageSample(300))
+func (b browser) testPrintsEveryRow(t *testing.T) {
+	p := b.open(t, pageRun(300), pageSample(300))
 	p.do(chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("beforeprint"))`))
 	if n := len(p.column("Row")); n != 300 {
 		t.Errorf("%d rows on paper", n)
@@ -322,7 +352,7 @@ func TestPagePrintsEveryRow(t *testing.T) {
 
 // axe-core, if AXE_CORE names its file, finds nothing against the page, in light
 // and dark, wide and narrow.
-func TestPageIsAccessible(t *testing.T) {
+func (b browser) testAccessible(t *testing.T) {
 	path := os.Getenv("AXE_CORE")
 	if path == "" {
 		t.Skip("skipped: AXE_CORE does not name axe-core's axe.min.js")
@@ -331,7 +361,7 @@ func TestPageIsAccessible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := browse(t, pageRun(300), pageSample(300))
+	p := b.open(t, pageRun(300), pageSample(300))
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 390} {
 			p.as(scheme, width)

@@ -119,7 +119,7 @@ func TestRealServers(t *testing.T) {
 		t.Skip("takes seconds of real time")
 	}
 	table := []server{
-		{"nginx 600r/m burst=9", 600, 9, false, 80, 7 * time.Second},
+		{"nginx 1200r/m burst=9", 1200, 9, false, 80, 3500 * time.Millisecond},
 	}
 	evens := []bool{false}
 	if *real {

@@ -24,6 +24,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -113,7 +114,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 // the environment at it:
 //
 //	standin [-users N] [-rate R] [-faults F] [-seed N] [-latency D] [-401-from N] [-length N]
-//		[-total N] [-leaves PAGE] [-null] [-text-ids] [-filters ignored|refused]
+//		[-total N] [-leaves PAGE] [-null] [-text-ids] [-filters ignored|refused] [-503 N]
 func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	o := exoteltest.Options{
 		AccountSID: "sample-account", Key: "sample-key", Token: "sample-token",
@@ -132,6 +133,7 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	f.BoolVar(&o.NullWhenEmpty, "null", false, "")
 	f.BoolVar(&o.TextIDs, "text-ids", false, "")
 	filters := f.String("filters", "", "what becomes of lists of certain users: ignored or refused")
+	down := f.Int64("503", 0, "so many requests are answered with 503 at first")
 	ts.Check(f.Parse(args))
 
 	allowance, err := pace.ParseRate(*rate)
@@ -162,6 +164,7 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	s.underWay.Lock() // a request to the one before can outlive its program
 	s.filters = *filters
+	s.down.Store(*down)
 	s.Server = exoteltest.New(o)
 	s.underWay.Unlock()
 	listening := httptest.NewServer(s)
@@ -450,6 +453,7 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 type server struct {
 	*exoteltest.Server
 	filters  string        // what becomes of lists of certain users
+	down     atomic.Int64  // requests that are not answered yet
 	came     chan struct{} // a token for each request
 	underWay sync.RWMutex  // each request holds it for reading
 
@@ -466,6 +470,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.came <- struct{}{}
 	if o, due := s.count(); due {
 		r = o.send(r)
+	}
+	if s.down.Add(-1) >= 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
 	}
 	if query := r.URL.Query(); query.Has("email") || query.Has("devices.contact_uri") {
 		switch s.filters {

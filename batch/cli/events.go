@@ -44,6 +44,10 @@ func (a *app) hear(event rotation.Event) {
 			how += ", since " + e.Because
 		}
 		a.say("looked up %s: %s, %s", count(e.Names, "name"), how, count(e.Requests, "request"))
+	case rotation.Unanswered:
+		a.say("warning: no request has succeeded since %s: %s; they are tried again", e.Since.Format(time.TimeOnly), e.Why)
+	case rotation.Answering:
+		a.say("the API answers again, after %s", report.FormatDuration(e.After))
 	case rotation.Nameless:
 		a.say("warning: %s no sip_id, and cannot be proved", rowsThat(e.Rows, "has", "have"))
 	case rotation.ProvingStopped:

@@ -16,6 +16,7 @@ import (
 // only one on the machine to spend it.
 type allowance struct {
 	*pace.Pacer
+	outage *outage
 	lease  *account.Lease // nil: nobody else can spend it
 	holder string
 	most   int // that a window may allow
@@ -27,7 +28,7 @@ func (r Rotation) allowance(ctx context.Context) (*allowance, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &allowance{Pacer: pacer, most: max(0, r.Pace.Rate.N)}
+	a := &allowance{Pacer: pacer, outage: &outage{events: r.Events}, most: max(0, r.Pace.Rate.N)}
 	if r.Pace.Learn {
 		a.most = pace.MaxAdvertised
 	}

@@ -86,7 +86,7 @@ func live(t *testing.T, log *killable, client *exotel.Client) error {
 	pacer.Prime(log.Recent(), log.Held())
 	must(t, log.Begin("test", false))
 	_, rows := log.Pending(false)
-	return batch.Run(context.Background(), batch.Config{Pacer: pacer}, rows, setter{client}, log)
+	return batch.Run(context.Background(), batch.Config{Pacer: pacer}, rows, setter{client, unheard()}, log)
 }
 
 // A killable is a journal whose process may be killed: nothing is written from

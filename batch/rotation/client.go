@@ -14,11 +14,15 @@ import (
 
 // A setter sets passwords through the vendor's client, and gives its answers in
 // the engine's terms.
-type setter struct{ client *exotel.Client }
+type setter struct {
+	client *exotel.Client
+	outage *outage
+}
 
 // SetPassword sends one request for the row.
 func (s setter) SetPassword(ctx context.Context, row batch.Row) (batch.Receipt, error) {
 	answer, err := s.client.SetPassword(ctx, row.UserID, row.DeviceID, row.Password.Reveal())
+	s.outage.note(err, time.Now())
 	if err == nil {
 		return receipt(answer, false), nil
 	}
@@ -49,6 +53,7 @@ func feedback(r exotel.RateLimit, throttled bool) pace.Feedback {
 type lister struct {
 	client   *exotel.Client
 	pacer    *pace.Pacer
+	outage   *outage
 	timeout  time.Duration
 	attempts int
 	logger   *slog.Logger
@@ -92,6 +97,7 @@ func (l *lister) send(ctx context.Context, ask func(context.Context) (*exotel.Pa
 	flight, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	page, err := ask(flight)
+	l.outage.note(err, time.Now())
 	var answer exotel.Answer
 	var failure *exotel.Error
 	if errors.As(err, &failure) {

@@ -31,6 +31,16 @@ type Working struct{ Progress func() Progress }
 // Rested ends what Working began.
 type Rested struct{}
 
+// Unanswered: no request has had an answer that counts since then. They are tried
+// again.
+type Unanswered struct {
+	Since time.Time
+	Why   string // what the latest of them ended with
+}
+
+// Answering: what Unanswered told of is over, after so long.
+type Answering struct{ After time.Duration }
+
 // Nameless: so many rows have no SIP id, and cannot be proved.
 type Nameless struct{ Rows int }
 

@@ -57,7 +57,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 	r.Events(Working{func() Progress {
 		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})
-	stopped := batch.Run(ctx, c, r.renew(j, waves.rows), setter{r.Client}, j)
+	stopped := batch.Run(ctx, c, r.renew(j, waves.rows), setter{r.Client, a.outage}, j)
 	if proofs != nil {
 		proofs.finish()
 	}

@@ -76,7 +76,7 @@ func (w *sealedWorld) SetPassword(ctx context.Context, row batch.Row) (batch.Rec
 	w.mu.Lock()
 	w.sent[row.DeviceID] = append(w.sent[row.DeviceID], row.Password.Reveal())
 	w.mu.Unlock()
-	return setter{w.client}.SetPassword(ctx, row)
+	return setter{w.client, unheard()}.SetPassword(ctx, row)
 }
 
 // givenLeft reports whether the input gave the password of a row that is left to

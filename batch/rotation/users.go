@@ -107,7 +107,7 @@ func (r Rotation) find(ctx context.Context, a *allowance, wanted *directory.Want
 // ask gets an answer from the account's users, and tells how far that is.
 func ask[T any](ctx context.Context, r Rotation, a *allowance, get func(*lister) (T, error)) (answer T, requests int, err error) {
 	l := &lister{
-		client: r.Client, pacer: a.Pacer,
+		client: r.Client, pacer: a.Pacer, outage: a.outage,
 		timeout: cmp.Or(r.Engine.Timeout, batch.DefaultTimeout), attempts: cmp.Or(r.Engine.MaxAttempts, batch.DefaultAttempts),
 		logger: cmp.Or(r.Engine.Logger, slog.New(slog.DiscardHandler)),
 	}

@@ -143,12 +143,12 @@ func TestRealServers(t *testing.T) {
 				spent, share := took.Seconds()/s.least.Seconds(), float64(refused)/float64(s.rows+refused)
 				fmt.Printf("%-20s even %-5v: %3d rows, %d refused (%.1f%%), %.1f s of at least %.0f (%.2f)\n",
 					s.name, even, s.rows, refused, 100*share, took.Seconds(), s.least.Seconds(), spent)
-				most := 2 * mostTime // the machine may have other work; a stall takes minutes
+				most, mostShare := 2*mostTime, 3*mostRefused // the machine may have other work; a stall takes minutes
 				if *real {
-					most = mostTime
+					most, mostShare = mostTime, mostRefused
 				}
-				if share > mostRefused || spent > most {
-					t.Errorf("want at most %.2f of the least time, %.1f%% refused", most, 100*mostRefused)
+				if share > mostShare || spent > most {
+					t.Errorf("want at most %.2f of the least time, %.1f%% refused", most, 100*mostShare)
 				}
 			})
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -111,6 +112,9 @@ func (a *app) sayPlan(p rotation.Plan) {
 		a.say("%s, run directory %s", place(p.Account), p.Dir)
 	}
 	a.sayEstimate(p)
+	if len(p.Waves) > 0 {
+		a.sayWaves(p.Waves)
+	}
 	if p.Lookups.Wanted > 0 {
 		a.sayCost(p.Lookups)
 	}
@@ -138,6 +142,19 @@ func (a *app) sayEstimate(p rotation.Plan) {
 	if p.Fit < p.Left {
 		a.say("%s of %s fit into %v; the others stay for the next run", number(p.Fit), count(p.Left, "row"), p.Window)
 	}
+}
+
+// sayWaves says how many rows each wave has, as far as a line holds them.
+func (a *app) sayWaves(sizes []int) {
+	const most = 6
+	var rows []string
+	for _, size := range sizes[:min(most, len(sizes))] {
+		rows = append(rows, number(size))
+	}
+	if len(sizes) > most {
+		rows = append(rows, "...")
+	}
+	a.say("%s of %s rows; the time that gates wait comes on top", count(len(sizes), "wave"), strings.Join(rows, ", "))
 }
 
 // clockUp says by which minute of the day a time is over.

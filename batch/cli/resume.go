@@ -74,13 +74,11 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	a.warnOfLater(dir, func(e batch.Entry) bool {
 		return e.Result.Outcome == batch.NotAttempted || e.Result.Outcome == batch.Unknown || o.retryFailed && e.Result.Outcome == batch.Failed
 	}, "they get the password of this run now")
-	if o.dryRun {
-		return a.preview(r.PreviewResume())
-	}
 	var local func() (rotation.Proofs, error)
-	if e == sandboxEndpoint {
+	switch {
+	case e == sandboxEndpoint:
 		r.Client, local, err = sandboxOf(dir)
-	} else {
+	case !o.dryRun:
 		r.Client, err = a.client(e, r.Engine.Workers)
 	}
 	if err != nil {
@@ -88,6 +86,9 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	}
 	if err := o.proveFlags.apply(a, &r, e, local); err != nil {
 		return err
+	}
+	if o.dryRun {
+		return a.preview(r.PreviewResume())
 	}
 	return a.conclude(cmd.Context(), r, &o.sendFlags, r.Resume)
 }

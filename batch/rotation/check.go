@@ -3,6 +3,7 @@ package rotation
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"siprotate/batch"
@@ -58,6 +59,20 @@ func (c *checked) count() (sound, given int) {
 		}
 	}
 	return sound, given
+}
+
+// sound returns the rows that can be rotated, from another pass over the source.
+func (c *checked) sound() iter.Seq2[batch.Row, error] {
+	return func(yield func(batch.Row, error) bool) {
+		for row, err := range c.source.Rows() {
+			if err == nil && (row.Number > len(c.rows) || c.rows[row.Number-1].unsound) {
+				continue
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
 }
 
 // check makes a first pass over the source, to find every fault before anything

@@ -17,22 +17,19 @@ import (
 // execute sends what is pending of a run, and ends it. It closes the journal.
 func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal) (report.Digest, error) {
 	defer j.Close()
-	passed, closed := j.Gates()
-	if closed && len(r.Waves.Sizes) == 0 {
+	if _, closed := j.Gates(); closed && len(r.Waves.Sizes) == 0 {
 		return report.Digest{}, fmt.Errorf("%s: %w", r.Dir, ErrGateClosed)
 	}
 	if err := j.Begin(r.Tool, r.Engine.RetryFailed); err != nil {
 		return report.Digest{}, r.broken(j, err)
 	}
-	pending, rows := j.Pending(r.Engine.RetryFailed)
-	r.warnOfRenewals(rows)
-	total := j.Info().Rows
-	proofs, err := r.prove(ctx, j)
+	waves, err := r.waves(&j.View)
 	if err != nil {
 		return report.Digest{}, r.broken(j, err)
 	}
-	settled := total - pending - j.Counts()[batch.Invalid]
-	waves, err := r.Waves.schedule(rows, j.Info().Columns, passed, closed, settled, pending)
+	r.warnOfRenewals(waves.rows)
+	total := j.Info().Rows
+	proofs, err := r.prove(ctx, j)
 	if err != nil {
 		return report.Digest{}, r.broken(j, err)
 	}
@@ -53,9 +50,9 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 			proofs.add(row, result)
 		}
 	}
-	c.Gates, c.Gate = waves.gates, func(ctx context.Context, sent int) error { return r.gate(ctx, j, proofs, settled+sent) }
+	c.Gates, c.Gate = waves.gates, func(ctx context.Context, sent int) error { return r.gate(ctx, j, proofs, waves.settled+sent) }
 	r.Events(Working{func() Progress {
-		return Progress{Total: total, Done: total - pending + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
+		return Progress{Total: total, Done: total - waves.count + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})
 	stopped := batch.Run(ctx, c, r.renew(j, waves.rows), setter{r.Client, a.outage}, j)
 	if proofs != nil {

@@ -29,13 +29,16 @@ type Plan struct {
 	Takes  time.Duration // at least, from how the allowance stands; 0 if unlimited
 	Window time.Duration // after which no row is taken up any more; 0: never
 	Fit    int           // rows that fit into the window
+	Waves  []int         // rows of each wave, if there are several
 }
 
-func (r Rotation) planOf(c *checked) Plan {
+func (r Rotation) planOf(c *checked) (Plan, error) {
 	sound, given := c.count()
+	waves, err := r.Waves.schedule(c.sound(), c.source.Columns(), 0, false, 0, sound)
 	return Plan{
 		Dir: r.Dir, Account: r.Account, Rows: len(c.rows), Left: sound, Provided: given, Invalid: len(c.rows) - sound,
-	}
+		Waves: waves.sizes(),
+	}, err
 }
 
 // schedule fills in how long the plan takes as the allowance stands.
@@ -101,9 +104,12 @@ func (r Rotation) preview(src Source) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	p := r.planOf(c)
+	if err := r.mayBegin(src); err != nil {
+		return Plan{}, err
+	}
+	p, err := r.planOf(c)
 	p.Lookups = c.wanted.Cost()
-	return p, r.mayBegin(src)
+	return p, err
 }
 
 // Holds reports whether dir holds a run of the source and the account, and whether

@@ -292,12 +292,15 @@ func (r Rotation) left(v *journal.View) (Plan, error) {
 		return Plan{}, err
 	}
 	r.Events(Opened{info.Run})
-	pending, _ := v.Pending(r.Engine.RetryFailed)
-	if pending == 0 && reported(v, r.Formats) {
+	waves, err := r.waves(v)
+	if err != nil {
+		return Plan{}, err
+	}
+	if waves.count == 0 && reported(v, r.Formats) {
 		failed, _ := v.Pending(true)
 		return Plan{}, &FinishedError{r.Dir, failed}
 	}
-	return Plan{Dir: r.Dir, Account: r.Account, Resumed: true, Rows: info.Rows, Left: pending}, nil
+	return Plan{Dir: r.Dir, Account: r.Account, Resumed: true, Rows: info.Rows, Left: waves.count, Waves: waves.sizes()}, nil
 }
 
 // begin checks the source, asks, and writes the plan of a new run.
@@ -323,7 +326,11 @@ func (r Rotation) begin(ctx context.Context, a *allowance, src Source) (*journal
 	if err := r.mayBegin(src); err != nil {
 		return nil, err
 	}
-	plan := r.schedule(r.planOf(c), a.Pacer)
+	plan, err := r.planOf(c)
+	if err != nil {
+		return nil, err
+	}
+	plan = r.schedule(plan, a.Pacer)
 	r.Events(Planned{plan})
 	if err := r.Confirm(ctx, plan); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,11 +48,36 @@ func (w Waves) left(passed, settled int) (sizes []int) {
 	return sizes
 }
 
-// A schedule is the rows of a session in the order in which they are sent, and
-// after how many of them the gates come.
+// A schedule is the rows of a session in the order in which they are sent.
 type schedule struct {
-	rows  iter.Seq2[batch.Row, error]
-	gates []int
+	rows    iter.Seq2[batch.Row, error]
+	count   int   // of the rows
+	gates   []int // after how many of them they come
+	settled int   // rows of earlier sessions that need no more work
+}
+
+// sizes returns how many rows each wave has, if there are several.
+func (s schedule) sizes() (sizes []int) {
+	sent := 0
+	for _, end := range append(slices.Clone(s.gates), s.count) {
+		if end > sent {
+			sizes = append(sizes, end-sent)
+		}
+		sent = end
+	}
+	if len(sizes) < 2 {
+		return nil
+	}
+	return sizes
+}
+
+// waves puts what is pending of a run into waves.
+func (r Rotation) waves(v *journal.View) (schedule, error) {
+	pending, rows := v.Pending(r.Engine.RetryFailed)
+	passed, closed := v.Gates()
+	info := v.Info()
+	settled := info.Rows - pending - v.Counts()[batch.Invalid]
+	return r.Waves.schedule(rows, info.Columns, passed, closed, settled, pending)
 }
 
 // ErrGateClosed says that a run stands at a gate that stayed closed, and that
@@ -62,7 +88,7 @@ var ErrGateClosed = errors.New("the run stands at a gate that stayed closed")
 // before anything else, whatever the sizes of the waves are by now.
 func (w Waves) schedule(pending iter.Seq2[batch.Row, error], columns []string, passed int, closed bool, settled, count int) (schedule, error) {
 	sizes := w.left(passed, settled)
-	var s schedule
+	s := schedule{rows: pending, count: count, settled: settled}
 	switch {
 	case len(sizes) > 0 && sizes[0] == 0:
 		sizes, s.gates = sizes[1:], []int{0}
@@ -70,7 +96,7 @@ func (w Waves) schedule(pending iter.Seq2[batch.Row, error], columns []string, p
 		s.gates = []int{0}
 	}
 	sum := 0
-	if s.rows = pending; w.Apart == "" {
+	if w.Apart == "" {
 		for _, size := range sizes {
 			if sum += size; sum < count {
 				s.gates = append(s.gates, sum)

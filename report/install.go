@@ -9,13 +9,13 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
 
 	"siprotate/batch"
+	"siprotate/batch/durable"
 )
 
 // patience is how long a [Write] waits for another one on the same directory.
@@ -219,7 +219,7 @@ func (s *fileSet) install() error {
 			return err
 		}
 	}
-	return syncDir(s.root)
+	return durable.SyncFolder(s.root.Open, ".")
 }
 
 // prepare brings every file to disk, under its temporary name.
@@ -265,17 +265,4 @@ func (s *fileSet) discard() {
 		_ = f.Close()
 		_ = s.root.Remove(f.temporary)
 	}
-}
-
-// syncDir makes renames inside root durable. Windows can neither do that nor
-// needs it: NTFS keeps a log of its own.
-func syncDir(root *os.Root) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

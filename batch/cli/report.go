@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"siprotate/batch"
+	"siprotate/batch/durable"
 	"siprotate/batch/journal"
 	"siprotate/batch/pace"
 	"siprotate/batch/rotation"
@@ -214,24 +215,13 @@ func (a *app) reportTo(name string, r rotation.Rotation, format report.Format, o
 
 // replaceFile writes a file that all may read, in one step: a reader, such as a
 // collector of figures, sees the file of before or the whole new one.
-func replaceFile(name string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
+func replaceFile(name string, write func(io.Writer) error) error {
+	root, err := os.OpenRoot(filepath.Dir(name))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	defer root.Close()
+	return durable.Replace(root, filepath.Base(name), 0o644, write)
 }
 
 // open shows a file in the browser.

@@ -22,6 +22,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"siprotate/batch"
+	"siprotate/batch/durable"
 	"siprotate/batch/pace"
 )
 
@@ -250,7 +251,7 @@ func openDeliveries(root *os.Root, command string) (*deliveries, error) {
 		err = d.load()
 	}
 	if err == nil {
-		err = syncFolder(root, ".")
+		err = durable.SyncFolder(root.Open, ".")
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())

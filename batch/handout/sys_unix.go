@@ -3,7 +3,6 @@
 package handout
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"syscall"
@@ -18,12 +17,3 @@ func shell(line string) *exec.Cmd {
 }
 
 func kill(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(root *os.Root, name string) error {
-	d, err := root.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

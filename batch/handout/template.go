@@ -2,10 +2,10 @@ package handout
 
 import (
 	"bytes"
-	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"maps"
@@ -22,6 +22,7 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
+	"siprotate/batch/durable"
 	"siprotate/exotel"
 )
 
@@ -181,7 +182,7 @@ func (t *Template) Write(dir, account string, columns []string, credentials iter
 		}
 	}
 	for folder := range folders {
-		if err := syncFolder(root, folder); err != nil {
+		if err := durable.SyncFolder(root.Open, folder); err != nil {
 			return w, err
 		}
 	}
@@ -302,32 +303,18 @@ func writable(root *os.Root, name string) error {
 
 const fileMode = 0o600
 
-// replace writes a file, unless it is already as it should be. A link of that
-// name is replaced, not followed.
+// replace writes a file, unless it is already as it should be.
 func replace(root *os.Root, name string, body []byte) (changed bool, err error) {
 	if same(root, name, body) {
 		return false, nil
 	}
-	folder := path.Dir(name)
-	if err := root.MkdirAll(folder, 0o700); err != nil {
+	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
 		return false, err
 	}
-	temporary := path.Join(folder, ".siprotate-"+rand.Text()+".tmp")
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return false, err
-	}
-	_, err = f.Write(body)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = root.Rename(temporary, name)
-	}
-	if err != nil {
-		return false, errors.Join(err, root.Remove(temporary))
-	}
-	return true, nil
+	return true, durable.Replace(root, name, fileMode, func(w io.Writer) error {
+		_, err := w.Write(body)
+		return err
+	})
 }
 
 func same(root *os.Root, name string, body []byte) bool {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"siprotate/batch/durable"
 )
 
 // The names of the files that the package keeps in a run directory. The lock
@@ -73,7 +75,7 @@ func (osDisk) open(root *os.Root, name string, flag int) (file, error) {
 	return root.OpenFile(name, flag, 0o600)
 }
 
-func (osDisk) syncDir(dir string) error { return syncDir(dir) }
+func (osDisk) syncDir(dir string) error { return durable.SyncFolder(os.Open, dir) }
 
 // A folder is an open run directory. It stays the one that was opened, whatever
 // its path comes to name.

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"siprotate/batch"
+	"siprotate/batch/durable"
 )
 
 // A Journal is an open run. It is safe for concurrent use.
@@ -345,7 +346,7 @@ func (j *Journal) Remove(reports ...string) error {
 			err = j.folder.discard(name)
 		}
 	}
-	return cmp.Or(err, syncDir(j.Dir()))
+	return cmp.Or(err, durable.SyncFolder(os.Open, j.Dir()))
 }
 
 // Close syncs, closes the journal and frees the run directory. Another call

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"siprotate/batch"
+	"siprotate/batch/durable"
 )
 
 // Rescue writes the passwords that are in force or may be, those of the rows
@@ -90,7 +91,7 @@ func (j *Journal) rescueInto(folder string) (path string, err error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = syncDir(folder)
+		err = durable.SyncFolder(os.Open, folder)
 	}
 	return f.Name(), err // what could be written is worth having
 }

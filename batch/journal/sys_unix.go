@@ -3,7 +3,6 @@
 package journal
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -22,13 +21,4 @@ func shared(info fs.FileInfo) string {
 		return "other users may look into it"
 	}
 	return ""
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -65,10 +65,11 @@ func (c *checked) count() (sound, given int) {
 func (c *checked) sound() iter.Seq2[batch.Row, error] {
 	return func(yield func(batch.Row, error) bool) {
 		for row, err := range c.source.Rows() {
-			if err == nil && (row.Number > len(c.rows) || c.rows[row.Number-1].unsound) {
-				continue
+			if err != nil || row.Number > len(c.rows) {
+				yield(batch.Row{}, changed(c.source, err))
+				return
 			}
-			if !yield(row, err) {
+			if !c.rows[row.Number-1].unsound && !yield(row, nil) {
 				return
 			}
 		}

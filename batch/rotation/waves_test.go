@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"errors"
 	"iter"
 	"path/filepath"
 	"slices"
@@ -179,4 +180,31 @@ func TestTheBudgetOutlivesASession(t *testing.T) {
 			t.Errorf("asked %d times", f.asked)
 		}
 	})
+}
+
+// growing is a source that has a row more in each pass.
+type growing struct{ passes int }
+
+func (*growing) Name() string            { return "growing" }
+func (*growing) Columns() []string       { return []string{"team"} }
+func (*growing) Digest() (string, error) { return "", nil }
+
+func (g *growing) Rows() iter.Seq2[batch.Row, error] {
+	g.passes++
+	return func(yield func(batch.Row, error) bool) {
+		for i := range g.passes {
+			row := batch.Row{Number: i + 1, Line: i + 2, UserID: "sample", DeviceID: strconv.Itoa(i), Extra: []string{"desk"}}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// The waves are planned from the rows that were checked, and no others.
+func TestWavesOfAChangedSource(t *testing.T) {
+	r := Rotation{Dir: filepath.Join(t.TempDir(), "x.run"), Waves: Waves{Sizes: []int{1}, Apart: "team"}}
+	if _, err := r.Preview(&growing{}); !errors.Is(err, ErrChanged) {
+		t.Errorf("the source has a row more than was checked: %v", err)
+	}
 }

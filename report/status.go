@@ -12,7 +12,7 @@ type Status struct {
 	What   string // what goes on, such as "listing the account"; empty while rows are rotated
 	Total  int    // rows of the run, or whatever What counts; 0 if not known yet
 	Done   int    // of these, the ones that need no more work in this session
-	Failed int    // of those, the ones that were not rotated
+	Failed int    // of those, the ones that failed, or have no verdict
 
 	Requests int           // sent so far
 	Took     time.Duration // at work for them

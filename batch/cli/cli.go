@@ -121,6 +121,7 @@ type app struct {
 	groups  map[*cobra.Command][]*pflag.FlagSet // of flags, as help shows them
 	runID   atomic.Pointer[string]              // the id of the run, once it is known
 	advised bool                                // the closing words named the command that goes on
+	outage  atomic.Pointer[rotation.Unanswered] // that is not over
 	gating  atomic.Pointer[rotation.Gating]     // the gate that waits
 	working atomic.Pointer[string]              // the run directory, while requests may be under way
 

@@ -28,6 +28,9 @@ func (a *app) hear(event rotation.Event) {
 		began := time.Now()
 		a.watch(func() report.Status {
 			s := status(e.Progress(), time.Since(began))
+			if outage := a.outage.Load(); outage != nil {
+				s.Waiting, s.Until, s.ETA = "no answer since "+outage.Since.Format(time.TimeOnly), time.Time{}, -1
+			}
 			if gate := a.gating.Load(); gate != nil {
 				s.Waiting, s.Until, s.ETA = fmt.Sprintf("gate %d: %s", gate.Gate, gate.Why), gate.Until, -1
 			}
@@ -46,8 +49,10 @@ func (a *app) hear(event rotation.Event) {
 		}
 		a.say("looked up %s: %s, %s", count(e.Names, "name"), how, count(e.Requests, "request"))
 	case rotation.Unanswered:
+		a.outage.Store(&e)
 		a.say("warning: no request has succeeded since %s: %s; they are tried again", e.Since.Format(time.TimeOnly), e.Why)
 	case rotation.Answering:
+		a.outage.Store(nil)
 		a.say("the API answers again, after %s", report.FormatDuration(e.After))
 	case rotation.Nameless:
 		a.say("warning: %s no sip_id, and cannot be proved", rowsThat(e.Rows, "has", "have"))

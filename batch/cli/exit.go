@@ -74,7 +74,7 @@ var knownErrors = []struct {
 	{handout.ErrBusy, exitBusy, "wait until it is done"},
 	{report.ErrBusy, exitBusy, "wait until it is done"},
 	{journal.ErrVault, exitUsage, "a run goes on as it began: give the same --seal-to as at first, or none if there was none; `siprotate resume` needs none"},
-	{journal.ErrPurged, exitUsage, "it can be reported, and counts in a history; for a new rotation name another folder with -o"},
+	{journal.ErrPurged, exitUsage, "it can be reported, and counts in a history; a new rotation is another `siprotate run`, into another folder"},
 	{journal.ErrUnfinished, exitUsage, "`siprotate resume` settles them; --force purges the run as it is, and nobody will know those passwords"},
 	{vault.ErrMoved, exitFailure, "somebody changed the journal: put back the copy that was written"},
 	{journal.ErrUnplanned, exitUsage, "run the same `siprotate run` command again"},
@@ -185,13 +185,13 @@ func (a *app) explainDirectory(err error) (code int, hint string) {
 	)
 	switch {
 	case errors.As(err, &finished):
-		hint = "for a new rotation name another folder with -o"
+		hint = "a new rotation is another `siprotate run`, with another folder for -o"
 		if finished.Failed > 0 {
 			hint += "; `" + a.resumeCommand(finished.Dir, "--retry-failed") + "` sends its failed rows again"
 		}
 		return exitNothing, hint
 	case errors.As(err, &other):
-		return exitUsage, "name another folder with -o; `" + a.resumeCommand(other.Dir) + "` resumes the run that is there"
+		return exitUsage, "name another folder with -o; `" + a.resumeCommand(other.Dir) + "` resumes the run that is there, if it is not finished"
 	case errors.As(err, new(*rotation.AccountError)):
 		return exitUsage, "a run can be resumed only on its own account: see the flags and the variables EXOTEL_ACCOUNT_SID, EXOTEL_REGION and EXOTEL_BASE_URL; for another account name another folder with -o"
 	case errors.As(err, new(*journal.RescuedError)):

@@ -306,6 +306,9 @@ func (a *app) conclude(ctx context.Context, r rotation.Rotation, o *sendFlags, r
 		return ended
 	}
 	a.sayClosing(digest, a.nextCommand(r.Dir, digest.Summary))
+	if n := digest.Summary.Refused; n > 0 {
+		a.say("warning: the SIP registrar refuses %s; `%s` asks again, and writes those rows as an INPUT", count(n, "new password"), command("verify", r.Dir, "--refused-to", "again.csv"))
+	}
 	if o.json {
 		if err := digest.Summary.Encode(a.out); err != nil {
 			return failure(fmt.Errorf("write the summary: %w", err), "")

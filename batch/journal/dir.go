@@ -92,28 +92,37 @@ func prepare(dir string, d disk) (*folder, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
+	if err := otherPurpose(dir); err != nil {
+		return nil, err // before anything says how to make the folder safe
+	}
 	f, err := openFolder(dir, d)
 	if err != nil {
 		return nil, err
 	}
-	stranger, err := f.stranger(lockName, Name)
-	if err == nil && stranger != "" {
-		err = fmt.Errorf("%s: %w", dir, ErrNotEmpty)
-	}
-	if err == nil {
-		err = f.takeLock()
-	}
-	if err != nil {
+	if err := f.takeLock(); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
 	return f, nil
 }
 
-// Check says why no run directory dir can be made: its parent is not there, or
-// nothing can be written to it. A dir that is there is not looked at.
+// otherPurpose returns ErrNotEmpty for a folder with files that are not ours.
+func otherPurpose(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != lockName && e.Name() != Name }) {
+		return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+	}
+	return err
+}
+
+// Check says why dir can be no new run directory: its parent is not there, nothing
+// can be written to that, or dir holds other files.
 func Check(dir string) error {
 	if _, err := os.Lstat(dir); err == nil {
-		return nil
+		return otherPurpose(dir)
 	}
 	trial, err := os.MkdirTemp(filepath.Dir(dir), ".siprotate-")
 	if err != nil {

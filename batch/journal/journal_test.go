@@ -446,6 +446,9 @@ func TestUnsafeDirectoriesAreRefused(t *testing.T) {
 		"foreign files": {func(dir string) error {
 			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(dir+"/report.csv", nil, 0o600))
 		}, ErrNotEmpty},
+		"foreign files of all": {func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(dir+"/report.csv", nil, 0o600), os.Chmod(dir, 0o777))
+		}, ErrNotEmpty},
 		"journal link": {func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Symlink("/nowhere", dir+"/"+Name)) }, ErrUnsafe},
 		"lock link": {func(dir string) error {
 			return errors.Join(os.Mkdir(dir, 0o700), os.Symlink("/nowhere", dir+"/"+lockName))

@@ -18,12 +18,18 @@ import (
 func (o *Options) check(row *batch.Row) []batch.Fault {
 	var faults []batch.Fault
 	named := row.UserID != "" || row.SIPID != "" || row.Email != ""
+	user, swappedNames := o.userFault, isPlainEmail(row.SIPID)
+	if digits, hex := countDigits(row.DeviceID); hex && digits == userDigits && onlyDigits(row.UserID) {
+		user = func(id string) batch.Fault {
+			return batch.Fault{Text: strconv.Quote(id) + " looks like a device id, and device_id like a user id", Hint: hintSwapped}
+		}
+	}
 	for _, id := range []struct {
 		column string
 		cell   *string
 		fault  func(string) batch.Fault
 	}{
-		{colUser, &row.UserID, o.userFault},
+		{colUser, &row.UserID, user},
 		{colDevice, &row.DeviceID, o.deviceFault},
 		{colSIP, &row.SIPID, addressFault},
 		{colEmail, &row.Email, emailFault},
@@ -34,6 +40,9 @@ func (o *Options) check(row *batch.Row) []batch.Fault {
 		}
 		if !strings.HasPrefix(f.Text, strconv.Quote(*id.cell)) {
 			*id.cell = ""
+		}
+		if id.column == colEmail && swappedNames {
+			f.Hint = hintSwapped
 		}
 		f.Column = id.column
 		faults = append(faults, f)

@@ -84,7 +84,7 @@ func (p *pass) readHeader() error {
 		// Nothing of the line is quoted: where the header was left out, it may
 		// well hold a password.
 		return &syntaxError{Fault: batch.Fault{Line: rec.line, Text: "the first line names no known column",
-			Hint: "a header is needed, with at least " + wayText}}
+			Hint: hintHeader(rec.cells())}}
 	}
 	p.header, p.roster.columns = h, h.others()
 	for _, f := range faults {
@@ -92,6 +92,17 @@ func (p *pass) readHeader() error {
 		p.fault(f)
 	}
 	return nil
+}
+
+// hintHeader says what a first line lacks that names no known column.
+func hintHeader(cells []string) string {
+	hint := "a header is needed, with at least " + wayText
+	for i, cell := range cells {
+		if name := fold(cell); strings.Contains(name, "mail") && !strings.ContainsAny(name, "@0123456789") {
+			return fmt.Sprintf("%s; if column %d holds email addresses, call it %s", hint, i+1, colEmail)
+		}
+	}
+	return hint
 }
 
 // next reads up to the next record that can be mapped.

@@ -259,6 +259,11 @@ func TestHints(t *testing.T) {
 		"user_id,device_id,passwrod\n":   "did you mean password? rename the column",
 		"user_id,device_id\n12,1.0\n":    hintText,
 		"user_id,device_id\n" + userA:    "",
+		"user_id,device_id\n1," + userA:  hintSwapped,
+		"user_id,device_id\n1,2":         hintText,
+		"sip_id,email\na@b.example,asha": hintSwapped,
+		"Name,E-Mail address\nAsha,a@b":  "a header is needed, with at least " + wayText + "; if column 2 holds email addresses, call it email",
+		"Asha,asha@mail.example\n":       "a header is needed, with at least " + wayText,
 		"user_id,device_id\na,b\xff\n":   hintUTF8,
 		"contact_urii,device_id\nasha1,": "did you mean contact_uri? rename the column",
 	} {

@@ -89,7 +89,7 @@ type Progress struct {
 	Proving   bool // passwords by SIP; Allowance is nil then
 	Total     int
 	Done      int
-	Failed    int // of those done, the ones that were not rotated
+	Failed    int // of those done, the ones that failed, or have no verdict
 	Pages     int // requests that a listing still takes, as far as known
 	Allowance *pace.Pacer
 }

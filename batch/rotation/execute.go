@@ -34,17 +34,19 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 		return report.Digest{}, r.broken(j, err)
 	}
 	var done, failed atomic.Int64
-	canaries := 0 // rotated before any row was not
+	canaries := int64(0) // rotated before any row was not
 	c := r.Engine
 	c.Pacer = a.Pacer
 	c.Redraw = r.password
 	c.Observe = func(row batch.Row, result batch.Result) {
-		done.Add(1)
-		if result.Outcome != batch.Rotated {
+		all := done.Add(1)
+		switch result.Outcome {
+		case batch.Rotated:
+			if all == canaries+1 {
+				canaries++
+			}
+		case batch.Failed, batch.Unknown:
 			failed.Add(1)
-		}
-		if failed.Load() == 0 {
-			canaries++
 		}
 		if proofs != nil && result.Outcome.MayBeInForce() {
 			proofs.add(row, result)
@@ -58,7 +60,7 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 	if proofs != nil {
 		proofs.finish()
 	}
-	if canaries < c.Canary {
+	if canaries < int64(c.Canary) {
 		c.Canary = 0
 	}
 	return r.finish(a, j, c.Canary, stopped)

@@ -50,7 +50,7 @@ func (a *app) hear(event rotation.Event) {
 		a.say("looked up %s: %s, %s", count(e.Names, "name"), how, count(e.Requests, "request"))
 	case rotation.Unanswered:
 		a.outage.Store(&e)
-		a.say("warning: no request has succeeded since %s: %s; they are tried again", e.Since.Format(time.TimeOnly), e.Why)
+		a.say("warning: no request has succeeded since %s: %s", e.Since.Format(time.TimeOnly), e.Why)
 	case rotation.Answering:
 		a.outage.Store(nil)
 		a.say("the API answers again, after %s", report.FormatDuration(e.After))

@@ -141,9 +141,10 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 	if r.Dir = o.out; r.Dir == "" {
 		r.Dir = a.directory(args, o, src, e)
 	}
-	if err := begunWith(r.Dir).apply(cmd.Flags()); err != nil {
+	if err := begunWith(r.Dir, src, e.Account).apply(cmd.Flags()); err != nil {
 		return err
 	}
+	r.Engine.Canary = o.canary
 	var local func() (rotation.Proofs, error)
 	if o.sandbox {
 		r.Replace = o.out == ""

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"siprotate/batch/journal"
+	"siprotate/batch/rotation"
 )
 
 // Settings are what a run was started with, as far as it says how to send. The
@@ -49,13 +50,17 @@ func readSettings(h journal.Head) (s settings) {
 	return s
 }
 
-// begunWith returns the settings that guard an unfinished run in dir, its waves,
-// gates and proofs: whoever takes it up without those flags is not to walk past a
-// gate. There are none where nothing is unfinished.
-func begunWith(dir string) (s settings) {
+// begunWith returns the settings that guard the unfinished run of a source in dir,
+// its waves, with the canaries among them, gates and proofs: whoever takes it up
+// without those flags is not to walk past a gate. There are none where nothing is
+// unfinished.
+func begunWith(dir string, src rotation.Source, acc rotation.Account) (s settings) {
+	if holds, _, err := rotation.Holds(dir, src, acc); err != nil || !holds {
+		return s // what is wrong shows later
+	}
 	v, err := journal.Read(dir, nil)
 	if err != nil {
-		return s // what is wrong with the folder shows later
+		return s
 	}
 	defer v.Close()
 	if pending, _ := v.Pending(false); pending == 0 {
@@ -64,6 +69,9 @@ func begunWith(dir string) (s settings) {
 	guards := pflag.NewFlagSet("", pflag.ContinueOnError)
 	new(proveFlags).add(guards, guards)
 	s = readSettings(v.Info().Head)
+	if s.Flags["waves"] != "" {
+		guards.Int("canary", 0, "")
+	}
 	maps.DeleteFunc(s.Flags, func(name, _ string) bool { return guards.Lookup(name) == nil })
 	return s
 }

@@ -22,7 +22,7 @@ type setter struct {
 // SetPassword sends one request for the row.
 func (s setter) SetPassword(ctx context.Context, row batch.Row) (batch.Receipt, error) {
 	answer, err := s.client.SetPassword(ctx, row.UserID, row.DeviceID, row.Password.Reveal())
-	s.outage.note(err, time.Now())
+	s.outage.note(row.Number, err, time.Now())
 	if err == nil {
 		return receipt(answer, false), nil
 	}
@@ -97,7 +97,7 @@ func (l *lister) send(ctx context.Context, ask func(context.Context) (*exotel.Pa
 	flight, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	page, err := ask(flight)
-	l.outage.note(err, time.Now())
+	l.outage.note(0, err, time.Now())
 	var answer exotel.Answer
 	var failure *exotel.Error
 	if errors.As(err, &failure) {

@@ -25,18 +25,23 @@ const (
 type outage struct {
 	events func(Event)
 
-	mu     sync.Mutex
-	failed int       // requests in a row
-	since  time.Time // when the first of them had failed
-	told   time.Time
-	open   bool // told, and not over
+	mu      sync.Mutex
+	failed  int       // requests in a row
+	first   int       // the row of the first of them
+	several bool      // not all were of one row, which may have a trouble of its own
+	since   time.Time // when the first of them had failed
+	told    time.Time
+	open    bool // told, and not over
 }
 
-// note takes in what a request ended with.
-func (o *outage) note(err error, now time.Time) {
+// note takes in what a request for a row ended with; 0 is one for the account's
+// users.
+func (o *outage) note(row int, err error, now time.Time) {
 	var failure *exotel.Error
-	down := errors.As(err, &failure) && failure.Retryable()
-	if down && failure.Throttled() {
+	failed := errors.As(err, &failure)
+	down := failed && failure.Retryable()
+	answered := err == nil || failed && failure.Answer.HTTPCode != 0
+	if !down && !answered || down && failure.Throttled() {
 		return
 	}
 	o.mu.Lock()
@@ -46,14 +51,15 @@ func (o *outage) note(err error, now time.Time) {
 		if o.open {
 			o.events(Answering{now.Sub(o.since)})
 		}
-		o.failed, o.open = 0, false
+		o.failed, o.several, o.open = 0, false, false
 		return
 	case o.failed == 0:
-		o.since = now
+		o.first, o.since = row, now
 	}
 	o.failed++
+	o.several = o.several || row == 0 || row != o.first
 	down = o.failed >= outageRequests || o.failed >= outageFewer && now.Sub(o.since) >= outageTime
-	if down && !o.open && now.Sub(o.told) >= outageSilence {
+	if down && o.several && !o.open && now.Sub(o.told) >= outageSilence {
 		o.open, o.told = true, now
 		o.events(Unanswered{o.since, cmp.Or(failure.Reason(), failure.Error())})
 	}

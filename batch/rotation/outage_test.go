@@ -1,6 +1,8 @@
 package rotation
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/http"
 	"strings"
@@ -17,6 +19,9 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// untrusted stands for a server whose certificate is not valid.
+const untrusted = -1
+
 // ends returns what a listing ends with when the API answers with a status, or, for
 // 0, cannot be reached.
 func ends(t *testing.T, status int) error {
@@ -25,8 +30,11 @@ func ends(t *testing.T, status int) error {
 		BaseURL: "http://127.0.0.1", AccountSID: "sample",
 		Credentials: func() (key, token string, err error) { return "sample-key", "sample-token", nil },
 		Transport: transport(func(r *http.Request) (*http.Response, error) {
-			if status == 0 {
+			switch status {
+			case 0:
 				return nil, syscall.ECONNREFUSED
+			case untrusted:
+				return nil, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 			}
 			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader("")), Request: r}, nil
 		}),
@@ -42,6 +50,7 @@ func ends(t *testing.T, status int) error {
 func TestOutages(t *testing.T) {
 	refused, down, limited, unauthorized := ends(t, 0), ends(t, 503), ends(t, 429), ends(t, 401)
 	start := time.Date(2026, 3, 2, 20, 0, 0, 0, time.UTC)
+	unasked := ends(t, untrusted)
 	type request struct {
 		at  float64 // seconds after the start
 		err error
@@ -61,6 +70,8 @@ func TestOutages(t *testing.T) {
 		"an answer in between":    {[]request{{0, refused}, {1, nil}, {2, refused}, {4, refused}}, nil},
 		"a refusal is an answer":  {[]request{{0, refused}, {1, unauthorized}, {2, refused}, {4, refused}}, nil},
 		"a 429 is neither":        {[]request{{0, refused}, {1, limited}, {2, refused}, {4, refused}}, []Event{Unanswered{start, "connection refused"}}},
+		"one request unsent":      {append(many[:len(many):len(many)], request{5, unasked}), []Event{Unanswered{start, "connection refused"}}},
+		"all of one row":          {many, nil},
 		"only 429s":               {[]request{{0, limited}, {4, limited}, {9, limited}, {10, limited}}, nil},
 		"its end":                 {append(many[:len(many):len(many)], request{70, down}, request{90, nil}, request{91, nil}), []Event{Unanswered{start, "connection refused"}, Answering{90 * time.Second}}},
 		"another one soon after":  {append(many[:len(many):len(many)], request{5, nil}, request{6, down}, request{8, down}, request{10, down}, request{59, down}, request{60, nil}), []Event{Unanswered{start, "connection refused"}, Answering{5 * time.Second}}},
@@ -68,8 +79,12 @@ func TestOutages(t *testing.T) {
 	} {
 		var got []Event
 		o := &outage{events: func(e Event) { got = append(got, e) }}
-		for _, r := range c.requests {
-			o.note(r.err, start.Add(time.Duration(r.at*float64(time.Second))))
+		for i, r := range c.requests {
+			row := i
+			if name == "all of one row" {
+				row = 7
+			}
+			o.note(row, r.err, start.Add(time.Duration(r.at*float64(time.Second))))
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

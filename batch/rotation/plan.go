@@ -9,6 +9,7 @@ import (
 	"siprotate/batch/directory"
 	"siprotate/batch/journal"
 	"siprotate/batch/pace"
+	"siprotate/report"
 )
 
 // A Plan says what a run is about to do.
@@ -34,7 +35,14 @@ type Plan struct {
 
 func (r Rotation) planOf(c *checked) (Plan, error) {
 	sound, given := c.count()
-	waves, err := r.Waves.schedule(c.sound(), c.source.Columns(), 0, false, 0, sound)
+	column := report.FindColumn(c.source.Columns(), r.Waves.Apart)
+	waves, err := r.Waves.schedule(nil, sound, func(yield func(waveRow, error) bool) {
+		for row, err := range c.sound() {
+			if !yield(waveRow{number: row.Number, value: extra(&row, column), pending: true}, err) {
+				return
+			}
+		}
+	}, 0, false)
 	return Plan{
 		Dir: r.Dir, Account: r.Account, Rows: len(c.rows), Left: sound, Provided: given, Invalid: len(c.rows) - sound,
 		Waves: waves.sizes(),

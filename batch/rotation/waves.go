@@ -35,19 +35,6 @@ const gatePoll = time.Second
 // one has adopted its password shows in a second look.
 func (w Waves) lookEvery() time.Duration { return min(w.Wait/10, 5*time.Minute) }
 
-// left returns the sizes of the waves that are not through, of which the first may
-// be 0: a gate that was asked and stayed closed. passed is how many gates opened,
-// settled how many rows need no more work.
-func (w Waves) left(passed, settled int) (sizes []int) {
-	end := 0
-	for i, size := range w.Sizes {
-		if end += size; i >= passed {
-			sizes = append(sizes, max(0, end-max(settled, end-size)))
-		}
-	}
-	return sizes
-}
-
 // A schedule is the rows of a session in the order in which they are sent.
 type schedule struct {
 	rows    iter.Seq2[batch.Row, error]
@@ -71,81 +58,120 @@ func (s schedule) sizes() (sizes []int) {
 	return sizes
 }
 
-// waves puts what is pending of a run into waves.
+// A waveRow is what the waves need to know of a sound row.
+type waveRow struct {
+	number  int
+	value   string // in the column of Apart
+	pending bool
+	sent    bool // in an earlier session
+}
+
+// waves puts what is pending of a run into waves. Which wave a row is of depends on
+// the plan alone, so that every session finds the same ones.
 func (r Rotation) waves(v *journal.View) (schedule, error) {
 	pending, rows := v.Pending(r.Engine.RetryFailed)
 	passed, closed := v.Gates()
 	info := v.Info()
-	settled := info.Rows - pending - v.Counts()[batch.Invalid]
-	return r.Waves.schedule(rows, info.Columns, passed, closed, settled, pending)
+	const isPending, isSent = 1, 2
+	state := make([]uint8, info.Rows+1) // of each row
+	all := func(yield func(waveRow, error) bool) {
+		for row, err := range rows {
+			if err != nil {
+				yield(waveRow{}, err)
+				return
+			}
+			state[row.Number] = isPending
+			if row.Attempts.Count > 0 {
+				state[row.Number] |= isSent
+			}
+		}
+		column := report.FindColumn(info.Columns, r.Waves.Apart)
+		for e, err := range v.Entries() {
+			if err == nil && e.Result.Outcome == batch.Invalid {
+				continue
+			}
+			of := state[e.Row.Number]
+			if !yield(waveRow{e.Row.Number, extra(&e.Row, column), of&isPending > 0, of&isSent > 0}, err) {
+				return
+			}
+		}
+	}
+	s, err := r.Waves.schedule(rows, pending, all, passed, closed)
+	s.settled = info.Rows - pending - v.Counts()[batch.Invalid]
+	return s, err
+}
+
+// extra returns the row's cell in one of the input's other columns; none if it is
+// below 0.
+func extra(row *batch.Row, column int) string {
+	if column < 0 || column >= len(row.Extra) {
+		return ""
+	}
+	return row.Extra[column]
 }
 
 // ErrGateClosed says that a run stands at a gate that stayed closed, and that
 // nothing says what has to hold there.
 var ErrGateClosed = errors.New("the run stands at a gate that stayed closed")
 
-// schedule puts the pending rows into waves. A gate that stayed closed is asked
-// before anything else, whatever the sizes of the waves are by now.
-func (w Waves) schedule(pending iter.Seq2[batch.Row, error], columns []string, passed int, closed bool, settled, count int) (schedule, error) {
-	sizes := w.left(passed, settled)
-	s := schedule{rows: pending, count: count, settled: settled}
-	switch {
-	case len(sizes) > 0 && sizes[0] == 0:
-		sizes, s.gates = sizes[1:], []int{0}
-	case closed:
-		s.gates = []int{0}
-	}
-	sum := 0
-	if w.Apart == "" {
-		for _, size := range sizes {
-			if sum += size; sum < count {
-				s.gates = append(s.gates, sum)
-			}
-		}
+// schedule puts the pending rows into waves; all are the sound ones of the plan.
+// Those that were sent before go first: they are of waves whose gates opened, or of
+// the one whose gate is next, which counts them. A gate that stayed closed is asked
+// before any new row is sent, whatever the sizes of the waves are by now.
+func (w Waves) schedule(pending iter.Seq2[batch.Row, error], count int, all iter.Seq2[waveRow, error], passed int, closed bool) (schedule, error) {
+	s := schedule{rows: pending, count: count}
+	if len(w.Sizes) == 0 && !closed {
 		return s, nil
 	}
-	waves, err := keepApart(pending, report.FindColumn(columns, w.Apart), sizes)
-	if err != nil {
-		return schedule{}, err
-	}
-	s.rows = inWaves(pending, waves)
-	for _, wave := range waves[:max(0, len(waves)-1)] {
-		sum += len(wave)
-		s.gates = append(s.gates, sum)
-	}
-	return s, nil
-}
-
-// keepApart puts each row into the first wave that has room and no other row with
-// the same value in the column. Waves beyond those with a size take any number.
-func keepApart(rows iter.Seq2[batch.Row, error], column int, sizes []int) (waves []map[int]bool, err error) {
-	var values []map[string]bool
-	for row, err := range rows {
+	const again = -1 // the wave of those that were sent before
+	var sizes []int  // of the waves, in new rows
+	var waves []int  // of the rows, by their numbers
+	assign, retried := w.assigner(), 0
+	for row, err := range all {
 		if err != nil {
-			return nil, err
+			return schedule{}, err
 		}
-		value := ""
-		if column >= 0 && column < len(row.Extra) {
-			value = row.Extra[column]
+		wave := assign(row.value)
+		for len(sizes) <= wave {
+			sizes = append(sizes, 0)
 		}
-		i := 0
-		for i < len(waves) && (i < len(sizes) && len(waves[i]) >= sizes[i] || value != "" && values[i][value]) {
-			i++
+		switch {
+		case row.pending && row.sent:
+			wave = again
+			retried++
+		case row.pending:
+			sizes[wave]++
 		}
-		if i == len(waves) {
-			waves, values = append(waves, map[int]bool{}), append(values, map[string]bool{})
-		}
-		waves[i][row.Number], values[i][value] = true, true
+		waves = append(waves, make([]int, row.number-len(waves))...)
+		waves = append(waves, wave)
 	}
-	return waves, nil
-}
-
-// inWaves returns the rows wave by wave, in one pass for each.
-func inWaves(rows iter.Seq2[batch.Row, error], waves []map[int]bool) iter.Seq2[batch.Row, error] {
-	return func(yield func(batch.Row, error) bool) {
-		for _, wave := range waves {
-			for row, err := range rows {
-				if err == nil && !wave[row.Number] {
+	if closed {
+		s.gates = append(s.gates, retried)
+	}
+	sum := retried
+	for wave, size := range sizes[:max(0, len(sizes)-1)] {
+		sum += size
+		if wave >= passed && !slices.Contains(s.gates, sum) {
+			s.gates = append(s.gates, sum)
+		}
+	}
+	s.gates = slices.DeleteFunc(s.gates, func(sent int) bool { return sent >= count })
+	turns := []func(wave int) bool{func(wave int) bool { return wave == again }, func(wave int) bool { return wave != again }}
+	if w.Apart != "" { // between a wave's rows are those of others
+		turns = turns[:1]
+		for turn, size := range sizes {
+			if size > 0 {
+				turns = append(turns, func(wave int) bool { return wave == turn })
+			}
+		}
+	}
+	if retried == 0 {
+		turns = turns[1:]
+	}
+	s.rows = func(yield func(batch.Row, error) bool) {
+		for _, turn := range turns {
+			for row, err := range pending {
+				if err == nil && !turn(waves[row.Number]) {
 					continue
 				}
 				if !yield(row, err) || err != nil {
@@ -153,6 +179,32 @@ func inWaves(rows iter.Seq2[batch.Row, error], waves []map[int]bool) iter.Seq2[b
 				}
 			}
 		}
+	}
+	return s, nil
+}
+
+// assigner returns what says of one row after the other which wave it is of: the
+// first one, counted from 0, that has room for it, and no other row with its value
+// that it is kept apart from. A wave beyond those with a size takes any number.
+func (w Waves) assigner() func(value string) int {
+	var rows []int               // of the waves so far
+	var values []map[string]bool // in them
+	return func(value string) int {
+		i := 0
+		if w.Apart == "" {
+			i = max(0, len(rows)-1)
+		}
+		for i < len(rows) && (i < len(w.Sizes) && rows[i] >= w.Sizes[i] || w.Apart != "" && value != "" && values[i][value]) {
+			i++
+		}
+		if i == len(rows) {
+			rows, values = append(rows, 0), append(values, map[string]bool{})
+		}
+		rows[i]++
+		if w.Apart != "" {
+			values[i][value] = true
+		}
+		return i
 	}
 }
 

@@ -3,6 +3,7 @@ package rotation
 import (
 	"errors"
 	"iter"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,63 +17,86 @@ import (
 	"siprotate/exotel/registrar"
 )
 
-// pendingRows yields rows 1 to n, each with the value of a column.
-func pendingRows(values ...string) iter.Seq2[batch.Row, error] {
-	return func(yield func(batch.Row, error) bool) {
-		for i, value := range values {
-			if !yield(batch.Row{Number: i + 1, Extra: []string{value}}, nil) {
+// scheduled returns a schedule of rows with these values in a column, of which the
+// first ones are settled, and some were sent before.
+func scheduled(t *testing.T, w Waves, values []string, settled int, sent []int, passed int, closed bool) schedule {
+	t.Helper()
+	pending := func(yield func(batch.Row, error) bool) {
+		for i := range values {
+			if i >= settled && !yield(batch.Row{Number: i + 1}, nil) {
 				return
 			}
 		}
 	}
+	all := func(yield func(waveRow, error) bool) {
+		for i, value := range values {
+			if !yield(waveRow{i + 1, value, i >= settled, slices.Contains(sent, i+1)}, nil) {
+				return
+			}
+		}
+	}
+	s, err := w.schedule(pending, len(values)-settled, all, passed, closed)
+	must(t, err)
+	return s
 }
 
 func TestGatesThatAreLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		sizes           []int
 		passed, settled int
+		sent            []int // not settled all the same
 		closed          bool
-		count           int
+		rows            int
 		want            []int
 	}{
-		"from the start":                        {[]int{5, 50}, 0, 0, false, 100, []int{5, 55}},
-		"no rows behind the last":               {[]int{5, 50}, 0, 0, false, 55, []int{5}},
-		"in the first wave":                     {[]int{5, 50}, 0, 3, false, 97, []int{2, 52}},
-		"at a gate that stayed closed":          {[]int{5, 50}, 0, 5, false, 95, []int{0, 50}},
-		"at a gate that opened":                 {[]int{5, 50}, 1, 5, false, 95, []int{50}},
-		"in the second wave":                    {[]int{5, 50}, 1, 15, false, 85, []int{40}},
-		"settled beyond a closed gate":          {[]int{5, 50}, 0, 9, false, 91, []int{0, 46}},
-		"waves of other sizes at a closed gate": {[]int{9}, 0, 2, true, 10, []int{0, 7}},
-		"all gates passed":                      {[]int{5, 50}, 2, 60, false, 40, nil},
-		"no waves":                              {nil, 0, 0, false, 100, nil},
-		"nothing is left to be sent":            {[]int{5}, 0, 5, false, 0, []int{0}},
+		"from the start":                        {[]int{5, 50}, 0, 0, nil, false, 100, []int{5, 55}},
+		"no rows behind the last":               {[]int{5, 50}, 0, 0, nil, false, 55, []int{5}},
+		"in the first wave":                     {[]int{5, 50}, 0, 3, nil, false, 100, []int{2, 52}},
+		"at a gate that stayed closed":          {[]int{5, 50}, 0, 5, nil, true, 100, []int{0, 50}},
+		"at a gate that waited":                 {[]int{5, 50}, 0, 5, nil, false, 100, []int{0, 50}},
+		"at a gate that opened":                 {[]int{5, 50}, 1, 5, nil, false, 100, []int{50}},
+		"in the second wave":                    {[]int{5, 50}, 1, 15, nil, false, 100, []int{40}},
+		"settled beyond a closed gate":          {[]int{5, 50}, 0, 9, nil, true, 100, []int{0, 46}},
+		"waves of other sizes at a closed gate": {[]int{9}, 0, 2, nil, true, 12, []int{0, 7}},
+		"smaller waves at a closed gate":        {[]int{1, 1, 1}, 0, 5, nil, true, 12, []int{0}},
+		"all gates passed":                      {[]int{5, 50}, 2, 60, nil, false, 100, nil},
+		"no waves":                              {nil, 0, 0, nil, false, 100, nil},
+		"nothing is left to be sent":            {[]int{5}, 0, 5, nil, true, 5, nil},
+		"rows before a closed gate":             {[]int{5, 50}, 0, 3, []int{4, 5}, true, 100, []int{2, 52}},
+		"rows before a gate that opened":        {[]int{5, 50}, 1, 4, []int{5}, false, 100, []int{51}},
+		"a row of the wave that goes on":        {[]int{5, 50}, 0, 2, []int{3}, false, 100, []int{3, 53}},
+		"a wave without end":                    {[]int{math.MaxInt, 5}, 0, 0, nil, false, 100, nil},
 	} {
-		s, err := Waves{Sizes: c.sizes}.schedule(pendingRows(), nil, c.passed, c.closed, c.settled, c.count)
-		if err != nil || !slices.Equal(s.gates, c.want) {
-			t.Errorf("%s: %v, want %v (%v)", name, s.gates, c.want, err)
+		if got := scheduled(t, Waves{Sizes: c.sizes}, make([]string, c.rows), c.settled, c.sent, c.passed, c.closed).gates; !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }
 
-// No two rows of a wave have the same value in the column, whatever that takes.
+// No two rows of a wave have the same value in the column, whatever that takes, and
+// a row's wave is the same in each session.
 func TestWavesKeepApart(t *testing.T) {
-	rows := pendingRows("desk", "desk", "", "", "hall", "desk", "hall", "yard")
-	s, err := Waves{Sizes: []int{2, 3}, Apart: "Place"}.schedule(rows, []string{"place"}, 0, false, 0, 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []int
-	for row, err := range s.rows {
-		if err != nil {
-			t.Fatal(err)
+	values := []string{"desk", "desk", "", "", "hall", "desk", "hall", "yard"}
+	for name, c := range map[string]struct {
+		settled     int
+		sent        []int
+		passed      int
+		rows, gates []int
+	}{
+		"from the start":        {0, nil, 0, []int{1, 3, 2, 4, 5, 6, 7, 8}, []int{2, 5}},
+		"in the first wave":     {1, nil, 0, []int{3, 2, 4, 5, 6, 7, 8}, []int{1, 4}},
+		"a row is sent again":   {0, []int{1, 3}, 0, []int{1, 3, 2, 4, 5, 6, 7, 8}, []int{2, 5}},
+		"behind the first gate": {0, []int{3}, 1, []int{3, 1, 2, 4, 5, 6, 7, 8}, []int{5}},
+	} {
+		s := scheduled(t, Waves{Sizes: []int{2, 3}, Apart: "place"}, values, c.settled, c.sent, c.passed, false)
+		var got []int
+		for row, err := range s.rows {
+			must(t, err)
+			got = append(got, row.Number)
 		}
-		got = append(got, row.Number)
-	}
-	if want := []int{1, 3, 2, 4, 5, 6, 7, 8}; !slices.Equal(got, want) {
-		t.Errorf("rows %v, want %v", got, want)
-	}
-	if want := []int{2, 5}; !slices.Equal(s.gates, want) {
-		t.Errorf("gates after %v, want %v", s.gates, want)
+		if !slices.Equal(got, c.rows) || !slices.Equal(s.gates, c.gates) {
+			t.Errorf("%s: rows %v, gates after %v, want %v and %v", name, got, s.gates, c.rows, c.gates)
+		}
 	}
 }
 

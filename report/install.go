@@ -134,9 +134,7 @@ func temporary(name string, role Role) string {
 // bufferSize is large enough that system calls do not count.
 const bufferSize = 64 << 10
 
-// A fileSet is a number of files that replace those of before together. The
-// renameio package could do it for one file, held in memory, and not on
-// Windows.
+// A fileSet is a number of files that replace those of before together.
 //
 // The first file says of how many bytes of the journal the others are. A Reader
 // that was stopped with the lock in hand cannot undo what an Owner installs:

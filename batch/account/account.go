@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -27,7 +28,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2/maybe"
+
+	"siprotate/batch/durable"
 )
 
 // ErrBusy says that another process sends for the account.
@@ -155,7 +157,15 @@ func (l *Lease) write(note ledger) error {
 	if err != nil {
 		return err
 	}
-	return maybe.WriteFile(l.path, text, fileMode)
+	root, err := os.OpenRoot(filepath.Dir(l.path))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return durable.Replace(root, filepath.Base(l.path), fileMode, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 }
 
 // Begin comes before the first request. It returns the times at which the

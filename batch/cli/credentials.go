@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"runtime"
@@ -21,7 +22,7 @@ import (
 )
 
 const credentialsLong = `Credentials hands out the passwords of a run that are in force: as data on
-standard output, as one file a row, or to a command that runs once a row. Rows
+standard output or in a file, as one file a row, or to a command that runs once a row. Rows
 whose outcome is unknown are held back unless --outcome asks for them; where two
 passwords may be in force, both are handed out.
 
@@ -44,7 +45,7 @@ It exits with 3 if the command failed for some rows, and with 4 if it failed for
 too many.`
 
 const credentialsExample = `  siprotate credentials users.run --row 3,5-9
-  siprotate credentials users.run --format bitwarden >import.json
+  siprotate credentials users.run --format bitwarden -o import.json
   siprotate credentials users.run --identity key.txt --user asha@example.com
   siprotate credentials users.run --template yealink --name '{{.mac}}.cfg' --out phones
   siprotate credentials users.run --to ./deliver.sh --parallel 4`
@@ -82,7 +83,7 @@ func newCredentials(a *app) *cobra.Command {
 	f = a.group(cmd, "As files")
 	f.StringVar(&o.template, "template", "", "make one file a row: a template file, yealink or polycom")
 	f.StringVar(&o.name, "name", "", "with --template: the template of the files' names, such as '{{.mac}}.cfg'")
-	f.StringVar(&o.out, "out", "", "with --template: the folder to write to")
+	f.StringVarP(&o.out, "out", "o", "", "with --template: the folder to write to; else a file for the data, for its owner alone")
 	f = a.group(cmd, "To a command")
 	f.StringVar(&o.to, "to", "", "run this command once a row, with the row as JSON on its standard input")
 	f.IntVar(&o.parallel, "parallel", 1, "with --to: commands at once")
@@ -199,8 +200,10 @@ func (a *app) way(ctx context.Context, o *credentialsFlags) (way, error) {
 	switch {
 	case len(ways) > 1:
 		return nil, usagef("", "--format, --template and --to: give one of them")
-	case o.template == "" && (o.name != "" || o.out != ""):
-		return nil, usagef("", "--name and --out are for --template")
+	case o.template == "" && o.name != "":
+		return nil, usagef("", "--name is for --template")
+	case o.to != "" && o.out != "":
+		return nil, usagef("", "--to gives each row to a command, and --out takes them all")
 	case o.template != "":
 		return a.templateWay(o)
 	case o.to != "":
@@ -216,12 +219,22 @@ func (a *app) formatWay(o *credentialsFlags) (way, error) {
 		return nil, usagef("", "--format %q: want csv, jsonl, bitwarden or 1password", o.format)
 	}
 	return func(run *journal.View, selected iter.Seq2[handout.Credential, error]) error {
-		out := bufio.NewWriter(a.out)
-		_, err := handout.Write(out, handout.Formats[i], run.Info().Columns, selected)
-		if err == nil {
-			err = out.Flush()
+		write := func(w io.Writer) error {
+			out := bufio.NewWriter(w)
+			_, err := handout.Write(out, handout.Formats[i], run.Info().Columns, selected)
+			return cmp.Or(err, out.Flush())
 		}
-		if err != nil {
+		if o.out != "" && o.out != "-" {
+			if err := mayReplace(o.out); err != nil {
+				return err
+			}
+			if err := replaceFile(o.out, 0o600, write); err != nil {
+				return failure(fmt.Errorf("hand the passwords out: %w", err), "nothing was written")
+			}
+			a.say("wrote %s", o.out)
+			return nil
+		}
+		if err := write(a.out); err != nil {
 			return failure(fmt.Errorf("hand the passwords out: %w", err), "what is on standard output is not whole")
 		}
 		return nil
@@ -239,6 +252,9 @@ func (a *app) templateWay(o *credentialsFlags) (way, error) {
 			return nil, err
 		}
 		text = string(content)
+	}
+	if journal.Exists(o.out) {
+		return nil, usagef("name another folder with --out", "%s is a run directory", o.out)
 	}
 	t, err := handout.NewTemplate(o.name, text)
 	if err != nil {

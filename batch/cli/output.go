@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
 
-	"github.com/google/renameio/v2/maybe"
+	"siprotate/batch/durable"
+	"siprotate/batch/journal"
 )
 
 // writeTable writes rows of cells for people, in columns.
@@ -61,14 +65,39 @@ func jsonLines[T any](w io.Writer, values []T) error {
 // deliver writes the data of a command to a file, or to standard output if none
 // is named. The file is for its owner alone: it may name people.
 func (a *app) deliver(file string, text []byte) error {
+	if err := mayReplace(file); err != nil {
+		return err
+	}
 	var err error
 	if file == "" || file == "-" {
 		_, err = a.out.Write(text)
 	} else {
-		err = maybe.WriteFile(file, text, 0o600)
+		err = replaceFile(file, 0o600, func(w io.Writer) error {
+			_, err := w.Write(text)
+			return err
+		})
 	}
 	if err != nil {
 		return failure(fmt.Errorf("write the output: %w", err), "")
+	}
+	return nil
+}
+
+// replaceFile writes a file in one step: whoever reads it sees the one of before or
+// the whole new one.
+func replaceFile(name string, perm fs.FileMode, write func(io.Writer) error) error {
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return durable.Replace(root, filepath.Base(name), perm, write)
+}
+
+// mayReplace refuses the one file that no output is to take the place of.
+func mayReplace(file string) error {
+	if strings.EqualFold(filepath.Base(file), journal.Name) && journal.Exists(filepath.Dir(file)) {
+		return usagef("name another file", "%s is the journal of a run", file)
 	}
 	return nil
 }

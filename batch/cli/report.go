@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -17,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"siprotate/batch"
-	"siprotate/batch/durable"
 	"siprotate/batch/journal"
 	"siprotate/batch/pace"
 	"siprotate/batch/rotation"
@@ -206,22 +204,15 @@ func (a *app) reportTo(name string, r rotation.Rotation, format report.Format, o
 		}
 		return nil
 	}
-	if err := replaceFile(name, render); err != nil {
+	if err := mayReplace(name); err != nil {
+		return err
+	}
+	// A reader, such as a collector of figures, may be another user.
+	if err := replaceFile(name, 0o644, render); err != nil {
 		return failure(err, "nothing was changed")
 	}
 	a.say("wrote %s", name)
 	return nil
-}
-
-// replaceFile writes a file that all may read, in one step: a reader, such as a
-// collector of figures, sees the file of before or the whole new one.
-func replaceFile(name string, write func(io.Writer) error) error {
-	root, err := os.OpenRoot(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return durable.Replace(root, filepath.Base(name), 0o644, write)
 }
 
 // open shows a file in the browser.

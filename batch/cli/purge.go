@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"siprotate/batch"
 	"siprotate/batch/journal"
 	"siprotate/batch/rotation"
 )
@@ -41,7 +42,13 @@ func (a *app) purge(ctx context.Context, dir string, yes, force bool) error {
 	}
 	again := head.Vault == journal.Purged
 	if !yes && !again {
-		if err := a.ask(ctx, "Take the passwords out of "+dir+" for good?", "not confirmed: nothing was changed"); err != nil {
+		question := "Take the passwords out of " + dir + " for good?"
+		if v, err := journal.Read(dir, nil); err == nil {
+			counts := v.Counts()
+			v.Close()
+			question = count(counts[batch.Rotated]+counts[batch.Unknown], "password") + " of it may be in force, and nobody can read them there afterwards. " + question
+		}
+		if err := a.ask(ctx, question, "not confirmed: nothing was changed"); err != nil {
 			return err
 		}
 	}

@@ -208,11 +208,12 @@ func (w Waves) assigner() func(value string) int {
 	}
 }
 
-// gate decides whether the next gate opens, and records it.
-func (r Rotation) gate(ctx context.Context, j *journal.Journal, p *proving, sent int) error {
+// gate decides whether the next gate opens, and records it. So many rows were sent
+// before it, none of them in this session if it comes again.
+func (r Rotation) gate(ctx context.Context, j *journal.Journal, p *proving, sent int, again bool) error {
 	passed, _ := j.Gates()
 	gate := Gated{Gate: passed + 1, Rows: sent}
-	err := r.decide(ctx, j, p, &gate)
+	err := r.decide(ctx, j, p, &gate, again)
 	gate.Passed = err == nil
 	if err != nil {
 		gate.Why = err.Error()
@@ -230,11 +231,17 @@ func (r Rotation) gate(ctx context.Context, j *journal.Journal, p *proving, sent
 	return err
 }
 
-// decide returns nil once the gate may open, and why it may not.
-func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, gate *Gated) error {
+// decide returns nil once the gate may open, and why it may not. A person who is
+// asked again hears which phones have come back meanwhile.
+func (r Rotation) decide(ctx context.Context, j *journal.Journal, p *proving, gate *Gated, again bool) error {
 	w := r.Waves
 	switch {
 	case w.Ask != nil && p != nil:
+		if again {
+			if err := p.round(j, Verification{Want: wasSent, Every: w.lookEvery()}); err != nil {
+				return err
+			}
+		}
 		if err := p.drain(ctx); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"math"
@@ -135,7 +136,7 @@ func TestAGateWaitsForPhones(t *testing.T) {
 				must(t, p.round(j, Verification{}))
 				must(t, p.drain(t.Context()))
 				began := time.Now()
-				err = r.decide(t.Context(), j, p, &Gated{Gate: 1, Rows: rows})
+				err = r.decide(t.Context(), j, p, &Gated{Gate: 1, Rows: rows}, false)
 				switch took := time.Since(began); {
 				case c.why == "" && (err != nil || took > c.opens):
 					t.Errorf("%v after %v", err, took)
@@ -145,6 +146,44 @@ func TestAGateWaitsForPhones(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A person who is asked at a gate again hears of the phones that came back since.
+func TestAskingAgainLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rows = 3
+		started := time.Now()
+		phone := func(sipID string) []registrar.Binding { // renewed after five minutes
+			end := started.Add(time.Hour)
+			if renewed := started.Add(5 * time.Minute); time.Now().After(renewed) {
+				end = renewed.Add(time.Hour)
+			}
+			return []registrar.Binding{{Contact: sipID, End: end}}
+		}
+		j, err := journal.Open(rotatedRun(t, rows), journal.Plain)
+		must(t, err)
+		defer j.Close()
+		must(t, j.BeginVerify("test"))
+		f := &fakeRegistrar{t: t, force: inForceFor(1, 2, 3), phone: phone, wrong: map[string][]time.Time{}}
+		var asked []string
+		r := Rotation{Proofs: Proofs{Prover: f}, Events: func(Event) {}, Waves: Waves{
+			Wait: 30 * time.Minute,
+			Ask: func(_ context.Context, gate Gated) error {
+				asked = append(asked, gate.Why)
+				return nil
+			},
+		}}
+		p := r.newProving(j, rows)
+		p.start(t.Context())
+		defer p.finish()
+		must(t, p.round(j, Verification{}))
+		must(t, r.decide(t.Context(), j, p, &Gated{Gate: 1, Rows: rows}, false))
+		time.Sleep(10 * time.Minute)
+		must(t, r.decide(t.Context(), j, p, &Gated{Gate: 1, Rows: rows}, true))
+		if want := []string{"3 proved, 0 adopted", "3 proved, 3 adopted"}; !slices.Equal(asked, want) {
+			t.Errorf("asked %q, want %q", asked, want)
+		}
+	})
 }
 
 // begunRun returns a run at work on so many rows, of which the first one is rotated.

@@ -114,7 +114,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 // the environment at it:
 //
 //	standin [-users N] [-rate R] [-faults F] [-seed N] [-latency D] [-401-from N] [-length N]
-//		[-total N] [-leaves PAGE] [-null] [-text-ids] [-filters ignored|refused] [-503 N]
+//		[-total N] [-leaves PAGE] [-null] [-text-ids] [-filters ignored|refused] [-503 N] [-sip]
 func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	o := exoteltest.Options{
 		AccountSID: "sample-account", Key: "sample-key", Token: "sample-token",
@@ -134,6 +134,7 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	f.BoolVar(&o.TextIDs, "text-ids", false, "")
 	filters := f.String("filters", "", "what becomes of lists of certain users: ignored or refused")
 	down := f.Int64("503", 0, "so many requests are answered with 503 at first")
+	sip := f.Bool("sip", false, "with its registrar")
 	ts.Check(f.Parse(args))
 
 	allowance, err := pace.ParseRate(*rate)
@@ -173,6 +174,17 @@ func startStandIn(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("EXOTEL_ACCOUNT_SID", o.AccountSID)
 	ts.Setenv("EXOTEL_API_KEY", o.Key)
 	ts.Setenv("EXOTEL_API_TOKEN", o.Token)
+	if !*sip {
+		return
+	}
+	registrar, err := exoteltest.NewRegistrar(s.Server, exoteltest.RegistrarOptions{})
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(registrar.Close()) })
+	address, err := registrar.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv("EXOTEL_SIP_PROXY", address)
+	ts.Setenv("EXOTEL_SIP_TRANSPORT", "tcp")
+	ts.Setenv("EXOTEL_SIP_DOMAIN", registrar.Domain())
 }
 
 // writeUsers writes an input with the stand-in's first users, one row each:

@@ -138,8 +138,22 @@ func (a *app) handOut(ctx context.Context, dir string, o *credentialsFlags) erro
 	} else if info.Unread > 0 {
 		a.say("the journal is damaged: %s of the plan cannot be read; they may have been sent", count(info.Unread, "row"))
 	}
-	var heldBack int
-	err = hand(v, s.Pick(v.Entries(), &heldBack))
+	var heldBack, refused int
+	selected := s.Pick(v.Entries(), &heldBack)
+	err = hand(v, func(yield func(handout.Credential, error) bool) {
+		refused = 0 // a template passes over them twice
+		for c, err := range selected {
+			if c.Result.Proof.Verdict == batch.ProofRefused {
+				refused++
+			}
+			if !yield(c, err) {
+				return
+			}
+		}
+	})
+	if refused > 0 && o.proof == "" {
+		a.say("warning: the SIP registrar refused %s of these when it was asked; --proof accepted hands out those that work", count(refused, "password"))
+	}
 	if left := v.Counts()[batch.NotAttempted]; left > 0 {
 		a.say("the run is not finished: %s not rotated yet", rowsThat(left, "was", "were"))
 	}

@@ -36,20 +36,38 @@ func (o *registrarFlags) add(f *pflag.FlagSet) {
 	f.DurationVar(&o.timeout, "proof-timeout", registrar.DefaultTimeout, "time for one proof")
 }
 
+// sipVariables are the variables that stand in for flags.
+var sipVariables = map[string]string{
+	"sip-proxy": "EXOTEL_SIP_PROXY", "sip-transport": "EXOTEL_SIP_TRANSPORT", "sip-domain": "EXOTEL_SIP_DOMAIN", "sip-ca": "EXOTEL_SIP_CA",
+}
+
+// keepRegistrar gives the flags that were not given what the environment says, so
+// that a resumed run finds the registrar without it.
+func (a *app) keepRegistrar(f *pflag.FlagSet) error {
+	for name, variable := range sipVariables {
+		if value := a.getenv(variable); value != "" && !f.Changed(name) {
+			if err := f.Set(name, value); err != nil {
+				return flagError(name, value, err)
+			}
+		}
+	}
+	return nil
+}
+
 func (a *app) prover(o registrarFlags, e endpoint) (rotation.Proofs, error) {
 	if o.every <= 0 || o.timeout <= 0 {
 		return rotation.Proofs{}, usagef("", "--proof-rate and --proof-timeout: want a time above 0")
 	}
 	c := registrar.Config{
-		Proxy:      a.setting(o.proxy, "EXOTEL_SIP_PROXY", proxyFor(e)),
-		Transport:  registrar.Transport(strings.ToLower(a.setting(o.transport, "EXOTEL_SIP_TRANSPORT"))),
-		Domain:     a.setting(o.domain, "EXOTEL_SIP_DOMAIN"),
+		Proxy:      a.setting(o.proxy, sipVariables["sip-proxy"], proxyFor(e)),
+		Transport:  registrar.Transport(strings.ToLower(a.setting(o.transport, sipVariables["sip-transport"]))),
+		Domain:     a.setting(o.domain, sipVariables["sip-domain"]),
 		AccountSID: e.SID, Insecure: o.insecure, Timeout: o.timeout, UserAgent: "siprotate/" + version(),
 	}
 	if c.Proxy == "" {
 		return rotation.Proofs{}, usagef("--sip-proxy or EXOTEL_SIP_PROXY says where it is", "the SIP proxy of %s is not known", e.Host)
 	}
-	if file := a.setting(o.ca, "EXOTEL_SIP_CA"); file != "" {
+	if file := a.setting(o.ca, sipVariables["sip-ca"]); file != "" {
 		var err error
 		if c.CA, err = readable("sip-ca", file); err != nil {
 			return rotation.Proofs{}, err

@@ -121,6 +121,11 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 			return err
 		}
 	}
+	if o.prove != "" && !o.sandbox {
+		if err := a.keepRegistrar(cmd.Flags()); err != nil {
+			return err
+		}
+	}
 	r := rotation.Rotation{SkipInvalid: o.skipInvalid, Settings: settingsOf(e, cmd.Flags())}
 	if err := o.sendFlags.apply(a, e, &r); err != nil {
 		return err

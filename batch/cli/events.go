@@ -152,6 +152,10 @@ func (a *app) sayEstimate(p rotation.Plan) {
 // sayWaves says how many rows each wave has, as far as a line holds them.
 func (a *app) sayWaves(sizes []int) {
 	const most = 6
+	before := ""
+	if sizes[0] == 0 {
+		before, sizes = "the gate at which it stands, and then ", sizes[1:]
+	}
 	var rows []string
 	for _, size := range sizes[:min(most, len(sizes))] {
 		rows = append(rows, number(size))
@@ -159,7 +163,7 @@ func (a *app) sayWaves(sizes []int) {
 	if len(sizes) > most {
 		rows = append(rows, "...")
 	}
-	a.say("%s of %s rows; the time that gates wait comes on top", count(len(sizes), "wave"), strings.Join(rows, ", "))
+	a.say("%s%s of %s rows; the time that gates wait comes on top", before, count(len(sizes), "wave"), strings.Join(rows, ", "))
 }
 
 // clockUp says by which minute of the day a time is over.

@@ -145,10 +145,19 @@ func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
 	if err == nil {
 		err = a.sayAdoption(dir, proved, o.format)
 	}
-	if err == nil && o.refusedTo != "" {
-		err = a.writeRefused(proved, later, o.refusedTo)
+	if err != nil || o.refusedTo == "" {
+		return cmp.Or(err, ended)
 	}
-	return cmp.Or(err, ended)
+	rows, err := a.writeRefused(proved, later, o.refusedTo)
+	switch {
+	case err != nil:
+		return err
+	case errors.Is(ended, rotation.ErrRefused) && rows == 0:
+		return &commandError{ended, exitUnfinished, "a later run has given each of them another password: verify that one"}
+	case errors.Is(ended, rotation.ErrRefused) && o.refusedTo != "-":
+		return &commandError{ended, exitUnfinished, "`" + command("run", o.refusedTo) + "` sets them again"}
+	}
+	return ended
 }
 
 func (o *verifyFlags) wants() (func(batch.Entry) bool, error) {
@@ -325,7 +334,7 @@ func adoptionLines(proved []batch.Entry) (lines []adoptionLine) {
 // writeRefused writes the rows whose password the registrar refuses as an input:
 // the API needs no old password to set another one. Rows that were rotated again
 // later are none of them: their phones have a newer password.
-func (a *app) writeRefused(proved []batch.Entry, later map[int]bool, file string) error {
+func (a *app) writeRefused(proved []batch.Entry, later map[int]bool, file string) (rows int, err error) {
 	var text bytes.Buffer
 	records := [][]string{{"user_id", "device_id", "sip_id", "email"}}
 	for _, entry := range proved {
@@ -334,7 +343,7 @@ func (a *app) writeRefused(proved []batch.Entry, later map[int]bool, file string
 		}
 	}
 	_ = csv.NewWriter(&text).WriteAll(records) // a buffer takes every write
-	return a.deliver(file, text.Bytes())
+	return len(records) - 1, a.deliver(file, text.Bytes())
 }
 
 // verifyOld asks whether passwords of an earlier run are refused by now.

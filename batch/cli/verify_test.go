@@ -18,8 +18,8 @@ func TestRefusedRowsAreAnInput(t *testing.T) {
 	}
 	var out bytes.Buffer
 	a := &app{out: &out, err: &out}
-	if err := a.writeRefused(proved, map[int]bool{3: true}, "-"); err != nil {
-		t.Fatal(err)
+	if rows, err := a.writeRefused(proved, map[int]bool{3: true}, "-"); err != nil || rows != 1 {
+		t.Fatal(rows, err)
 	}
 	if want := "user_id,device_id,sip_id,email\nuser,device2,sip,a@example.com\n"; out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)

@@ -30,7 +30,7 @@ type Plan struct {
 	Takes  time.Duration // at least, from how the allowance stands; 0 if unlimited
 	Window time.Duration // after which no row is taken up any more; 0: never
 	Fit    int           // rows that fit into the window
-	Waves  []int         // rows of each wave, if there are several
+	Waves  []int         // rows of each wave, if there are several; 0 first: the run stands at a gate
 }
 
 func (r Rotation) planOf(c *checked) (Plan, error) {

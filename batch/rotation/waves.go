@@ -43,11 +43,12 @@ type schedule struct {
 	settled int   // rows of earlier sessions that need no more work
 }
 
-// sizes returns how many rows each wave has, if there are several.
+// sizes returns how many rows each wave has, if there are several; the first one has
+// none where a gate comes before any row.
 func (s schedule) sizes() (sizes []int) {
 	sent := 0
 	for _, end := range append(slices.Clone(s.gates), s.count) {
-		if end > sent {
+		if end > sent || end == 0 {
 			sizes = append(sizes, end-sent)
 		}
 		sent = end

@@ -21,7 +21,7 @@ func (o *Options) check(row *batch.Row) []batch.Fault {
 	user, swappedNames := o.userFault, isPlainEmail(row.SIPID)
 	if digits, hex := countDigits(row.DeviceID); hex && digits == userDigits && onlyDigits(row.UserID) {
 		user = func(id string) batch.Fault {
-			return batch.Fault{Text: strconv.Quote(id) + " looks like a device id, and device_id like a user id", Hint: hintSwapped}
+			return quoting(id, "looks like a device id, and device_id like a user id", hintSwapped)
 		}
 	}
 	for _, id := range []struct {

@@ -52,7 +52,9 @@ func (r Rotation) execute(ctx context.Context, a *allowance, j *journal.Journal)
 			proofs.add(row, result)
 		}
 	}
-	c.Gates, c.Gate = waves.gates, func(ctx context.Context, sent int) error { return r.gate(ctx, j, proofs, waves.settled+sent, sent == 0) }
+	c.Gates, c.Gate = waves.gates, func(ctx context.Context, sent int) error {
+		return r.gate(ctx, j, proofs, waves.settled+sent, sent == 0)
+	}
 	r.Events(Working{func() Progress {
 		return Progress{Total: total, Done: total - waves.count + int(done.Load()), Failed: int(failed.Load()), Allowance: a.Pacer}
 	}})

@@ -122,7 +122,7 @@ func (k *kamailio) write(t testing.TB) {
 	}
 }
 
-// run starts Kamailio and waits until it listens.
+// run starts Kamailio and waits until it listens, for TLS too, which comes last.
 func (k *kamailio) run(t testing.TB, program string) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(k.Dir, "log"))
@@ -159,12 +159,18 @@ func (k *kamailio) run(t testing.TB, program string) {
 			t.Fatalf("Kamailio ended: %v\n%s", err, text)
 		case <-time.After(20 * time.Millisecond):
 		}
-		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(k.Port)))
-		if err == nil {
-			conn.Close()
+		if listens(k.Port) && listens(k.TLSPort) {
 			return
 		}
 	}
+}
+
+func listens(port int) bool {
+	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
 }
 
 // cmd runs a command of Kamailio's.

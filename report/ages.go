@@ -20,7 +20,7 @@ func WriteAgesPage(w io.Writer, account, host string, now time.Time, states []st
 	for _, d := range devices {
 		counts[d.State]++
 	}
-	return pageTemplates.ExecuteTemplate(w, "ages", map[string]any{
+	return pageTemplates().ExecuteTemplate(w, "ages", map[string]any{
 		"Title": "SIP passwords of " + Sanitize(account), "Style": styleElement,
 		"Policy":  policy("default-src 'none'; style-src " + hash(pageStyle) + "; base-uri 'none'; form-action 'none'"),
 		"Account": account, "Host": host, "Now": now, "States": states, "Counts": counts, "Devices": devices,

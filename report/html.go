@@ -13,6 +13,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"siprotate/batch"
@@ -29,11 +30,15 @@ var (
 	//go:embed page/page.js
 	pageScript string
 
-	pageTemplates = template.Must(template.New("").Funcs(template.FuncMap{
-		"safe": Sanitize, "words": words, "duration": FormatDuration, "stamp": people, "machine": stamp,
-	}).ParseFS(pageFiles, "page/*.html"))
 	styleElement = template.HTML("<style>" + pageStyle + "</style>")
 )
+
+// pageTemplates parses the templates, for those who want a page.
+var pageTemplates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"safe": Sanitize, "words": words, "duration": FormatDuration, "stamp": people, "machine": stamp,
+	}).ParseFS(pageFiles, "page/*.html"))
+})
 
 // policy returns the element that puts a policy in force.
 func policy(text string) template.HTML {
@@ -71,7 +76,7 @@ var pageColumns = []string{
 
 func (v *htmlView) Begin(run Run) error {
 	v.run = run
-	err := pageTemplates.ExecuteTemplate(v.w, "start", map[string]any{
+	err := pageTemplates().ExecuteTemplate(v.w, "start", map[string]any{
 		"Title": "Rotation of " + Sanitize(cmp.Or(run.Input, run.ID)), "Style": styleElement,
 		"Policy": policy("default-src 'none'; style-src " + hash(pageStyle) + "; script-src " + hash(pageScript) +
 			"; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"),
@@ -149,7 +154,7 @@ func (v *htmlView) End(d Digest) error {
 		_, _ = v.rotated.WriteTo(v.w) // an error comes back from Flush
 	}
 	_, _ = v.w.WriteString("]\n</script>\n")
-	err := pageTemplates.ExecuteTemplate(v.w, "body", map[string]any{
+	err := pageTemplates().ExecuteTemplate(v.w, "body", map[string]any{
 		"Run": d.Run, "Summary": d.Summary, "Groups": withSilent(d),
 		"Counts": newCounts(d.Summary), "Chart": newChart(d.Run.Traffic, believed(d.Run.Allowance, d.Run.Traffic)),
 		"Average": d.Run.Took >= averageFrom && d.Summary.PerMinute > 0,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -71,12 +72,8 @@ func (c limiterConfig) start(t *testing.T, values ...string) string {
 			t.Skipf("%s is not installed", c.program)
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	listener.Close()
+	// None of those that a system gives to connections, one of which could take it.
+	port := strconv.Itoa(10_000 + rand.IntN(20_000))
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config")
 	fill := strings.NewReplacer(append(values, "PORT", port, "DIR", dir, "CONFIG", config)...).Replace

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -147,13 +148,18 @@ func (h *header) list() string {
 	return strings.Join(labels, ", ")
 }
 
-// isPlainName reports whether a name of a column can be shown as it is. (With the
-// length in the expression, compiling it took a fifth of the program's start.)
+// isPlainName reports whether a name of a column can be shown as it is.
 func isPlainName(name string) bool {
-	return utf8.RuneCountInString(name) <= 40 && plainName.MatchString(name)
+	return utf8.RuneCountInString(name) <= 40 && plainName().MatchString(name)
 }
 
-var plainName = regexp.MustCompile(`^[\pL\pN(][\pL\pM\pN _./()-]*$`)
+var plainName = lazy(`^[\pL\pN(][\pL\pM\pN _./()-]*$`)
+
+// lazy returns an expression that is compiled when it is first needed: those with
+// classes of Unicode take a tenth of the program's start.
+func lazy(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // label names the i-th column for a person; beyond the header, there is none.
 func (h *header) label(i int) string {

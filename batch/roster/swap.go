@@ -11,8 +11,8 @@ const hintSwapped = "see to it that each column's name stands above its own cell
 
 // Shapes that ids have and hardly any password has.
 var (
-	plainEmail   = regexp.MustCompile(`^[\pL\pM\pN._%+'-]+@[\pL\pM\pN-]+(?:\.[\pL\pM\pN-]+)*\.\pL[\pL\pM]+$`)
-	plainAddress = regexp.MustCompile(`^(?i:sips?:)[\pL\pN._+-]+(?:@[A-Za-z0-9.-]+(?::\d+)?)?$`)
+	plainEmail   = lazy(`^[\pL\pM\pN._%+'-]+@[\pL\pM\pN-]+(?:\.[\pL\pM\pN-]+)*\.\pL[\pL\pM]+$`)
+	plainAddress = lazy(`^(?i:sips?:)[\pL\pN._+-]+(?:@[A-Za-z0-9.-]+(?::\d+)?)?$`)
 	lowerName    = regexp.MustCompile(`^[a-z0-9._~:+-]+$`)
 	numberedName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*[-_.]?\d{5,}$`)
 )
@@ -36,7 +36,7 @@ func (o *Options) swapped(row *batch.Row) swap {
 	}
 	compliant, secretive, numbered := o.idsLikePasswords(row)
 	refused := o.CheckPassword(password) != nil
-	address := isPlainEmail(password) || plainAddress.MatchString(password)
+	address := isPlainEmail(password) || plainAddress().MatchString(password)
 	switch {
 	case secretive && (address || refused && likeID(password)):
 		return plainlySwapped
@@ -67,7 +67,7 @@ func (o *Options) idsLikePasswords(row *batch.Row) (compliant, secretive, number
 	}{
 		{row.UserID, hex && digits == userDigits},
 		{row.DeviceID, onlyDigits(row.DeviceID)},
-		{row.SIPID, plainAddress.MatchString(row.SIPID) || isPlainEmail(row.SIPID)},
+		{row.SIPID, plainAddress().MatchString(row.SIPID) || isPlainEmail(row.SIPID)},
 		{row.Email, isPlainEmail(row.Email)},
 	} {
 		if id.cell == "" || id.plain || o.CheckPassword(id.cell) != nil {
@@ -81,7 +81,7 @@ func (o *Options) idsLikePasswords(row *batch.Row) (compliant, secretive, number
 }
 
 func isPlainEmail(text string) bool {
-	return strings.Contains(text, "@") && plainEmail.MatchString(text)
+	return strings.Contains(text, "@") && plainEmail().MatchString(text)
 }
 
 // likeID reports whether a password that the policy refuses looks like an id.

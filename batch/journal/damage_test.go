@@ -256,8 +256,9 @@ func TestAHoleDoubtsWhatItHasRoomFor(t *testing.T) {
 		text  []byte
 		doubt int // the last row in doubt
 	}{
-		"within a session": {workedAt(t), 8 + 40 + firstBlock},
-		"behind a session": {add(t, workedAt(t), stopRecord{Type: kindStop}), 2 + 40 + firstBlock},
+		"within a session":  {workedAt(t), 8 + 40 + firstBlock},
+		"of scattered rows": {scattered(t, workedAt(t)), 90},
+		"behind a session":  {add(t, workedAt(t), stopRecord{Type: kindStop}), 2 + 40 + firstBlock},
 	} {
 		s, err := loadBytes(append(c.text, make([]byte, size)...))
 		must(t, err)
@@ -271,6 +272,16 @@ func TestAHoleDoubtsWhatItHasRoomFor(t *testing.T) {
 			t.Errorf("%s: %d requests count against the allowance", name, got)
 		}
 	}
+}
+
+// scattered returns the bytes of a run whose rows leave in another order.
+func scattered(t *testing.T, text []byte) []byte {
+	t.Helper()
+	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	var header headerRecord
+	must(t, json.Unmarshal(first, &header))
+	header.Scattered = true
+	return append(add(t, nil, header), rest...)
 }
 
 // rotated returns the bytes of a run at work on 90 rows, some with reissued

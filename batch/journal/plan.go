@@ -19,10 +19,11 @@ type Head struct {
 	Host    string `json:"host"`    // of the API
 	Input   string `json:"input"`   // what the rows come from, for people
 	Vault   string `json:"vault"`   // the name of the vault; [Create] sets it
+	// Scattered rows are sent in another order than the plan's.
+	Scattered bool `json:"scattered,omitempty"`
 	// Recipients are to whom the vault seals, if it seals to somebody; [Create] sets them.
 	Recipients []string        `json:"recipients,omitempty"`
-	Settings   json.RawMessage `json:"settings,omitempty"`
-	// Settings say how the run was started. They mean nothing to the journal.
+	Settings   json.RawMessage `json:"settings,omitempty"` // how the run was started; means nothing to the journal
 }
 
 // A Plan is a journal in the making: rows are added, then it is sealed. Until

@@ -192,7 +192,8 @@ const shortestSend = len(`{"type":"send","row":1,"attempts":1,"at":"2006-01-02T1
 
 // holeLoss returns what a hole may have swallowed: all that the mark allowed,
 // and marks with requests beyond it. Those are for the next rows that were to be
-// sent, give or take the requests that were under way at once.
+// sent, give or take the requests that were under way at once; where rows are
+// scattered, for any.
 func (s *state) holeLoss() loss {
 	hidden := s.hole.bytes / shortestSend
 	l := loss{From: s.hole.from, Sends: hidden}
@@ -200,6 +201,9 @@ func (s *state) holeLoss() loss {
 	if s.open {
 		l.Row, l.Sends = s.mark.Row, hidden+max(0, s.mark.Sends-s.sends)
 		beyond = hidden + max(firstBlock, s.mark.Sends-s.sends)
+	}
+	if s.header.Scattered {
+		l.Row = s.rows()
 	}
 	for l.Row < s.rows() && beyond > 0 {
 		l.Row++

@@ -362,6 +362,7 @@ func (r Rotation) mayBegin(src Source) error {
 func (r Rotation) write(src Source, c *checked) (*journal.Journal, error) {
 	p, err := journal.Create(r.Dir, journal.Head{
 		Run: newRunID(), Tool: r.Tool, Account: r.Account.SID, Host: r.Account.Host, Input: src.Name(), Settings: r.Settings,
+		Scattered: r.Waves.Apart != "",
 	}, r.Vault)
 	if err != nil {
 		return nil, err

@@ -53,6 +53,7 @@ type runLine struct {
 	Rotated   int          `json:"rotated"`
 	Left      int          `json:"left"` // rows that resume would send
 	Failed    int          `json:"failed"`
+	Invalid   int          `json:"invalid"`
 	Stopped   string       `json:"stopped,omitempty"`
 }
 
@@ -100,6 +101,10 @@ func runDirs(folder string) (dirs []string, err error) {
 // runsTable writes a table for a terminal of width columns; 0: there is none.
 func runsTable(w io.Writer, lines []runLine, width int) error {
 	rows := [][]string{{"STARTED", "RUN", "INPUT", "ACCOUNT", "STATE", "ROTATED", "LEFT", "FAILED"}}
+	faulty := slices.ContainsFunc(lines, func(l runLine) bool { return l.Invalid > 0 })
+	if faulty {
+		rows[0] = append(rows[0], "INVALID")
+	}
 	for _, l := range lines {
 		started := "-"
 		if !l.StartedAt.IsZero() {
@@ -109,8 +114,11 @@ func runsTable(w io.Writer, lines []runLine, width int) error {
 			started, report.Sanitize(l.Run), report.Sanitize(l.Input), report.Sanitize(l.Account), cmp.Or(l.State, "-"),
 			fmt.Sprintf("%d/%d", l.Rotated, l.Rows), strconv.Itoa(l.Left), strconv.Itoa(l.Failed),
 		})
+		if faulty {
+			rows[len(rows)-1] = append(rows[len(rows)-1], strconv.Itoa(l.Invalid))
+		}
 	}
-	return writeTable(w, fitted(rows, width, "ACCOUNT", "INPUT", "LEFT", "STARTED"))
+	return writeTable(w, fitted(rows, width, "ACCOUNT", "INPUT", "STARTED", "LEFT"))
 }
 
 func readRun(dir string) (runLine, error) {
@@ -123,7 +131,7 @@ func readRun(dir string) (runLine, error) {
 	left, _ := v.Pending(false)
 	return runLine{
 		Run: dir, StartedAt: report.Stamp{Time: info.StartedAt}, Input: info.Input, Account: info.Account, Host: info.Host,
-		State: stateOf(v, info, left), Rows: info.Rows, Rotated: counts[batch.Rotated], Left: left, Failed: counts[batch.Failed],
+		State: stateOf(v, info, left), Rows: info.Rows, Rotated: counts[batch.Rotated], Left: left, Failed: counts[batch.Failed], Invalid: counts[batch.Invalid],
 		Stopped: info.Stopped,
 	}, nil
 }

@@ -18,7 +18,7 @@ func TestRunsTable(t *testing.T) {
 		{len(full), full},
 		{len(full) - 1, "STARTED  RUN        INPUT      STATE     ROTATED  LEFT  FAILED"},
 		{len(full) - 10, "STARTED  RUN        STATE     ROTATED  LEFT  FAILED"},
-		{len(full) - 21, "STARTED  RUN        STATE     ROTATED  FAILED"},
+		{len(full) - 21, "RUN        STATE     ROTATED  LEFT  FAILED"},
 		{20, "RUN        STATE     ROTATED  FAILED"},
 	} {
 		var b strings.Builder

@@ -211,6 +211,13 @@ func suggest(root *cobra.Command, args []string, err error) error {
 	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok && cmd != nil {
 		return usage(flagError(wrong.GetFlag().Name, wrong.GetValue(), faultOf(wrong)), cmd.CommandPath()+" --help lists the flags")
 	}
+	if group, ok := strings.CutPrefix(text, "if any flags in the group ["); ok {
+		names, _, _ := strings.Cut(group, "]")
+		return usage(fmt.Errorf("--%s: give one of them", strings.Join(strings.Fields(names), ", --")), "")
+	}
+	if strings.HasPrefix(text, "unknown shorthand flag") && cmd != nil {
+		return usage(err, cmd.CommandPath()+" --help lists the flags")
+	}
 	if strings.HasPrefix(text, "unknown command") && len(args) > 0 {
 		if near := root.SuggestionsFor(args[0]); len(near) > 0 {
 			return usage(err, fmt.Sprintf("did you mean %s? %s", near[0], hint))

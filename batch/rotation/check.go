@@ -42,8 +42,9 @@ type checked struct {
 
 // A rowCheck is what is remembered of each row.
 type rowCheck struct {
-	given   bool // the source has its password
-	unsound bool // it has faults, or shares its device with another row
+	given    bool // the source has its password
+	unsound  bool // it has faults, or shares its device with another row
+	nameless bool // it has both ids and no SIP id
 }
 
 // count returns how many rows can be rotated, and of how many of these the source
@@ -74,6 +75,16 @@ func (c *checked) sound() iter.Seq2[batch.Row, error] {
 			}
 		}
 	}
+}
+
+// nameless returns how many rows can be rotated, and not proved.
+func (c *checked) nameless() (rows int) {
+	for _, row := range c.rows {
+		if row.nameless && !row.unsound {
+			rows++
+		}
+	}
+	return rows
 }
 
 // check makes a first pass over the source, to find every fault before anything
@@ -115,7 +126,7 @@ func (e *SourceError) Error() string { return e.Err.Error() }
 func (e *SourceError) Unwrap() error { return e.Err }
 
 func (c *checked) add(row batch.Row) {
-	c.rows = append(c.rows, rowCheck{given: !row.Password.Empty()})
+	c.rows = append(c.rows, rowCheck{given: !row.Password.Empty(), nameless: row.SIPID == "" && row.UserID != "" && row.DeviceID != ""})
 	faulty := len(row.Faults) > 0
 	switch {
 	case slices.ContainsFunc(row.Faults, ofAnID):

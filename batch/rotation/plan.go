@@ -106,7 +106,7 @@ func (r Rotation) preview(src Source) (Plan, error) {
 		return Plan{}, err
 	}
 	if _, ok := src.(*Everybody); ok {
-		return Plan{Dir: r.Dir, Account: r.Account, Listed: true}, nil
+		return Plan{Dir: r.Dir, Account: r.Account, Listed: true}, r.mayBegin(src)
 	}
 	c, err := r.check(src)
 	if err != nil {
@@ -117,6 +117,9 @@ func (r Rotation) preview(src Source) (Plan, error) {
 	}
 	p, err := r.planOf(c)
 	p.Lookups = c.wanted.Cost()
+	if rows := c.nameless(); rows > 0 && r.Proofs.Prover != nil {
+		r.Events(Nameless{rows})
+	}
 	return p, err
 }
 

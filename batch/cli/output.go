@@ -94,8 +94,15 @@ func replaceFile(name string, perm fs.FileMode, write func(io.Writer) error) err
 	return durable.Replace(root, filepath.Base(name), perm, write)
 }
 
-// mayReplace refuses the one file that no output is to take the place of.
+// mayReplace refuses what no output is to take the place of: the journal of a run,
+// and what is no file, such as /dev/null.
 func mayReplace(file string) error {
+	if file == "" || file == "-" {
+		return nil
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return usagef("name another file, or none for standard output", "%s is no plain file", file)
+	}
 	if strings.EqualFold(filepath.Base(file), journal.Name) && journal.Exists(filepath.Dir(file)) {
 		return usagef("name another file", "%s is the journal of a run", file)
 	}

@@ -81,6 +81,9 @@ registration that was renewed in between.`,
 var verifyFormats = []string{"table", "jsonl", "prometheus"}
 
 func (a *app) verify(cmd *cobra.Command, dir string, o *verifyFlags) error {
+	if err := mayReplace(o.refusedTo); err != nil {
+		return err
+	}
 	if o.json {
 		o.format = "jsonl"
 	}

@@ -84,7 +84,7 @@ func (a *app) resume(cmd *cobra.Command, dir string, o *resumeFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := o.proveFlags.apply(a, &r, e, local); err != nil {
+	if err := o.proveFlags.apply(a, &r, e, local, o.dryRun); err != nil {
 		return err
 	}
 	if o.dryRun {

@@ -157,7 +157,7 @@ func (a *app) rotate(cmd *cobra.Command, args []string, o *runFlags) error {
 			return err
 		}
 	}
-	if err := o.proveFlags.apply(a, &r, e, local); err != nil {
+	if err := o.proveFlags.apply(a, &r, e, local, o.dryRun); err != nil {
 		return err
 	}
 	if o.dryRun {

@@ -22,9 +22,9 @@ import (
 )
 
 const credentialsLong = `Credentials hands out the passwords of a run that are in force: as data on
-standard output or in a file, as one file a row, or to a command that runs once a row. Rows
-whose outcome is unknown are held back unless --outcome asks for them; where two
-passwords may be in force, both are handed out.
+standard output or in a file, as one file a row, or to a command that runs once
+a row. Rows whose outcome is unknown are held back unless --outcome asks for
+them; where two passwords may be in force, both are handed out.
 
 A template is Go's text/template over a row's columns: row, user_id, device_id,
 sip_id, email, password, outcome and account, and the input's others by their

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"siprotate/batch/pace"
 	"siprotate/batch/rotation"
 	"siprotate/report"
 )
@@ -61,6 +62,34 @@ func TestClockUp(t *testing.T) {
 			t.Errorf("%s is over by %s, want %s", exact, got, want)
 		}
 	}
+}
+
+// While no request gets an answer the progress says so, and knows no end.
+func TestProgressOfAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said strings.Builder
+		a := &app{err: &said, getenv: func(string) string { return "" }}
+		lines := func() string {
+			said.Reset()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			return said.String()
+		}
+		pacer, err := pace.New(pace.Options{Rate: rotation.DefaultRate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.hear(rotation.Working{Progress: func() rotation.Progress { return rotation.Progress{Total: 9, Allowance: pacer} }})
+		a.hear(rotation.Unanswered{Since: time.Now(), Why: "timeout"})
+		if got := lines(); !strings.Contains(got, "no answer since ") || strings.Contains(got, " left") {
+			t.Errorf("in an outage: %s", got)
+		}
+		a.hear(rotation.Answering{})
+		if got := lines(); strings.Contains(got, "no answer") || !strings.Contains(got, " left") {
+			t.Errorf("after it: %s", got)
+		}
+		a.rest()
+	})
 }
 
 // Who asks again once a registrar was of no use is told where somebody does.

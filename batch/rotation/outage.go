@@ -9,9 +9,9 @@ import (
 	"siprotate/exotel"
 )
 
-// So many requests in a row fail before somebody is told, or fewer over some time:
-// of a few rows none fails often, and many at once spend the allowance and wait. One
-// outage after the other is told of once in a while.
+// Somebody is told once so many requests in a row have failed, or fewer over some
+// time, which is what a run of a few rows has; and of another outage after a while at
+// the earliest.
 const (
 	outageRequests = 10
 	outageFewer    = 3

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"siprotate/batch"
+	"siprotate/batch/pace"
 	"siprotate/exotel"
 )
 
@@ -89,6 +92,33 @@ func TestOutages(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// What could not be sent has not failed: the old password stands.
+func TestUnsentRowsHaveNotFailed(t *testing.T) {
+	client, err := exotel.New(exotel.Config{
+		BaseURL: "http://127.0.0.1:1", AccountSID: "sample",
+		Credentials: func() (key, token string, err error) { return "sample-key", "sample-token", nil },
+	})
+	must(t, err)
+	var working Working
+	r := Rotation{
+		Dir: filepath.Join(t.TempDir(), "users.run"), Client: client,
+		Engine: batch.Config{MaxAttempts: 1}, Pace: pace.Options{Rate: pace.Unlimited},
+		Events: func(e Event) {
+			if w, ok := e.(Working); ok {
+				working = w
+			}
+		},
+	}
+	must(t, planned(t, r.Dir, 3, provedRow).Close())
+	digest, err := r.Resume(t.Context())
+	if digest.Summary.NotAttempted != 3 {
+		t.Fatalf("%+v, %v", digest.Summary.Counts, err)
+	}
+	if p := working.Progress(); p.Done != 3 || p.Failed != 0 {
+		t.Errorf("%d done, %d failed", p.Done, p.Failed)
 	}
 }
 

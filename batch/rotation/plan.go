@@ -116,11 +116,14 @@ func (r Rotation) preview(src Source) (Plan, error) {
 		return Plan{}, err
 	}
 	p, err := r.planOf(c)
+	if err != nil {
+		return Plan{}, err
+	}
 	p.Lookups = c.wanted.Cost()
 	if rows := c.nameless(); rows > 0 && r.Proofs.Prover != nil {
 		r.Events(Nameless{rows})
 	}
-	return p, err
+	return p, nil
 }
 
 // Holds reports whether dir holds a run of the source and the account, and whether

@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 // also before it has read everything from it: it gets the time for that.
 func runProgram() {
 	code := cli.Main()
-	if term.IsTerminal(int(os.Stderr.Fd())) || term.IsTerminal(int(os.Stdin.Fd())) {
+	if slices.ContainsFunc([]*os.File{os.Stdin, os.Stdout, os.Stderr}, func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	os.Exit(code)

@@ -70,9 +70,10 @@ func TestProgressOfAnOutage(t *testing.T) {
 		var said strings.Builder
 		a := &app{err: &said, getenv: func(string) string { return "" }}
 		lines := func() string {
-			said.Reset()
 			time.Sleep(time.Minute)
-			synctest.Wait()
+			goOn := a.pause() // nobody writes now
+			defer goOn()
+			defer said.Reset()
 			return said.String()
 		}
 		pacer, err := pace.New(pace.Options{Rate: rotation.DefaultRate})
